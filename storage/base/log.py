@@ -1,0 +1,59 @@
+"""Logs: one JSON line is one fact, with the request or socket id of whoever caused it.
+
+Secrets and phone numbers are removed by field name before a line is written.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextvars import ContextVar
+from typing import Any, TextIO
+
+from storage.base.clock import SystemClock
+from storage.base.codec import dumps, instant
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+_SECRET = {"token", "access_token", "refresh_token", "code", "dev_code", "secret", "authorization", "password", "key"}
+_PHONE = {"phone", "mobile", "contact_phone"}
+_clock = SystemClock()
+_out: TextIO | None = None
+
+
+def direct_to(stream: TextIO | None) -> None:
+    """Write lines to this stream; None means standard error."""
+    global _out
+    _out = stream
+
+
+def log(event: str, *, level: str = "info", error: BaseException | None = None, **fields: Any) -> None:  # noqa: ANN401
+    """Write one line. `level` is info (business), warning (retried trouble) or error (a person must look)."""
+    line: dict[str, Any] = {"at": instant(_clock.now()), "level": level, "event": event}
+    caused_by = request_id.get()
+    if caused_by:
+        line["request_id"] = caused_by
+    for name, value in fields.items():
+        line[name] = redact(name, value)
+    if error is not None:
+        line["error"] = f"{type(error).__name__}: {error}"
+        line["traceback"] = "".join(traceback.format_exception(error))
+    stream = _out or sys.stderr
+    stream.write(dumps(_plain(line)).decode() + "\n")
+
+
+def redact(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Hide secrets whole and all but the ends of phone numbers."""
+    if name in _SECRET:
+        return "[redacted]"
+    if name in _PHONE and isinstance(value, str):
+        return f"{value[:3]}****{value[-2:]}" if len(value) > 6 else "****"
+    return value
+
+
+def _plain(line: dict[str, Any]) -> dict[str, Any]:
+    try:
+        dumps(line)
+    except TypeError:
+        return {name: value if isinstance(value, str | int | float | None) else repr(value) for name, value in line.items()}
+    return line

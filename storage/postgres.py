@@ -1,0 +1,102 @@
+"""PostgreSQL: the only file that opens, commits or rolls back a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import asyncpg
+
+from storage.base.clock import Clock, SystemClock
+from storage.base.errors import Busy
+from storage.base.log import log
+from storage.tx import Tx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RETRIES_MAX = 3
+"""Serialization failures and deadlocks are repeated this often before the client hears `busy`."""
+
+
+class RetryTx(Exception):
+    """What a verb raises when it saw a state that moved before its locks were taken; the edge starts over."""
+
+
+class TryAgain(Busy):
+    """Others were working on the same rows; try again."""
+
+    code = "try_again"
+
+
+class Listener(Protocol):
+    """Told after each commit: whether facts were written, and the earliest deadline written."""
+
+    def __call__(self, facts: bool, due_at: datetime | None) -> None: ...
+
+
+class Database:
+    """A pool of connections and the clock its transactions read."""
+
+    def __init__(self, pool: Any, clock: Clock | None = None) -> None:  # noqa: ANN401 - asyncpg has no types
+        self.pool = pool
+        self.clock: Clock = clock or SystemClock()
+        self.subscribed: frozenset[str] = frozenset()
+        self._listeners: list[Listener] = []
+
+    @classmethod
+    async def connect(cls, url: str, *, clock: Clock | None = None, pool_size: int = 16, **options: int) -> Database:
+        """Open a pool. Connections keep no state between transactions, so nothing is reset on release."""
+        server_settings = {name: str(value) for name, value in options.items()} | {"application_name": "fieldhub"}
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=pool_size,
+            reset=_nothing,
+            server_settings=server_settings,
+            max_inactive_connection_lifetime=300,
+        )
+        return cls(pool, clock)
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+    def on_commit(self, listener: Listener) -> None:
+        """Call `listener` after every commit of this process that wrote facts or deadlines."""
+        self._listeners.append(listener)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """Open a transaction, commit it on the way out, roll it back on any exception."""
+        async with self.pool.acquire() as connection:
+            due_at: datetime | None = None
+            async with connection.transaction():
+                tx = Tx(connection, self.clock.now())
+                yield tx
+                wrote_facts = bool(tx.pending.facts)
+                if wrote_facts or tx.pending.schedules:
+                    due_at = await tx.flush(self.subscribed)
+        if wrote_facts or due_at is not None:
+            for listener in self._listeners:
+                listener(wrote_facts, due_at)
+
+    async def run(self, verb: Callable[Concatenate[Tx, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a verb in a transaction of its own, again when others got in the way (40001, 40P01, RetryTx)."""
+        for attempt in range(RETRIES_MAX + 1):
+            try:
+                async with self.begin() as tx:
+                    return await verb(tx, *args, **kwargs)
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, RetryTx) as problem:
+                log("tx.retried", level="warning", verb=verb.__name__, attempt=attempt, reason=type(problem).__name__)
+                await asyncio.sleep(random.uniform(0.001, 0.01) * (attempt + 1))  # noqa: S311 - spread, not secrecy
+            except asyncpg.LockNotAvailableError as problem:
+                raise TryAgain from problem
+        raise TryAgain
+
+
+async def _nothing(_connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    """The default reset costs a round trip per request and there is nothing to reset."""

@@ -1,0 +1,127 @@
+"""One PostgreSQL and one Redis per run; a clean migrated database for each test; a clock the test moves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings as hypothesis_settings
+
+from storage import engines, migrate
+from storage.base.clock import ManualClock
+from storage.base.settings import Settings
+from storage.postgres import Database
+
+MONDAY = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
+"""A Monday, 10:00 in Shanghai."""
+
+SECRET = "test-secret-test-secret-test-secret"
+
+hypothesis_settings.register_profile(
+    "fieldhub", deadline=None, max_examples=int(os.environ.get("FIELDHUB_TEST_EXAMPLES", "40")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+hypothesis_settings.load_profile("fieldhub")
+
+
+@pytest.fixture(scope="session")
+def engine_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.fixture(scope="session")
+def pg_server(engine_dir: Path) -> Iterator[str]:
+    """URL of a throw-away PostgreSQL server."""
+    engine = engines.start_postgres(engine_dir, durable=False)
+    yield engine.url
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(engine_dir: Path) -> Iterator[str]:
+    """URL of a throw-away Redis server."""
+    engine = engines.start_redis(engine_dir)
+    yield engine.url
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def pg_url(pg_server: str) -> str:
+    """URL of a migrated database."""
+    import asyncio
+
+    asyncio.run(_create(pg_server, "fieldhub"))
+    url = database_url(pg_server, "fieldhub")
+    asyncio.run(migrate.migrate(url))
+    return url
+
+
+def database_url(server: str, name: str) -> str:
+    return server.replace("/postgres?", f"/{name}?")
+
+
+async def _create(server: str, name: str) -> None:
+    connection: Any = await asyncpg.connect(server)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(MONDAY)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(secret=SECRET, data_dir=str(tmp_path))
+
+
+@pytest.fixture
+async def db(pg_url: str, clock: ManualClock) -> AsyncIterator[Database]:
+    """A database with every table empty (but for the relay's one row)."""
+    database = await Database.connect(pg_url, clock=clock, pool_size=24)
+    await wipe(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Any]:
+    """An empty Redis."""
+    from storage import redis as store
+
+    client = store.connect(redis_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+async def wipe(database: Database) -> None:
+    """Empty every table in one round trip; replica mode skips foreign keys and the triggers that keep entries."""
+    async with database.pool.acquire() as connection:
+        tables = [
+            row["name"]
+            for row in await connection.fetch(
+                """
+                SELECT quote_ident(relname) AS name FROM pg_class
+                 WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition
+                   AND relname NOT IN ('schema_migrations', 'relay_state')
+                """
+            )
+        ]
+        await connection.execute(
+            "BEGIN; SET LOCAL session_replication_role = replica; "
+            + "".join(f"DELETE FROM {table}; " for table in tables)
+            + "UPDATE relay_state SET last_seq = 0, told_seq = 0, floor_seq = 0, epoch = 'test'; COMMIT"
+        )
+
+
+@pytest.fixture
+def clean(db: Database) -> Callable[[], Any]:
+    """For property tests: empties the database between examples."""
+    return lambda: wipe(db)
