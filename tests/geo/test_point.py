@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from geopy.distance import great_circle
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from geo.datum import (
@@ -34,7 +34,7 @@ from geo.distance import (
 from geo.point import Point, PositionInvalid, check_point
 
 world = st.builds(Point, st.floats(-180, 180), st.floats(-90, 90))
-# The shift moves points by less than 0.01°; nearer to the rectangle's edge the inverse is ambiguous by nature.
+# The shift moves points by less than 0.02°; nearer to the rectangle's edge the inverse is ambiguous.
 EDGE = 0.02
 china = st.builds(
     Point,
@@ -43,7 +43,7 @@ china = st.builds(
 )
 
 
-@pytest.mark.parametrize("lon,lat", [(180, 90), (-180, -90), (0, 0), (121.4, 37.5)])
+@pytest.mark.parametrize(("lon", "lat"), [(180, 90), (-180, -90), (0, 0), (121.4, 37.5)])
 def test_numbers_in_range_make_a_point(lon: float, lat: float) -> None:
     assert check_point(lon, lat) == Point(lon, lat)
 
@@ -97,11 +97,8 @@ def test_the_shift_in_china_is_between_one_metre_and_one_kilometre(point: Point)
 
 @given(world)
 def test_outside_china_both_datums_are_the_same(point: Point) -> None:
-    if (
-        CHINA_WEST - EDGE < point.lon < CHINA_EAST + EDGE
-        and CHINA_SOUTH - EDGE < point.lat < CHINA_NORTH + EDGE
-    ):
-        return
+    west_to_east = CHINA_WEST - EDGE < point.lon < CHINA_EAST + EDGE
+    assume(not (west_to_east and CHINA_SOUTH - EDGE < point.lat < CHINA_NORTH + EDGE))
     assert wgs84_to_gcj02(point) == point
     assert gcj02_to_wgs84(point) == point
 
