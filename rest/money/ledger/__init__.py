@@ -1,0 +1,61 @@
+"""Ledger: the double-entry book of everything of value.
+
+Tables    ledger_accounts, ledger_transfers, ledger_entries (the last two never change: triggers refuse it)
+Owner of  every balance; nobody else writes one
+Calls     nothing below but storage; the writing is one database function, `ledger_post`
+Promises  a transfer sums to zero per unit; an account with a floor never falls below it, except a worker's
+          wallet by a transfer that says so (HS-182); the same reference moves value once; transfers never
+          deadlock with each other
+Proof     `verify` reads the whole book in one snapshot and lists what is wrong with it
+
+An account with a floor (wallets, escrow, unapplied money) is locked and carries a running balance. Platform
+and channel accounts take part in every payment: they have no floor, are never locked, their balance is the
+sum of their entries.
+"""
+
+from rest.money.ledger.actions import balance, entries, post, verify
+from rest.money.ledger.model import (
+    Account,
+    BadTransfer,
+    Entry,
+    InsufficientFunds,
+    RefReused,
+    Statement,
+    Transfer,
+    Unit,
+    account_of,
+    clearing,
+    customer_points,
+    customer_wallet,
+    escrow,
+    platform_points,
+    platform_topup,
+    revenue,
+    unapplied,
+    worker_wallet,
+)
+
+__all__ = [
+    "Account",
+    "BadTransfer",
+    "Entry",
+    "InsufficientFunds",
+    "RefReused",
+    "Statement",
+    "Transfer",
+    "Unit",
+    "account_of",
+    "balance",
+    "clearing",
+    "customer_points",
+    "customer_wallet",
+    "entries",
+    "escrow",
+    "platform_points",
+    "platform_topup",
+    "post",
+    "revenue",
+    "unapplied",
+    "verify",
+    "worker_wallet",
+]

@@ -1,0 +1,92 @@
+"""Verbs of the ledger: post a transfer, read balances, prove the book."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rest.money.ledger import store
+from rest.money.ledger.model import (
+    Account,
+    BadTransfer,
+    Entry,
+    InsufficientFunds,
+    RefReused,
+    Statement,
+    Transfer,
+    account_of,
+    merge,
+)
+from storage.base.log import log
+from storage.tx import Tx
+
+
+async def post(
+    tx: Tx,
+    *,
+    ref: str,
+    kind: str,
+    entries: Sequence[tuple[str, int]],
+    order_id: str | None = None,
+    note: str | None = None,
+    by_id: str | None = None,
+    overdraw: bool = False,
+) -> Transfer:
+    """Move value: `entries` are (account code, fen), positive into the account; they sum to zero per unit.
+
+    An account named twice gets one entry with the sum. The same `ref` with the same kind, order and entries
+    moves nothing and returns the first transfer. `overdraw` lets accounts that may fall below their floor do
+    so (HS-182). A refusal has written nothing, so the caller may go on in the same transaction.
+
+    Locks   the accounts with a floor, by id. One round trip.
+    Raises  InsufficientFunds, RefReused; BadTransfer for our own mistakes.
+    """
+    moves = merge(entries)
+    row = await store.post(
+        tx, ref=ref, kind=kind, order_id=order_id, note=note, by_id=by_id, overdraw=overdraw, moves=moves
+    )
+    outcome: str = row["outcome"]
+    if outcome == "short":
+        raise InsufficientFunds(account_of(row["posted_codes"][0]), row["posted_balances"][0])
+    if outcome == "ref_reused":
+        log("ledger.ref_reused", level="error", ref=ref, kind=kind, transfer_id=row["posted_id"])
+        raise RefReused
+    lines = zip(row["posted_codes"], row["posted_amounts"], row["posted_balances"], strict=True)
+    return Transfer(
+        id=row["posted_id"],
+        ref=ref,
+        kind=kind,
+        order_id=order_id,
+        at=row["posted_at"],
+        entries=tuple(Entry(*line) for line in lines),
+        repeated=outcome == "repeated",
+    )
+
+
+async def balance(tx: Tx, code: str) -> int:
+    """What the account holds, in its unit; 0 when it was never used."""
+    return await store.balance(tx, code)
+
+
+async def entries(
+    tx: Tx, code: str, *, before_version: int | None = None, limit: int = 20
+) -> list[Statement]:
+    """The entries of an account with a floor, newest first, older than `before_version`."""
+    return await store.entries(tx, code, before_version=before_version, limit=limit)
+
+
+async def verify(tx: Tx) -> list[str]:
+    """Everything wrong with the whole book; empty when it is right.
+
+    Checks that every transfer sums to zero in each unit and has two entries or more, that balances are the
+    sums of their entries, that version chains have no gaps and running balances agree, that floors hold, and
+    that every stored account is what its code says. Reads everything: for audits and tests, not for requests.
+    """
+    faults = await store.faults(tx)
+    for row in await store.accounts(tx):
+        try:
+            expected: Account | None = account_of(row["code"])
+        except BadTransfer:
+            expected = None
+        if expected != Account(*row):
+            faults.append(f"account {row['code']}: stored as {tuple(row)[1:]}, its code says otherwise")
+    return faults

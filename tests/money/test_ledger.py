@@ -1,0 +1,244 @@
+"""Posting on a real database: answers, immutability, proofs that can fail, races."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import asyncpg
+import pytest
+
+from rest.money import ledger
+from storage.base.clock import ManualClock
+from storage.postgres import Database
+from tests.money.book import NAMES, moves
+from tests.money.test_ledger_tables import attempt
+
+ANN, O1 = NAMES["ann"], NAMES["o1"]
+
+
+async def fund(db: Database, amount: int, name: str = "ann") -> None:
+    async with db.begin() as tx:
+        await ledger.post(
+            tx, ref=f"fund:{name}", kind="topup", entries=moves(f"top-{amount} {name}+{amount}")
+        )
+
+
+async def balances(db: Database, *names: str) -> list[int]:
+    async with db.begin() as tx:
+        return [await ledger.balance(tx, NAMES[name]) for name in names]
+
+
+async def faults(db: Database) -> list[str]:
+    async with db.begin() as tx:
+        return await ledger.verify(tx)
+
+
+async def test_a_transfer_says_what_it_did(db: Database, clock: ManualClock) -> None:
+    await fund(db, 500)
+    async with db.begin() as tx:
+        first = await ledger.post(
+            tx, ref="p1", kind="pay", order_id="ord_1", entries=moves("ann-200 o1+120 rev+80")
+        )
+    clock.advance(hours=1)
+    async with db.begin() as tx:
+        again = await ledger.post(
+            tx, ref="p1", kind="pay", order_id="ord_1", entries=moves("rev+80 o1+120 ann-200")
+        )
+    assert first.entries == (
+        ledger.Entry(ANN, -200, 300),
+        ledger.Entry(O1, 120, 120),
+        ledger.Entry(NAMES["rev"], 80, None),
+    )
+    assert (first.balance_after(ANN), first.balance_after(O1)) == (300, 120)
+    with pytest.raises(KeyError):
+        first.balance_after(NAMES["rev"])
+    assert (again.id, again.at, again.entries) == (first.id, first.at, first.entries)
+    assert again.repeated
+    assert not first.repeated
+
+
+async def test_the_order_is_part_of_what_a_reference_means(db: Database) -> None:
+    await fund(db, 500)
+    async with db.begin() as tx:
+        await ledger.post(tx, ref="p1", kind="pay", order_id="ord_1", entries=moves("ann-5 rev+5"))
+        for other in ("ord_2", None):
+            with pytest.raises(ledger.RefReused):
+                await ledger.post(tx, ref="p1", kind="pay", order_id=other, entries=moves("ann-5 rev+5"))
+
+
+async def test_a_refusal_leaves_the_transaction_usable(db: Database) -> None:
+    async with db.begin() as tx:
+        with pytest.raises(ledger.InsufficientFunds) as refusal:
+            await ledger.post(tx, ref="p1", kind="pay", entries=moves("ann-5 o1+5"))
+        await ledger.post(tx, ref="f1", kind="topup", entries=moves("top-7 ann+7"))
+    assert refusal.value.as_dict()["code"] == "insufficient_balance"
+    assert refusal.value.as_dict()["available"] == {"amount": 0, "currency": "CNY"}
+    assert await balances(db, "ann", "o1") == [7, 0]
+
+
+async def test_a_rolled_back_transaction_moves_nothing(db: Database) -> None:
+    await fund(db, 10)
+    with pytest.raises(RuntimeError):
+        async with db.begin() as tx:
+            await ledger.post(tx, ref="p1", kind="pay", entries=moves("ann-10 o1+10"))
+            raise RuntimeError
+    assert await balances(db, "ann", "o1") == [10, 0]
+    assert await faults(db) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE ledger_entries SET amount_fen = amount_fen + 1",
+        "DELETE FROM ledger_entries",
+        "UPDATE ledger_transfers SET ref = 'x'",
+        "DELETE FROM ledger_transfers",
+    ],
+)
+async def test_what_is_posted_never_changes(db: Database, sql: str) -> None:
+    await fund(db, 10)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="never change"):
+        async with db.begin() as tx:
+            await tx.execute(sql)
+
+
+async def test_the_database_refuses_a_balance_below_the_floor(db: Database) -> None:
+    await fund(db, 10)
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with db.begin() as tx:
+            await tx.execute("UPDATE ledger_accounts SET balance_fen = -1 WHERE code = $1", ANN)
+
+
+@pytest.mark.parametrize(
+    ("codes", "amounts"),
+    [([ANN, "platform:topup"], [5, -4]), ([ANN, ANN], [5, -5]), ([ANN], [5])],
+)
+async def test_the_database_function_trusts_nobody(
+    db: Database, codes: list[str], amounts: list[int]
+) -> None:
+    width = len(codes)
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with db.begin() as tx:
+            await tx.fetch(
+                "SELECT * FROM ledger_post('trf_x', 'r', 'k', NULL, now(), NULL, NULL, false, $1::text[],"
+                " $2::bigint[], $3::text[], $4::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[])",
+                codes, amounts, [f"lac_{n}" for n in range(width)], ["k"] * width, ["CNY"] * width,
+                [0] * width, [False] * width,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tamper", "found"),
+    [
+        ("UPDATE ledger_entries SET amount_fen = amount_fen + 1 WHERE n = 1", "sums to"),
+        ("UPDATE ledger_entries SET balance_after_fen = 99 WHERE account_version = 1", "says 99"),
+        ("UPDATE ledger_entries SET account_version = 7 WHERE account_version = 1", "in place"),
+        (
+            "UPDATE ledger_accounts SET balance_fen = balance_fen + 1 WHERE code LIKE '%:wallet'",
+            "entries sum to",
+        ),
+        ("UPDATE ledger_accounts SET version = version + 1 WHERE code LIKE '%:wallet'", "version"),
+        ("DELETE FROM ledger_entries WHERE n = 2", "has 1 entries"),
+        ("DELETE FROM ledger_accounts WHERE code = 'platform:topup'", "names no account"),
+        (
+            "UPDATE ledger_accounts SET may_overdraw = true WHERE code LIKE '%:wallet'",
+            "its code says otherwise",
+        ),
+        ("UPDATE ledger_accounts SET code = 'x' WHERE code LIKE '%:wallet'", "its code says otherwise"),
+        (
+            "UPDATE ledger_entries SET account_version = 1, balance_after_fen = -10 WHERE amount_fen < 0",
+            "append-only",
+        ),
+    ],
+)
+async def test_verify_finds_a_book_that_was_tampered_with(db: Database, tamper: str, found: str) -> None:
+    await fund(db, 10)
+    assert await faults(db) == []
+    async with db.begin() as tx:
+        await tx.execute("SET LOCAL session_replication_role = replica")
+        await tx.execute(tamper)
+    assert any(found in fault for fault in await faults(db)), await faults(db)
+
+
+async def test_entries_are_listed_newest_first_in_pages(db: Database) -> None:
+    await fund(db, 100)
+    for n in range(5):
+        async with db.begin() as tx:
+            await ledger.post(tx, ref=f"p{n}", kind="pay", entries=moves("ann-10 o1+10"), note=f"n{n}")
+    async with db.begin() as tx:
+        first = await ledger.entries(tx, ANN, limit=4)
+        rest = await ledger.entries(tx, ANN, limit=4, before_version=first[-1].version)
+    assert [(line.version, line.balance_after_fen, line.note) for line in first + rest] == [
+        (6, 50, "n4"), (5, 60, "n3"), (4, 70, "n2"), (3, 80, "n1"), (2, 90, "n0"), (1, 100, None),
+    ]  # fmt: skip
+
+
+async def test_many_spenders_of_one_wallet_spend_exactly_what_is_there(db: Database) -> None:
+    """D4: a running balance read before the lock loses money; N tasks on N connections must not."""
+    await fund(db, 1000)
+
+    async def spend(n: int) -> str:
+        async with db.begin() as tx:
+            return await attempt(tx, f"s{n}", "pay", f"ann-{70 + n % 3} o{1 + n % 2}+{70 + n % 3}")
+
+    outcomes = await asyncio.gather(*(spend(n) for n in range(24)))
+    ann, o1, o2 = await balances(db, "ann", "o1", "o2")
+    spent = sum(70 + n % 3 for n, outcome in enumerate(outcomes) if outcome == "posted")
+    assert set(outcomes) == {"posted", "short:ann"}
+    assert (ann, o1 + o2) == (1000 - spent, spent)
+    assert 0 <= ann < 72
+    assert await faults(db) == []
+
+
+@pytest.mark.parametrize("entries", ["ann-10 o1+10", "rev-10 wx+10"], ids=["locked", "append-only"])
+async def test_one_reference_raced_moves_value_once(db: Database, entries: str) -> None:
+    await fund(db, 1000)
+
+    async def post() -> str:
+        async with db.begin() as tx:
+            return await attempt(tx, "same", "pay", entries)
+
+    outcomes = await asyncio.gather(*(post() for _ in range(16)))
+    assert sorted(outcomes) == ["posted"] + ["repeated"] * 15
+    assert await faults(db) == []
+
+
+async def test_one_reference_raced_over_different_accounts_has_one_winner(db: Database) -> None:
+    async def post(n: int) -> str:
+        async with db.begin() as tx:
+            return await attempt(tx, "same", "fee", f"rev-{n} wx+{n}")
+
+    outcomes = await asyncio.gather(*(post(n) for n in range(1, 13)))
+    assert sorted(outcomes) == ["posted"] + ["ref_reused"] * 11
+    assert await faults(db) == []
+
+
+async def test_transfers_in_every_direction_never_deadlock(db: Database) -> None:
+    """Accounts are new, named in random order and crossed; a deadlock would fail: no retries here."""
+    dice = random.Random(7)
+    names = [f"customer:acc_{n}:wallet" for n in range(6)] + [f"order:ord_{n}:escrow" for n in range(6)]
+
+    async def post(n: int) -> None:
+        payer, *others = dice.sample(names, 4)
+        entries = [(code, dice.randint(1, 9)) for code in others]
+        entries.append(("platform:topup", -sum(amount for _, amount in entries) - 1))
+        entries.append((payer, 1))
+        dice.shuffle(entries)
+        async with db.begin() as tx:
+            await ledger.post(tx, ref=f"r{n}", kind="mix", entries=entries)
+
+    await asyncio.gather(*(post(n) for n in range(200)))
+    assert await faults(db) == []
+
+
+async def test_a_platform_account_is_never_waited_for(db: Database) -> None:
+    """Two open transactions write to one append-only account at the same time, once it exists."""
+    await fund(db, 10)
+    await fund(db, 10, "ben")
+    await fund(db, 10, "rev")
+    async with db.begin() as first, db.begin() as second:
+        await second.execute("SET LOCAL lock_timeout = '1s'")
+        assert await attempt(first, "a", "fee", "ann-5 rev+5") == "posted"
+        assert await attempt(second, "b", "fee", "ben-5 rev+5") == "posted"
+    assert await balances(db, "rev") == [20]
