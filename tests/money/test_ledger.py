@@ -19,9 +19,7 @@ ANN, O1 = NAMES["ann"], NAMES["o1"]
 
 async def fund(db: Database, amount: int, name: str = "ann") -> None:
     async with db.begin() as tx:
-        await ledger.post(
-            tx, ref=f"fund:{name}", kind="topup", entries=moves(f"top-{amount} {name}+{amount}")
-        )
+        await ledger.post(tx, ref=f"fund:{name}", kind="topup", entries=moves(f"top-{amount} {name}+{amount}"))
 
 
 async def balances(db: Database, *names: str) -> list[int]:
@@ -37,14 +35,10 @@ async def faults(db: Database) -> list[str]:
 async def test_a_transfer_says_what_it_did(db: Database, clock: ManualClock) -> None:
     await fund(db, 500)
     async with db.begin() as tx:
-        first = await ledger.post(
-            tx, ref="p1", kind="pay", order_id="ord_1", entries=moves("ann-200 o1+120 rev+80")
-        )
+        first = await ledger.post(tx, ref="p1", kind="pay", order_id="ord_1", entries=moves("ann-200 o1+120 rev+80"))
     clock.advance(hours=1)
     async with db.begin() as tx:
-        again = await ledger.post(
-            tx, ref="p1", kind="pay", order_id="ord_1", entries=moves("rev+80 o1+120 ann-200")
-        )
+        again = await ledger.post(tx, ref="p1", kind="pay", order_id="ord_1", entries=moves("rev+80 o1+120 ann-200"))
     assert first.entries == (
         ledger.Entry(ANN, -200, 300),
         ledger.Entry(O1, 120, 120),
@@ -114,9 +108,7 @@ async def test_the_database_refuses_a_balance_below_the_floor(db: Database) -> N
     ("codes", "amounts"),
     [([ANN, "platform:topup"], [5, -4]), ([ANN, ANN], [5, -5]), ([ANN], [5])],
 )
-async def test_the_database_function_trusts_nobody(
-    db: Database, codes: list[str], amounts: list[int]
-) -> None:
+async def test_the_database_function_trusts_nobody(db: Database, codes: list[str], amounts: list[int]) -> None:
     width = len(codes)
     with pytest.raises(asyncpg.CheckViolationError):
         async with db.begin() as tx:

@@ -70,9 +70,7 @@ def test_each_unit_balances_by_itself() -> None:
     assert len(merge(moves("top-100 ann+100 pool-7 pts+7"))) == 4
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(sorted(NAMES.values())), st.integers(-FEN_MAX, FEN_MAX)), max_size=6)
-)
+@given(st.lists(st.tuples(st.sampled_from(sorted(NAMES.values())), st.integers(-FEN_MAX, FEN_MAX)), max_size=6))
 def test_what_is_accepted_sums_to_zero_in_each_unit(entries: list[tuple[str, int]]) -> None:
     try:
         merged = merge(entries)

@@ -114,9 +114,7 @@ async def _check(tx: Tx, line: str) -> None:
     head, _, rest = line.partition(":")
     text, _, expected = rest.partition("->")
     ref, kind = head.split()
-    assert await attempt(tx, ref, kind.rstrip("!"), text, overdraw=kind.endswith("!")) == expected.strip(), (
-        line
-    )
+    assert await attempt(tx, ref, kind.rstrip("!"), text, overdraw=kind.endswith("!")) == expected.strip(), line
 
 
 async def attempt(tx: Tx, ref: str, kind: str, text: str, *, overdraw: bool = False) -> str:

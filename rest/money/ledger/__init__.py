@@ -13,7 +13,7 @@ and channel accounts take part in every payment: they have no floor, are never l
 sum of their entries.
 """
 
-from rest.money.ledger.actions import balance, entries, post, verify
+from rest.money.ledger.actions import balance, entries, is_posted, post, verify
 from rest.money.ledger.model import (
     Account,
     BadTransfer,
@@ -51,6 +51,7 @@ __all__ = [
     "customer_wallet",
     "entries",
     "escrow",
+    "is_posted",
     "platform_points",
     "platform_topup",
     "post",

@@ -62,14 +62,17 @@ async def post(
     )
 
 
+async def is_posted(tx: Tx, ref: str) -> bool:
+    """Whether a transfer with this reference exists; for verbs that decide before they post."""
+    return await store.is_posted(tx, ref)
+
+
 async def balance(tx: Tx, code: str) -> int:
     """What the account holds, in its unit; 0 when it was never used."""
     return await store.balance(tx, code)
 
 
-async def entries(
-    tx: Tx, code: str, *, before_version: int | None = None, limit: int = 20
-) -> list[Statement]:
+async def entries(tx: Tx, code: str, *, before_version: int | None = None, limit: int = 20) -> list[Statement]:
     """The entries of an account with a floor, newest first, older than `before_version`."""
     return await store.entries(tx, code, before_version=before_version, limit=limit)
 

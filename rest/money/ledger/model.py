@@ -96,7 +96,7 @@ def worker_wallet(worker_id: str) -> str:
 
 
 def clearing(channel: str) -> str:
-    """What a payment channel owes the platform."""
+    """What a payment channel owes the platform, as a negative balance: the book counts what is owed to others."""
     return f"channel:{channel}:clearing"
 
 
@@ -158,7 +158,7 @@ class Statement:
     version: int
 
 
-class BadTransfer(ValueError):  # noqa: N818 - reads as what it is, like the refusals below
+class BadTransfer(ValueError):
     """Our own mistake: a transfer that does not balance, names a strange account or moves nothing."""
 
 

@@ -47,6 +47,11 @@ async def post(
     )
 
 
+async def is_posted(tx: Tx, ref: str) -> bool:
+    found: bool = await tx.fetchval("SELECT EXISTS (SELECT 1 FROM ledger_transfers WHERE ref = $1)", ref)
+    return found
+
+
 async def balance(tx: Tx, code: str) -> int:
     """The running balance where there is one, the sum of entries otherwise; 0 for an account never used."""
     total: int | None = await tx.fetchval(
@@ -90,6 +95,4 @@ async def faults(tx: Tx) -> list[str]:
 
 async def accounts(tx: Tx) -> list[Any]:
     """Every account as stored; for `verify` only."""
-    return await tx.fetch(
-        "SELECT code, kind, owner_id, unit, floor_fen, may_overdraw FROM ledger_accounts ORDER BY id"
-    )
+    return await tx.fetch("SELECT code, kind, owner_id, unit, floor_fen, may_overdraw FROM ledger_accounts ORDER BY id")
