@@ -220,7 +220,7 @@ CREATE TABLE payments (
     ended_at     timestamptz,
     CHECK ((paid_at IS NOT NULL) = (state IN ('paid', 'paid_late', 'refunded')))
 );
-CREATE INDEX payments_order ON payments (order_id, id);
+CREATE INDEX payments_order ON payments (order_id);
 -- One open attempt per order: a second one closes the first.
 CREATE UNIQUE INDEX payments_one_open ON payments (order_id) WHERE state = 'created';
 -- The same money of a channel is booked once.
