@@ -66,7 +66,10 @@ def start_postgres(data_dir: Path, *, durable: bool = True) -> Engine:
     user = _server_user(wheel, binaries, cluster)
     sockets = _socket_dir(data_dir, "pg", user)
     if not (cluster / "PG_VERSION").exists():
-        _run([binaries / "initdb", "-D", cluster, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale"], user)
+        _run(
+            [binaries / "initdb", "-D", cluster, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale"],
+            user,
+        )
     flags = {"listen_addresses": "", "unix_socket_directories": str(sockets), **_tuning(durable=durable)}
     command = [str(binaries / "postgres"), "-D", str(cluster)]
     for name, value in flags.items():
@@ -74,7 +77,11 @@ def start_postgres(data_dir: Path, *, durable: bool = True) -> Engine:
     log_path = data_dir / "postgres.log"
     url = f"postgresql://postgres@/postgres?host={sockets}"
     ready = [str(binaries / "pg_isready"), "-h", str(sockets), "-q"]
-    process = _start("postgres", command, log_path, user, signal.SIGINT, lambda: subprocess.run(ready, check=False).returncode == 0)  # noqa: S603
+
+    def is_ready() -> bool:
+        return subprocess.run(ready, check=False).returncode == 0  # noqa: S603 - our own command line
+
+    process = _start("postgres", command, log_path, user, signal.SIGINT, is_ready)
     return Engine("postgres", url, process, signal.SIGINT)
 
 
@@ -149,7 +156,7 @@ def _run(command: list[object], user: str | None) -> None:
         raise EngineFailed(done.stderr.decode(errors="replace")[-2000:])
 
 
-def _start(
+def _start(  # noqa: PLR0917 - private, called twice
     name: str, command: list[str], log_path: Path, user: str | None, on_death: signal.Signals, ready: Callable[[], bool]
 ) -> subprocess.Popen[bytes]:
     """Start until ready; tried again while a server of our killed predecessor is still shutting down."""

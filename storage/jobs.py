@@ -101,7 +101,8 @@ class JobRunner:
                 await slots.acquire()
                 task = asyncio.create_task(self.fire(job))
                 running.add(task)
-                task.add_done_callback(lambda done: (running.discard(done), slots.release()))
+                task.add_done_callback(running.discard)
+                task.add_done_callback(lambda _done: slots.release())
             if not jobs:
                 await self._sleep(stop)
         await asyncio.gather(*running)
@@ -139,7 +140,16 @@ class JobRunner:
                 self._kinds,
             )
         jobs = [
-            Job(r["id"], r["kind"], r["key"], codec.loads(r["payload"]), r["due_at"], r["first_due_at"], r["attempts"], self._lease)
+            Job(
+                r["id"],
+                r["kind"],
+                r["key"],
+                codec.loads(r["payload"]),
+                r["due_at"],
+                r["first_due_at"],
+                r["attempts"],
+                self._lease,
+            )
             for r in rows
         ]
         return sorted(jobs, key=lambda job: (job.due_at, job.id))

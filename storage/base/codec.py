@@ -18,7 +18,9 @@ def _default(value: Any) -> Any:  # noqa: ANN401 - JSON wall
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, msgspec.Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__ if getattr(value, name) is not msgspec.UNSET}
+        return {
+            name: getattr(value, name) for name in value.__struct_fields__ if getattr(value, name) is not msgspec.UNSET
+        }
     if isinstance(value, frozenset | set | tuple):
         return list(value)
     raise TypeError(f"{type(value).__name__} is not a JSON value")

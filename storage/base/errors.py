@@ -88,6 +88,7 @@ class StaleVersion(Conflict):
     """The resource has changed since you read it."""
 
     code = "stale_version"
+    status = 412
 
 
 def all_errors() -> list[type[HubError]]:

@@ -14,7 +14,10 @@ _registry: dict[str, type[Fact]] = {}
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all facts. A subclass names its topic: `topic: ClassVar[str] = "offer.made"`. Fields are JSON values."""
+    """Base of all facts. A subclass names its topic.
+
+    `class OfferMade(Fact, frozen=True): topic: ClassVar[str] = "offer.made"`; fields are JSON values and instants.
+    """
 
     topic: ClassVar[str] = ""
 

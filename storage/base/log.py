@@ -23,7 +23,7 @@ _out: TextIO | None = None
 
 def direct_to(stream: TextIO | None) -> None:
     """Write lines to this stream; None means standard error."""
-    global _out
+    global _out  # noqa: PLW0603 - one process, one log
     _out = stream
 
 
@@ -55,5 +55,7 @@ def _plain(line: dict[str, Any]) -> dict[str, Any]:
     try:
         dumps(line)
     except TypeError:
-        return {name: value if isinstance(value, str | int | float | None) else repr(value) for name, value in line.items()}
+        return {
+            name: value if isinstance(value, str | int | float | None) else repr(value) for name, value in line.items()
+        }
     return line

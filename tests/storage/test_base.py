@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
-from storage.base import codec, errors, log as logs
+from storage.base import codec, errors
+from storage.base import log as logs
 from storage.base.clock import ManualClock
 from storage.base.ids import is_id, new_id
 from storage.base.money import allocate, share_bps
@@ -32,7 +34,9 @@ def test_ids_are_ordered_by_time_unique_and_recognised() -> None:
 def test_allocation_is_exact_and_each_part_within_one_fen(total: int, weights: list[int]) -> None:
     parts = allocate(total, weights)
     assert sum(parts) == total
-    assert all(abs(part * sum(weights) - total * weight) < sum(weights) for part, weight in zip(parts, weights, strict=True))
+    assert all(
+        abs(part * sum(weights) - total * weight) < sum(weights) for part, weight in zip(parts, weights, strict=True)
+    )
 
 
 @pytest.mark.parametrize("weights", [[], [0, 0], [3, -1]])

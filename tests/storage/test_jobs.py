@@ -16,7 +16,7 @@ from storage.postgres import Database
 from storage.tx import Tx
 
 
-class Rang(Fact):
+class Rang(Fact, frozen=True):
     topic: ClassVar[str] = "test.rang"
     name: str
 
@@ -79,7 +79,9 @@ async def test_replacing_and_removing(db: Database, clock: ManualClock, runner: 
     assert await runner.drain() == 1
 
 
-async def test_a_failed_deadline_leaves_nothing_and_comes_back(db: Database, clock: ManualClock, runner: JobRunner, bell: Bell) -> None:
+async def test_a_failed_deadline_leaves_nothing_and_comes_back(
+    db: Database, clock: ManualClock, runner: JobRunner, bell: Bell
+) -> None:
     bell.fail_times = 2
     await schedule(db, "a", in_s=0)
     for _ in range(3):
@@ -88,7 +90,9 @@ async def test_a_failed_deadline_leaves_nothing_and_comes_back(db: Database, clo
     assert await rung(db) == ['{"name":"a"}']
 
 
-async def test_parked_after_the_last_attempt(db: Database, clock: ManualClock, runner: JobRunner, bell: Bell, settings: Settings) -> None:
+async def test_parked_after_the_last_attempt(
+    db: Database, clock: ManualClock, runner: JobRunner, bell: Bell, settings: Settings
+) -> None:
     bell.fail_times = 99
     await schedule(db, "a", in_s=0)
     for _ in range(settings.jobs_attempts_max + 3):
@@ -96,10 +100,15 @@ async def test_parked_after_the_last_attempt(db: Database, clock: ManualClock, r
         clock.advance(hours=1)
     assert bell.fail_times == 99 - settings.jobs_attempts_max
     async with db.begin() as tx:
-        assert await tx.fetchval("SELECT last_error FROM jobs WHERE parked_at IS NOT NULL") == "RuntimeError: the rope broke"
+        assert (
+            await tx.fetchval("SELECT last_error FROM jobs WHERE parked_at IS NOT NULL")
+            == "RuntimeError: the rope broke"
+        )
 
 
-async def test_a_claim_of_a_dead_runner_runs_out(db: Database, clock: ManualClock, settings: Settings, bell: Bell) -> None:
+async def test_a_claim_of_a_dead_runner_runs_out(
+    db: Database, clock: ManualClock, settings: Settings, bell: Bell
+) -> None:
     await schedule(db, "a", in_s=0)
     dead, alive = (JobRunner(db, settings, {"bell": bell.ring}) for _ in range(2))
     assert len(await dead.claim(limit=5)) == 1
@@ -108,7 +117,9 @@ async def test_a_claim_of_a_dead_runner_runs_out(db: Database, clock: ManualCloc
     assert await alive.drain() == 1
 
 
-async def test_a_slow_runner_whose_claim_ran_out_undoes_its_effect(db: Database, clock: ManualClock, settings: Settings, bell: Bell) -> None:
+async def test_a_slow_runner_whose_claim_ran_out_undoes_its_effect(
+    db: Database, clock: ManualClock, settings: Settings, bell: Bell
+) -> None:
     await schedule(db, "a", in_s=0)
     slow, quick = (JobRunner(db, settings, {"bell": bell.ring}) for _ in range(2))
     bell.hold = asyncio.Event()
@@ -124,7 +135,9 @@ async def test_a_slow_runner_whose_claim_ran_out_undoes_its_effect(db: Database,
     assert await rung(db) == ['{"name":"a"}']
 
 
-async def test_business_may_replace_a_deadline_under_its_handler(db: Database, clock: ManualClock, runner: JobRunner, bell: Bell) -> None:
+async def test_business_may_replace_a_deadline_under_its_handler(
+    db: Database, clock: ManualClock, runner: JobRunner, bell: Bell
+) -> None:
     await schedule(db, "a", in_s=0)
     bell.hold = asyncio.Event()
     (job,) = await runner.claim(limit=1)
@@ -146,7 +159,9 @@ async def test_many_runners_fire_each_deadline_once(db: Database, settings: Sett
     assert len(set(await rung(db))) == len(await rung(db)) == 60
 
 
-async def test_the_loop_wakes_for_a_commit_and_is_not_late(pg_url: str, db: Database, settings: Settings, bell: Bell) -> None:
+async def test_the_loop_wakes_for_a_commit_and_is_not_late(
+    pg_url: str, db: Database, settings: Settings, bell: Bell
+) -> None:
     live = await Database.connect(pg_url, clock=SystemClock())
     runner = JobRunner(live, settings, {"bell": bell.ring})
     stop = asyncio.Event()
@@ -178,7 +193,9 @@ async def test_subscribers_hear_committed_facts_only(db: Database, settings: Set
     assert heard == ["yes"]
 
 
-async def test_outside_work_runs_without_a_transaction_and_is_retried(db: Database, clock: ManualClock, settings: Settings) -> None:
+async def test_outside_work_runs_without_a_transaction_and_is_retried(
+    db: Database, clock: ManualClock, settings: Settings
+) -> None:
     calls = []
 
     async def send(payload: dict[str, Any]) -> None:

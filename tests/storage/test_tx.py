@@ -14,7 +14,7 @@ from storage.postgres import Database, RetryTx, TryAgain
 from storage.tx import Tx
 
 
-class Noted(Fact):
+class Noted(Fact, frozen=True):
     topic: ClassVar[str] = "test.noted"
     n: int
 
@@ -28,7 +28,9 @@ async def test_a_fact_exists_only_when_its_transaction_commits(db: Database) -> 
             raise RuntimeError
     async with db.begin() as tx:
         facts = await outbox.number(tx, limit=10)
-    assert [(fact.seq, fact.topic, fact.body, fact.audience) for fact in facts] == [(1, "test.noted", '{"n":1}', ("ops",))]
+    assert [(fact.seq, fact.topic, fact.body, fact.audience) for fact in facts] == [
+        (1, "test.noted", '{"n":1}', ("ops",))
+    ]
 
 
 async def test_facts_keep_the_order_of_the_calls_and_know_their_listeners(db: Database) -> None:

@@ -1,0 +1,257 @@
+"""Verbs of grabs: grab, withdraw, decline, and the one path that assigns a worker.
+
+Lock order: the worker's row first, then the subject's (taken by the caller), then the call's. Whoever holds a worker's
+row knows that no other transaction books that worker, so the overlap is looked up, and the exclusion constraint on
+`bookings` is only the backstop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatch import telling, workers
+from dispatch.calls import WAVE, WINDOW, lock_call
+from dispatch.facts import CallWon, GrabAdded, GrabLocked
+from dispatch.model import (
+    AlreadyGrabbed,
+    Call,
+    CallStatus,
+    CandidateGone,
+    Grab,
+    Locked,
+    Mode,
+    NotEligible,
+    Offer,
+    OfferClosed,
+    OrderGone,
+    OwnOrder,
+    SlotConflict,
+    Worker,
+    rank,
+    why_not,
+)  # fmt: skip
+from dispatch.store import calls as store
+from dispatch.store import workers as worker_store
+from storage.tx import Tx
+
+GRABS_MAX = 200
+"""Candidates of one call that are ranked or listed."""
+
+
+async def grab(tx: Tx, call_id: str, worker_id: str, *, quote: dict[str, Any], request_id: str | None = None) -> Grab:
+    """Say yes to a call. In `choose_back` one candidate more, in `first_wins` the window runs, in `direct` it is won.
+
+    A repeat with the same `request_id` returns the same grab. An eligible worker who was not offered the call yet is
+    offered it by asking, in the same transaction, so that every grab rests on an offer.
+    Locks   the worker, then the call (the subject is the caller's).
+    Raises  AlreadyGrabbed, OrderGone, OfferClosed, SlotConflict, NotEligible, OwnOrder (HS-075).
+    """
+    worker = await workers.lock_worker(tx, worker_id)
+    call = await lock_call(tx, call_id)
+    before = await store.live_grab(tx, call.id, worker.id)
+    if before is not None:
+        if request_id is not None and before.request_id == request_id:
+            return before
+        raise AlreadyGrabbed(grab_id=before.id)
+    if call.status is not CallStatus.OPEN:
+        raise OrderGone(status=call.status)
+    offer = await _take_offer(tx, call, worker)
+    made = Grab(
+        id=tx.new_id("grb"), call_id=call.id, worker_id=worker.id, offer_id=offer.id, epoch=call.epoch,
+        distance_m=offer.distance_m, quote=quote, request_id=request_id, state="offered", at=tx.now,
+    )  # fmt: skip
+    await store.insert_grab(tx, made)
+    _tell_added(tx, call, worker, made)
+    if call.mode is Mode.DIRECT or (call.mode is Mode.FIRST_WINS and call.plan.window_ms == 0):
+        await _win_now(tx, call, worker)
+    elif call.mode is Mode.FIRST_WINS and await store.count_offered(tx, call.id) == 1:
+        due_at = tx.now + timedelta(milliseconds=call.plan.window_ms)
+        tx.schedule(WINDOW, f"window:{call.id}", due_at, {"call_id": call.id, "epoch": call.epoch})
+    return made
+
+
+async def _take_offer(tx: Tx, call: Call, worker: Worker) -> Offer:
+    standing = (await worker_store.standings(tx, call, [worker.id]))[0]
+    reason = why_not(call, standing, tx.now)
+    if reason == "busy":
+        raise SlotConflict
+    if reason == "own_order":
+        raise OwnOrder
+    offer = await store.offer_of(tx, call.id, worker.id, call.epoch)
+    if offer is not None:
+        if reason in {"offers_full", "stale_fix"}:
+            reason = None  # true when it was made; a phone in a tunnel keeps its offer
+        if reason is None and await store.grab_offer(tx, offer.id):
+            return offer
+        raise OfferClosed(state=offer.state) if reason is None else NotEligible(reason=reason)
+    if reason is not None:
+        raise NotEligible(reason=reason)
+    expires_at = tx.now + timedelta(seconds=call.plan.offer_ttl_s)
+    made = [(tx.new_id("ofr"), worker.id, standing.distance_m or 0.0)]
+    (own,) = await store.insert_offers(tx, call, made, expires_at)
+    await store.grab_offer(tx, own.id)
+    return own
+
+
+def _tell_added(tx: Tx, call: Call, worker: Worker, made: Grab) -> None:
+    card = {
+        "worker_id": worker.id,
+        "display_name": worker.display_name,
+        "score": worker.score_milli / 1000,
+        "distance_m": round(made.distance_m),
+    }
+    fact = GrabAdded(grab_id=made.id, call_id=call.id, subject_id=call.subject_id, worker=card, quote=made.quote)
+    tx.tell(fact, to=call.audience)
+
+
+async def withdraw(tx: Tx, call_id: str, worker_id: str) -> Grab:
+    """Take a grab back; refused once locked (HS-077)."""
+    worker = await workers.lock_worker(tx, worker_id)
+    call = await lock_call(tx, call_id)
+    live = await store.live_grab(tx, call.id, worker.id)
+    if live is None:
+        raise OfferClosed
+    if live.state != "offered":
+        raise Locked
+    await store.set_grab(tx, live.id, "withdrawn", was=("offered",))
+    await telling.end_grabs(tx, [live], state="withdrawn", reason="withdrawn")
+    return dataclasses.replace(live, state="withdrawn")
+
+
+async def decline(tx: Tx, call_id: str, worker_id: str) -> None:
+    """Say no to an offer; when nobody of the wave is left to answer, the next wave goes out at once."""
+    worker = await workers.lock_worker(tx, worker_id)
+    call = await lock_call(tx, call_id)
+    offer = await store.offer_of(tx, call.id, worker.id, call.epoch)
+    if offer is None or offer.state not in {"open", "declined"}:
+        raise OfferClosed
+    if offer.state == "declined":
+        return
+    telling.offers_closed(tx, await store.close_offers(tx, state="declined", offer_id=offer.id), reason="declined")
+    if call.status is CallStatus.OPEN and not await store.has_open_offers(tx, call.id, call.epoch):
+        tx.schedule(WAVE, f"wave:{call.id}", tx.now, {"call_id": call.id, "epoch": call.epoch})
+
+
+async def lock_candidate(tx: Tx, call_id: str, worker_id: str, *, until: datetime) -> Call:
+    """Hold the chosen grabber until `until`: he is booked for the time, the call leaves the pool (HS-082, HS-084).
+
+    Raises CandidateGone when he took his grab back or is booked meanwhile, Locked when another is locked.
+    """
+    worker = await workers.lock_worker(tx, worker_id)
+    call = await lock_call(tx, call_id)
+    if call.status is CallStatus.LOCKED:
+        raise Locked
+    after = call.after("lock")
+    live = await store.live_grab(tx, call.id, worker.id)
+    if live is None or await _is_taken(tx, call, worker):
+        raise CandidateGone
+    await store.set_grab(tx, live.id, "locked", was=("offered",))
+    await worker_store.book(tx, booking_id=tx.new_id("bkg"), worker=worker, call=call, state="held")
+    waiting = await store.close_offers(tx, state="withdrawn", call_id=call.id)
+    telling.offers_closed(tx, waiting, reason="locked")
+    locked = dataclasses.replace(call, status=after, worker_id=worker.id, locked_until=until)
+    await _save(tx, locked, worker)
+    fact = GrabLocked(grab_id=live.id, call_id=call.id, subject_id=call.subject_id, locked_until=until)
+    tx.tell(fact, to=[telling.worker_audience(worker.id)])
+    return locked
+
+
+async def relock(tx: Tx, call_id: str, *, until: datetime) -> Call:
+    """Start the lock's time anew (a cancelled order was kept, HS-090)."""
+    call = await lock_call(tx, call_id)
+    if call.status is not CallStatus.LOCKED:
+        raise OrderGone(status=call.status)
+    locked = dataclasses.replace(call, locked_until=until)
+    await store.save(tx, locked)
+    return locked
+
+
+async def win(tx: Tx, call_id: str, worker_id: str) -> Call:
+    """Give the call to this worker for good: the one code path that assigns.
+
+    From `locked` only the locked worker; from `open` (late money, first-wins, direct) one whose grab is on record, also
+    an unbound one, while he is free. Everybody else's grab and offer end as lost, his overlapping grabs elsewhere as
+    void.
+    Raises CandidateGone when he is not the one or no longer free.
+    """
+    worker = await workers.lock_worker(tx, worker_id)
+    call = await lock_call(tx, call_id)
+    return await _win_now(tx, call, worker)
+
+
+async def _win_now(tx: Tx, call: Call, worker: Worker) -> Call:
+    after = call.after("win")
+    if call.status is CallStatus.LOCKED:
+        if call.worker_id != worker.id:
+            raise CandidateGone
+        await worker_store.set_booking(tx, call.id, "firm")
+    else:
+        if not worker.status == "active" or await _is_taken(tx, call, worker):
+            raise CandidateGone
+        await worker_store.book(tx, booking_id=tx.new_id("bkg"), worker=worker, call=call, state="firm")
+    await _settle_grabs(tx, call, worker)
+    won = dataclasses.replace(call, status=after, worker_id=worker.id, locked_until=None)
+    await _save(tx, won, worker)
+    fact = CallWon(call_id=call.id, subject_kind=call.subject_kind, subject_id=call.subject_id, worker_id=worker.id)
+    tx.tell(fact, to=[*call.audience, telling.worker_audience(worker.id)])
+    return won
+
+
+async def _settle_grabs(tx: Tx, call: Call, worker: Worker) -> None:
+    live = await store.live_grab(tx, call.id, worker.id)
+    if live is None:
+        live = await _revive(tx, call, worker)
+    await store.set_grab(tx, live.id, "won", was=("offered", "locked"))
+    await telling.end_grabs(tx, [live], state="won", reason="won")
+    losers = await store.close_grabs(tx, state="lost", was=("offered",), call_id=call.id, but_worker=worker.id)
+    await telling.end_grabs(tx, losers, state="lost", reason="another_won")
+    telling.offers_closed(tx, await store.close_offers(tx, state="lost", call_id=call.id), reason="another_won")
+    elsewhere = await store.void_overlapping(tx, worker.id, call)
+    await telling.end_grabs(tx, elsewhere, state="void", reason="worker_booked")
+
+
+async def _revive(tx: Tx, call: Call, worker: Worker) -> Grab:
+    """Late money (HS-088): the last unbound grab of this worker counts again, under its old quote."""
+    past = await store.grabs_of_call(tx, call.id, states=("unbound",), limit=GRABS_MAX)
+    mine = [found for found in past if found.worker_id == worker.id]
+    if not mine:
+        raise CandidateGone
+    again = dataclasses.replace(mine[-1], id=tx.new_id("grb"), request_id=None, state="locked", at=tx.now)
+    await store.insert_grab(tx, again)
+    return again
+
+
+async def _is_taken(tx: Tx, call: Call, worker: Worker) -> bool:
+    return await worker_store.is_booked(tx, worker.id, call.start_at, call.busy_until, but_call=call.id)
+
+
+async def _save(tx: Tx, call: Call, worker: Worker) -> None:
+    await store.save(tx, call)
+    telling.call_changed(tx, call)
+    await workers.tell_changed(tx, worker)
+
+
+async def close_window(tx: Tx, call_id: str, epoch: int) -> Call | None:
+    """First-wins: give the call to the best grab of the window; a best one that is booked meanwhile is struck.
+
+    Worker rows are locked in id order before the call, as everywhere.
+    """
+    waiting = await store.grabs_of_call(tx, call_id, states=("offered",), limit=GRABS_MAX)
+    locked = {worker.id: worker for worker in await worker_store.lock_many(tx, [found.worker_id for found in waiting])}
+    call = await lock_call(tx, call_id)
+    if call.status is not CallStatus.OPEN or call.epoch != epoch:
+        return None
+    waiting = await store.grabs_of_call(tx, call_id, states=("offered",), limit=GRABS_MAX)
+    ranked = sorted(
+        (found for found in waiting if found.worker_id in locked),
+        key=lambda found: rank(found, locked[found.worker_id].score_milli),
+    )
+    for best in ranked:
+        try:
+            return await _win_now(tx, call, locked[best.worker_id])
+        except CandidateGone:
+            await store.set_grab(tx, best.id, "void", was=("offered",))
+            await telling.end_grabs(tx, [best], state="void", reason="worker_booked")
+    return None

@@ -1,0 +1,1 @@
+"""SQL of dispatch: one function per statement, no decisions."""

@@ -1,0 +1,292 @@
+"""SQL of calls, offers and grabs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from dispatch.model import Call, CallDraft, CallStatus, Grab, Mode, Offer, WavePlan
+from geo.point import Point
+from storage.base import codec
+from storage.tx import Tx
+
+_CALL = """id, subject_kind, subject_id, mode, service, area_code, lon, lat, start_at, busy_until, status, epoch, wave,
+           ring_m, plan, detail, audience, owner_account_id, excluded, named_worker_id, worker_id, locked_until,
+           created_at, version"""
+_OFFER = "id, call_id, worker_id, epoch, wave, distance_m, state, expires_at"
+_GRAB = "id, call_id, worker_id, offer_id, epoch, distance_m, quote, request_id, state, at"
+
+
+def _call(row: Any) -> Call:  # noqa: ANN401 - asyncpg record
+    return Call(
+        id=row["id"],
+        subject_kind=row["subject_kind"],
+        subject_id=row["subject_id"],
+        mode=Mode(row["mode"]),
+        service=row["service"],
+        area_code=row["area_code"],
+        point=Point(row["lon"], row["lat"]),
+        start_at=row["start_at"],
+        busy_until=row["busy_until"],
+        status=CallStatus(row["status"]),
+        epoch=row["epoch"],
+        wave=row["wave"],
+        ring_m=row["ring_m"],
+        plan=msgspec.json.decode(row["plan"], type=WavePlan),
+        detail=codec.loads(row["detail"]),
+        audience=tuple(row["audience"]),
+        owner_account_id=row["owner_account_id"],
+        excluded=frozenset(row["excluded"]),
+        named_worker_id=row["named_worker_id"],
+        worker_id=row["worker_id"],
+        locked_until=row["locked_until"],
+        created_at=row["created_at"],
+        version=row["version"],
+    )
+
+
+def _offer(row: Any) -> Offer:  # noqa: ANN401 - asyncpg record
+    return Offer(**{name.strip(): row[name.strip()] for name in _OFFER.split(",")})
+
+
+def _grab(row: Any) -> Grab:  # noqa: ANN401 - asyncpg record
+    values = {name.strip(): row[name.strip()] for name in _GRAB.split(",")}
+    return Grab(**{**values, "quote": codec.loads(values["quote"])})
+
+
+async def insert(tx: Tx, call_id: str, draft: CallDraft) -> Call:
+    row = await tx.fetchrow(
+        f"""
+        INSERT INTO calls (id, subject_kind, subject_id, mode, service, area_code, lon, lat, start_at, busy_until,
+                           plan, detail, audience, owner_account_id, excluded, named_worker_id, created_at, changed_at,
+                           status)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, 'open')
+        RETURNING {_CALL}
+        """,
+        call_id, draft.subject_kind, draft.subject_id, draft.mode, draft.service, draft.area_code, draft.point.lon,
+        draft.point.lat, draft.start_at, draft.busy_until, msgspec.json.encode(draft.plan).decode(),
+        codec.dumps(draft.detail).decode(), list(draft.audience), draft.owner_account_id, sorted(draft.excluded),
+        draft.named_worker_id, tx.now,
+    )  # fmt: skip
+    return _call(row)
+
+
+async def read(tx: Tx, call_id: str) -> Call | None:
+    row = await tx.fetchrow(f"SELECT {_CALL} FROM calls WHERE id = $1", call_id)
+    return None if row is None else _call(row)
+
+
+async def lock(tx: Tx, call_id: str) -> Call | None:
+    row = await tx.fetchrow(f"SELECT {_CALL} FROM calls WHERE id = $1 FOR NO KEY UPDATE", call_id)
+    return None if row is None else _call(row)
+
+
+async def listed(tx: Tx, statuses: Sequence[str], *, after: tuple[datetime, str] | None, limit: int) -> list[Call]:
+    """Calls by (created_at, id), oldest first."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_CALL} FROM calls
+         WHERE status = ANY($1) AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3))
+         ORDER BY created_at, id LIMIT $4
+        """,
+        list(statuses), after and after[0], after and after[1], limit,
+    )  # fmt: skip
+    return [_call(row) for row in rows]
+
+
+async def open_near(
+    tx: Tx, *, services: Sequence[str], lon: float, lat: float, degrees: float, limit: int
+) -> list[Call]:
+    """Open pool calls of these services in a box around a worker."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_CALL} FROM calls
+         WHERE status = 'open' AND mode <> 'direct' AND service = ANY($1)
+           AND lat BETWEEN $3::float8 - $4::float8 AND $3::float8 + $4::float8
+           AND lon BETWEEN $2::float8 - 2 * $4::float8 AND $2::float8 + 2 * $4::float8
+         ORDER BY (lon - $2) ^ 2 + (lat - $3) ^ 2, id LIMIT $5
+        """,
+        list(services), lon, lat, degrees, limit,
+    )  # fmt: skip
+    return [_call(row) for row in rows]
+
+
+async def save(tx: Tx, call: Call, *, reason: str | None = None) -> None:
+    """Write what verbs may change; the caller holds the row's lock."""
+    await tx.execute(
+        """
+        UPDATE calls SET status = $2, epoch = $3, wave = $4, ring_m = $5, plan = $6, excluded = $7, worker_id = $8,
+               locked_until = $9, start_at = $10, busy_until = $11, closed_reason = $12, changed_at = $13,
+               version = version + 1
+         WHERE id = $1
+        """,
+        call.id, call.status, call.epoch, call.wave, call.ring_m, msgspec.json.encode(call.plan).decode(),
+        sorted(call.excluded), call.worker_id, call.locked_until, call.start_at, call.busy_until, reason, tx.now,
+    )  # fmt: skip
+
+
+async def insert_offers(
+    tx: Tx, call: Call, made: Sequence[tuple[str, str, float]], expires_at: datetime
+) -> list[Offer]:
+    """Insert offers (id, worker_id, distance_m) of the call's present wave; those made in this epoch are left."""
+    rows = await tx.fetch(
+        f"""
+        INSERT INTO offers (id, call_id, worker_id, epoch, wave, distance_m, state, made_at, expires_at)
+        SELECT made.id, $1, made.worker_id, $2, $3, made.distance_m, 'open', $4, $5
+          FROM unnest($6::text[], $7::text[], $8::float8[]) AS made (id, worker_id, distance_m)
+        ON CONFLICT (call_id, worker_id, epoch) DO NOTHING
+        RETURNING {_OFFER}
+        """,
+        call.id, call.epoch, call.wave, tx.now, expires_at,
+        [offer_id for offer_id, _, _ in made],
+        [worker_id for _, worker_id, _ in made],
+        [metres for _, _, metres in made],
+    )  # fmt: skip
+    return [_offer(row) for row in rows]
+
+
+async def offered_workers(tx: Tx, call_id: str, epoch: int) -> set[str]:
+    rows = await tx.fetch("SELECT worker_id FROM offers WHERE call_id = $1 AND epoch = $2", call_id, epoch)
+    return {row["worker_id"] for row in rows}
+
+
+async def offers_of_call(tx: Tx, call_id: str) -> list[Offer]:
+    rows = await tx.fetch(
+        f"SELECT {_OFFER} FROM offers WHERE call_id = $1 ORDER BY epoch, wave, distance_m, id", call_id
+    )
+    return [_offer(row) for row in rows]
+
+
+async def open_offers_of(tx: Tx, worker_id: str, *, limit: int) -> list[Offer]:
+    rows = await tx.fetch(
+        f"""SELECT {_OFFER} FROM offers WHERE worker_id = $1 AND state = 'open' AND expires_at > $2
+             ORDER BY made_at DESC, id LIMIT $3""",
+        worker_id, tx.now, limit,
+    )  # fmt: skip
+    return [_offer(row) for row in rows]
+
+
+async def offer_of(tx: Tx, call_id: str, worker_id: str, epoch: int) -> Offer | None:
+    row = await tx.fetchrow(
+        f"SELECT {_OFFER} FROM offers WHERE call_id = $1 AND worker_id = $2 AND epoch = $3", call_id, worker_id, epoch
+    )
+    return None if row is None else _offer(row)
+
+
+async def has_open_offers(tx: Tx, call_id: str, epoch: int) -> bool:
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM offers WHERE call_id = $1 AND epoch = $2 AND state = 'open')", call_id, epoch
+    )
+    return found
+
+
+async def grab_offer(tx: Tx, offer_id: str) -> int:
+    """Take the offer if it is open and unexpired; 0 when it is not."""
+    return await tx.execute(
+        "UPDATE offers SET state = 'grabbed' WHERE id = $1 AND state = 'open' AND expires_at > $2", offer_id, tx.now
+    )
+
+
+async def close_offers(
+    tx: Tx, *, state: str, call_id: str | None = None, worker_id: str | None = None, offer_id: str | None = None,
+    was: Sequence[str] = ("open",), but_worker: str | None = None, expired_only: bool = False,
+) -> list[Offer]:  # fmt: skip
+    """End live offers of a call, of a worker, or one; returns those this statement ended, so each ends once."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE offers SET state = $1, closed_at = $2
+         WHERE state = ANY($3) AND ($4::text IS NULL OR call_id = $4) AND ($5::text IS NULL OR worker_id = $5)
+           AND ($6::text IS NULL OR id = $6) AND ($7::text IS NULL OR worker_id <> $7)
+           AND (NOT $8 OR expires_at <= $2)
+        RETURNING {_OFFER}
+        """,
+        state, tx.now, list(was), call_id, worker_id, offer_id, but_worker, expired_only,
+    )  # fmt: skip
+    return [_offer(row) for row in rows]
+
+
+async def insert_grab(tx: Tx, grab: Grab) -> None:
+    await tx.execute(
+        """
+        INSERT INTO grabs (id, call_id, worker_id, offer_id, epoch, distance_m, quote, request_id, state, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        grab.id, grab.call_id, grab.worker_id, grab.offer_id, grab.epoch, grab.distance_m,
+        codec.dumps(grab.quote).decode(), grab.request_id, grab.state, grab.at,
+    )  # fmt: skip
+
+
+async def live_grab(tx: Tx, call_id: str, worker_id: str) -> Grab | None:
+    row = await tx.fetchrow(
+        f"""SELECT {_GRAB} FROM grabs
+             WHERE call_id = $1 AND worker_id = $2 AND state IN ('offered', 'locked', 'won') FOR UPDATE""",
+        call_id, worker_id,
+    )  # fmt: skip
+    return None if row is None else _grab(row)
+
+
+async def grab(tx: Tx, grab_id: str) -> Grab | None:
+    row = await tx.fetchrow(f"SELECT {_GRAB} FROM grabs WHERE id = $1", grab_id)
+    return None if row is None else _grab(row)
+
+
+async def grabs_of_call(tx: Tx, call_id: str, *, states: Sequence[str], limit: int) -> list[Grab]:
+    rows = await tx.fetch(
+        f"SELECT {_GRAB} FROM grabs WHERE call_id = $1 AND state = ANY($2) ORDER BY at, id LIMIT $3",
+        call_id, list(states), limit,
+    )  # fmt: skip
+    return [_grab(row) for row in rows]
+
+
+async def count_offered(tx: Tx, call_id: str) -> int:
+    count: int = await tx.fetchval("SELECT count(*) FROM grabs WHERE call_id = $1 AND state = 'offered'", call_id)
+    return count
+
+
+async def set_grab(tx: Tx, grab_id: str, state: str, *, was: Sequence[str]) -> int:
+    """Move one grab; 0 when it is not in an expected state."""
+    is_over = state not in {"offered", "locked", "won"}
+    return await tx.execute(
+        "UPDATE grabs SET state = $2, closed_at = $3 WHERE id = $1 AND state = ANY($4)",
+        grab_id, state, tx.now if is_over else None, list(was),
+    )  # fmt: skip
+
+
+async def close_grabs(
+    tx: Tx, *, state: str, was: Sequence[str], call_id: str | None = None, worker_id: str | None = None,
+    but_worker: str | None = None,
+) -> list[Grab]:  # fmt: skip
+    """End grabs of a call or of a worker; returns those this statement ended."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE grabs SET state = $1, closed_at = $2
+         WHERE state = ANY($3) AND ($4::text IS NULL OR call_id = $4) AND ($5::text IS NULL OR worker_id = $5)
+           AND ($6::text IS NULL OR worker_id <> $6)
+        RETURNING {_GRAB}
+        """,
+        state, tx.now, list(was), call_id, worker_id, but_worker,
+    )  # fmt: skip
+    return [_grab(row) for row in rows]
+
+
+async def void_overlapping(tx: Tx, worker_id: str, call: Call) -> list[Grab]:
+    """End this worker's waiting grabs of other calls whose time overlaps."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE grabs SET state = 'void', closed_at = $2
+         WHERE worker_id = $1 AND state = 'offered' AND call_id <> $3
+           AND call_id IN (SELECT id FROM calls WHERE tstzrange(start_at, busy_until) && tstzrange($4, $5))
+        RETURNING {_GRAB}
+        """,
+        worker_id, tx.now, call.id, call.start_at, call.busy_until,
+    )  # fmt: skip
+    return [_grab(row) for row in rows]
+
+
+async def subjects(tx: Tx, call_ids: Sequence[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Subject id and audience of calls, for telling about grabs that ended elsewhere."""
+    rows = await tx.fetch("SELECT id, subject_id, audience FROM calls WHERE id = ANY($1)", list(call_ids))
+    return {row["id"]: (row["subject_id"], tuple(row["audience"])) for row in rows}

@@ -1,0 +1,208 @@
+"""SQL of workers, their positions and bookings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from dispatch.model import Call, Standing, Worker
+from geo.distance import haversine_m
+from geo.point import Point
+from storage.tx import Tx
+
+_COLUMNS = """id, unit_no, account_id, display_name, status, online, services, takes_pool, takes_direct, radius_m,
+              area_code, work_from_min, work_to_min, rest_dates, score_milli, version"""
+
+
+def _worker(row: Any) -> Worker:  # noqa: ANN401 - asyncpg record
+    return Worker(
+        id=row["id"],
+        unit_no=row["unit_no"],
+        account_id=row["account_id"],
+        display_name=row["display_name"],
+        status=row["status"],
+        online=row["online"],
+        services=frozenset(row["services"]),
+        takes_pool=row["takes_pool"],
+        takes_direct=row["takes_direct"],
+        radius_m=row["radius_m"],
+        area_code=row["area_code"],
+        work_from_min=row["work_from_min"],
+        work_to_min=row["work_to_min"],
+        rest_dates=frozenset(row["rest_dates"]),
+        score_milli=row["score_milli"],
+        version=row["version"],
+    )
+
+
+async def insert(tx: Tx, *, worker_id: str, account_id: str, display_name: str, services: Sequence[str],
+                 area_code: str, radius_m: int) -> Worker:  # fmt: skip
+    row = await tx.fetchrow(
+        f"""
+        INSERT INTO workers (id, account_id, display_name, services, area_code, radius_m, created_at, changed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING {_COLUMNS}
+        """,
+        worker_id, account_id, display_name, sorted(services), area_code, radius_m, tx.now,
+    )  # fmt: skip
+    return _worker(row)
+
+
+async def lock(tx: Tx, worker_id: str) -> Worker | None:
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM workers WHERE id = $1 FOR NO KEY UPDATE", worker_id)
+    return None if row is None else _worker(row)
+
+
+async def lock_many(tx: Tx, worker_ids: Sequence[str]) -> list[Worker]:
+    """Locks in id order, so that two waves over the same workers wait for each other and never in a circle."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM workers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", list(worker_ids)
+    )
+    return [_worker(row) for row in rows]
+
+
+async def read(tx: Tx, worker_id: str) -> Worker | None:
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM workers WHERE id = $1", worker_id)
+    return None if row is None else _worker(row)
+
+
+async def of_account(tx: Tx, account_id: str) -> Worker | None:
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM workers WHERE account_id = $1", account_id)
+    return None if row is None else _worker(row)
+
+
+async def online(tx: Tx) -> list[tuple[Worker, Point | None, datetime | None]]:
+    """Every online worker with the last position on record; what an index is rebuilt from."""
+    columns = ", ".join("w." + name.strip() for name in _COLUMNS.split(","))
+    rows = await tx.fetch(
+        f"""
+        SELECT {columns}, p.lon, p.lat, p.at FROM workers w LEFT JOIN worker_positions p ON p.worker_id = w.id
+         WHERE w.online
+        """
+    )
+    return [(_worker(r), None if r["lon"] is None else Point(r["lon"], r["lat"]), r["at"]) for r in rows]
+
+
+async def save(tx: Tx, worker: Worker) -> None:
+    """Write all settings; the caller holds the row's lock."""
+    await tx.execute(
+        """
+        UPDATE workers SET display_name = $2, status = $3, online = $4, services = $5, takes_pool = $6,
+               takes_direct = $7, radius_m = $8, area_code = $9, work_from_min = $10, work_to_min = $11,
+               rest_dates = $12, score_milli = $13, changed_at = $14, version = version + 1
+         WHERE id = $1
+        """,
+        worker.id, worker.display_name, worker.status, worker.online, sorted(worker.services), worker.takes_pool,
+        worker.takes_direct, worker.radius_m, worker.area_code, worker.work_from_min, worker.work_to_min,
+        sorted(worker.rest_dates), worker.score_milli, tx.now,
+    )  # fmt: skip
+
+
+async def save_positions(
+    tx: Tx, fixes: Sequence[tuple[str, float, float, float | None, float | None, float | None, datetime]]
+) -> None:
+    """Upsert last positions, columns in the order of the table; older ones change nothing."""
+    columns: list[list[Any]] = [list(column) for column in zip(*sorted(fixes), strict=True)]
+    await tx.execute(
+        """
+        INSERT INTO worker_positions (worker_id, lon, lat, accuracy_m, heading_deg, speed_mps, at)
+        SELECT * FROM unnest($1::text[], $2::float8[], $3::float8[], $4::real[], $5::real[], $6::real[],
+                             $7::timestamptz[])
+        ON CONFLICT (worker_id) DO UPDATE
+           SET lon = EXCLUDED.lon, lat = EXCLUDED.lat, accuracy_m = EXCLUDED.accuracy_m,
+               heading_deg = EXCLUDED.heading_deg, speed_mps = EXCLUDED.speed_mps, at = EXCLUDED.at
+         WHERE worker_positions.at < EXCLUDED.at
+        """,
+        *columns,
+    )
+
+
+async def position(tx: Tx, worker_id: str) -> tuple[Point, datetime] | None:
+    row = await tx.fetchrow("SELECT lon, lat, at FROM worker_positions WHERE worker_id = $1", worker_id)
+    return None if row is None else (Point(row["lon"], row["lat"]), row["at"])
+
+
+async def standings(tx: Tx, call: Call, worker_ids: Sequence[str]) -> list[Standing]:
+    """What is known of these workers with regard to this call, in id order."""
+    columns = ", ".join("w." + name.strip() for name in _COLUMNS.split(","))
+    rows = await tx.fetch(
+        f"""
+        SELECT {columns}, p.lon, p.lat, p.at AS fix_at,
+               EXISTS (SELECT FROM bookings b
+                        WHERE b.worker_id = w.id AND b.state IN ('held', 'firm') AND b.call_id <> $2
+                          AND b.during && tstzrange($3, $4)) AS is_booked,
+               (SELECT count(*) FROM offers o WHERE o.worker_id = w.id AND o.state = 'open') AS open_offers,
+               EXISTS (SELECT FROM offers o
+                        WHERE o.call_id = $2 AND o.worker_id = w.id AND o.epoch = $5) AS is_offered
+          FROM workers w LEFT JOIN worker_positions p ON p.worker_id = w.id
+         WHERE w.id = ANY($1) ORDER BY w.id
+        """,
+        list(worker_ids), call.id, call.start_at, call.busy_until, call.epoch,
+    )  # fmt: skip
+    return [
+        Standing(
+            worker=_worker(row),
+            distance_m=None if row["lon"] is None else haversine_m(Point(row["lon"], row["lat"]), call.point),
+            fix_at=row["fix_at"],
+            is_booked=row["is_booked"],
+            open_offers=row["open_offers"],
+            is_offered=row["is_offered"],
+        )
+        for row in rows
+    ]
+
+
+async def near(tx: Tx, point: Point, *, degrees: float, limit: int) -> list[str]:
+    """Ids of workers whose last position lies in a box around the point, nearest first (planar, for listing only)."""
+    rows = await tx.fetch(
+        """
+        SELECT worker_id FROM worker_positions
+         WHERE lat BETWEEN $2::float8 - $3::float8 AND $2::float8 + $3::float8
+           AND lon BETWEEN $1::float8 - 2 * $3::float8 AND $1::float8 + 2 * $3::float8
+         ORDER BY (lon - $1) ^ 2 + (lat - $2) ^ 2, worker_id LIMIT $4
+        """,
+        point.lon, point.lat, degrees, limit,
+    )  # fmt: skip
+    return [row["worker_id"] for row in rows]
+
+
+async def is_booked(tx: Tx, worker_id: str, start_at: datetime, end_at: datetime, *, but_call: str) -> bool:
+    found: bool = await tx.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM bookings WHERE worker_id = $1 AND state IN ('held', 'firm')
+                          AND during && tstzrange($2, $3) AND call_id <> $4)
+        """,
+        worker_id, start_at, end_at, but_call,
+    )  # fmt: skip
+    return found
+
+
+async def book(tx: Tx, *, booking_id: str, worker: Worker, call: Call, state: str) -> None:
+    await tx.execute(
+        """
+        INSERT INTO bookings (id, unit_no, worker_id, call_id, during, state, created_at, changed_at)
+        VALUES ($1, $2, $3, $4, tstzrange($5, $6), $7, $8, $8)
+        """,
+        booking_id, worker.unit_no, worker.id, call.id, call.start_at, call.busy_until, state, tx.now,
+    )  # fmt: skip
+
+
+async def set_booking(tx: Tx, call_id: str, state: str) -> int:
+    """Move the live booking of a call; 0 when it has none."""
+    return await tx.execute(
+        "UPDATE bookings SET state = $2, changed_at = $3 WHERE call_id = $1 AND state IN ('held', 'firm')",
+        call_id, state, tx.now,
+    )  # fmt: skip
+
+
+async def doing(tx: Tx, worker_id: str) -> str:
+    """What a worker is at: locked, booked now, or free; for the map."""
+    state: str = await tx.fetchval(
+        """
+        SELECT coalesce(max(CASE state WHEN 'held' THEN 'locked' ELSE 'booked' END), 'free')
+          FROM bookings WHERE worker_id = $1 AND state IN ('held', 'firm')
+        """,
+        worker_id,
+    )
+    return state
+
