@@ -1,0 +1,134 @@
+"""What a handler gets: one request, decoded and authorised, able to open its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from rest.edge.actors import Actor
+from rest.edge.errors import LoginRequired
+from rest.edge.idempotency import Claim
+from rest.edge.limits import Quota
+from rest.edge.machine import Machine
+from rest.edge.paging import Key, Position
+from rest.edge.registry import Route
+from rest.edge.reply import Answer, Finished, PageReply, finish
+from rest.edge.values import Page, PageQuery
+from rest.edge.versions import check_version
+from storage.base import codec
+from storage.base.clock import Clock
+from storage.base.settings import Settings
+from storage.postgres import Database
+from storage.tx import Tx
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+_PAGE_FIELDS = frozenset(PageQuery.__struct_fields__)
+
+
+class Ctx:
+    """One request: `path` has the path's variables, `body` and `query` are of the route's own types."""
+
+    __slots__ = ("_actor", "_claim", "_expected", "body", "machine", "path", "query", "request", "route")
+
+    def __init__(self, machine: Machine, route: Route, request: web.Request, actor: Actor | None) -> None:
+        self.machine = machine
+        self.route = route
+        self.request = request
+        self.path: Mapping[str, str] = request.match_info
+        # Any: the route names the type, the handler repeats it: `wanted: GrabBody = ctx.body`.
+        self.body: Any = None
+        self.query: Any = None
+        self._actor = actor
+        self._claim: Claim | None = None
+        self._expected: frozenset[int] = frozenset()
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls. Raises LoginRequired on public routes."""
+        if self._actor is None:
+            raise LoginRequired
+        return self._actor
+
+    @property
+    def db(self) -> Database:
+        return self.machine.db
+
+    @property
+    def clock(self) -> Clock:
+        return self.machine.db.clock
+
+    @property
+    def now(self) -> datetime:
+        """The instant outside transactions; inside one use `tx.now`."""
+        return self.machine.db.clock.now()
+
+    @property
+    def settings(self) -> Settings:
+        return self.machine.settings
+
+    @property
+    def app(self) -> web.Application:
+        return self.request.app
+
+    @property
+    def address(self) -> str:
+        """The caller's network address, as seen by the outermost trusted proxy."""
+        return self.machine.address(self.request)
+
+    def bind(self, claim: Claim | None, expected: frozenset[int]) -> None:
+        """What the headers asked for; called by the edge before the handler."""
+        self._claim = claim
+        self._expected = expected
+
+    async def transact(self, act: Callable[[Tx], Awaitable[Answer]]) -> Finished:
+        """Run the request's one transaction and encode its answer.
+
+        Serialization failures and deadlocks are repeated. With an Idempotency-Key the answer is stored in the
+        transaction of the effect, and a repeated request gets it without running `act` again.
+        """
+        if self._claim is None:
+            return finish(await self.db.run(act), self.route.status)
+        claim, self._claim = self._claim, None
+        return await claim.run(self.db, self.machine.twins, act)
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether an Idempotency-Key was sent and nothing has been done under it: the handler's mistake."""
+        return self._claim is not None
+
+    def expect(self, version: int) -> None:
+        """Compare the version of the locked resource with If-Match. Raises StaleVersion."""
+        check_version(self._expected, version)
+
+    def spend(self, quota: Quota, caller: str) -> None:
+        """Count against a quota of the verb's own. Raises RateLimited."""
+        self.machine.limiter.take(quota, caller)
+
+    @property
+    def after(self) -> Position | None:
+        """Where the previous page ended; None on the first. Raises CursorInvalid."""
+        query: PageQuery = self.query
+        return None if query.cursor is None else self.machine.cursors.open(self._list_scope(), query.cursor)
+
+    def page(
+        self, rows: Sequence[Row], *, view: Callable[[Row], T], key: Callable[[Row], tuple[Key, ...]]
+    ) -> PageReply[T]:
+        """One page out of rows fetched with `limit + 1`, in the order of `key` (sort value, then id)."""
+        query: PageQuery = self.query
+        shown = rows[: query.limit]
+        has_more = len(rows) > query.limit
+        cursor = self.machine.cursors.seal(self._list_scope(), key(shown[-1])) if has_more else None
+        link = f'<{self.request.rel_url.update_query(cursor=cursor)}>; rel="next"' if cursor else ""
+        return PageReply(Page([view(row) for row in shown], has_more, cursor), headers={"Link": link} if link else {})
+
+    def _list_scope(self) -> str:
+        names = [name for name in self.query.__struct_fields__ if name not in _PAGE_FIELDS]
+        filters = [getattr(self.query, name) for name in names]
+        who = self._actor.account_id if self._actor else ""
+        path = self.request.rel_url.raw_path
+        return f"{self.route.operation_id} {path} {who} {codec.dumps(filters).decode()}"
