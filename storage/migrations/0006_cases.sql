@@ -24,6 +24,7 @@ CREATE TABLE cases (
 );
 -- One open case per subject and type (HS-190).
 CREATE UNIQUE INDEX cases_one_open ON cases (subject_kind, subject_id, type) WHERE state <> 'closed';
+-- The desk's lists: newest first by id, and the queue by urgency.
 CREATE INDEX cases_subject ON cases (subject_id, id);
-CREATE INDEX cases_state ON cases (state, id);
 CREATE INDEX cases_type ON cases (type, id);
+CREATE INDEX cases_queue ON cases ((-priority), due_at, id) WHERE state <> 'closed';
