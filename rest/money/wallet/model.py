@@ -22,3 +22,19 @@ class SplitMismatch(Conflict):
 
 AUDIENCES = {"customer_wallet": "customer:{}", "worker_wallet": "worker:{}"}
 """Kind of ledger account → who hears `wallet.changed`; owners of other accounts are nobody's phone."""
+
+
+class AmountRange(Invalid):
+    """The amount is outside what may be moved here."""
+
+    code = "amount_range"
+
+
+CREDIT_MAX_FEN = 100_000_000
+"""Most that finance gives at once: one million yuan; more is a slip of the keyboard."""
+
+
+def check_credit(amount_fen: int) -> None:
+    """Raises AmountRange."""
+    if not 0 < amount_fen <= CREDIT_MAX_FEN:
+        raise AmountRange(maximum={"amount": CREDIT_MAX_FEN, "currency": "CNY"})
