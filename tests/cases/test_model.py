@@ -15,8 +15,8 @@ from tests.conftest import MONDAY
 def a_case(state: CaseState = CaseState.OPEN, stage: Stage = Stage.QUEUE) -> Case:
     return Case(
         id="cas_1", type="no_grab", line="homeservice", subject_kind="order", subject_id="ord_1", title="?",
-        state=state, stage=stage, priority=3, audience=("desk",), due_at=MONDAY, opened_at=MONDAY, taken_by=None, taken_at=None,
-        closed_by=None, closed_at=None, outcome=None, note=None, version=4,
+        state=state, stage=stage, priority=3, audience=("desk",), due_at=MONDAY, opened_at=MONDAY,
+        taken_by=None, taken_at=None, closed_by=None, closed_at=None, outcome=None, note=None, version=4,
     )  # fmt: skip
 
 
