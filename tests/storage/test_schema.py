@@ -18,8 +18,10 @@ async def test_a_database_made_from_the_picture_is_the_same(pg_server: str) -> N
     await connection.close()
     url = database_url(pg_server, "from_picture")
     connection = await asyncpg.connect(url)
-    await connection.execute(schema.SCHEMA.read_text())
-    await connection.close()
+    try:
+        await connection.execute(schema.SCHEMA.read_text())
+    finally:
+        await connection.close()
     assert await schema.picture(url) == schema.SCHEMA.read_text()
 
 

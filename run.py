@@ -1,0 +1,233 @@
+"""fieldhub: wires everything and starts it. The only file that imports both edges; nobody can import it.
+
+    python run.py serve                      hub + REST + worker on one port, embedded engines unless URLs are set
+    python run.py hub | rest | worker        each alone, on as many machines as wanted (outside engines)
+    python run.py --help                     operators' commands
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from storage import engines, migrate, schema
+from storage.base.log import log
+from storage.base.settings import Settings
+from storage.postgres import Database
+
+ROLES = {"serve": frozenset({"hub", "rest", "worker"}), "hub": frozenset({"hub"}), "rest": frozenset({"rest"}),
+         "worker": frozenset({"worker"})}  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in DRIVERS:
+        return DRIVERS[argv[0]](argv[1:])
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.command(arguments)
+    except (ValueError, engines.EngineFailed, migrate.DatabaseTooNew) as problem:
+        print(f"fieldhub: {problem}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run.py", description="fieldhub, a realtime hub for on-demand field service")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, roles in ROLES.items():
+        command = commands.add_parser(name, help=f"run {' + '.join(sorted(roles))}")
+        command.set_defaults(command=serve, roles=roles)
+    command = commands.add_parser("migrate", help="bring the database up to date")
+    command.add_argument("--write-schema", action="store_true", help="also write storage/schema.sql")
+    command.set_defaults(command=migrate_database)
+    _add_areas(commands)
+    _add_accounts(commands)
+    _add_homeservice(commands)
+    commands.add_parser("replay", help="drive real clients over real trajectories (replay --help)")
+    commands.add_parser("bench", help="measure and write docs/benchmarks.md (bench --help)")
+    return parser
+
+
+def _add_areas(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    areas = commands.add_parser("areas", help="service areas").add_subparsers(required=True, metavar="VERB")
+    command = areas.add_parser("import", help="read areas from a GeoJSON file")
+    command.add_argument("file", type=Path)
+    command.add_argument("--crs", choices=("gcj02", "wgs84"), required=True, help="datum of the file")
+    command.add_argument("--code-field", default="adcode", help="property that holds the 6-digit code")
+    command.set_defaults(command=import_areas)
+
+
+def _add_accounts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    accounts = commands.add_parser("accounts", help="accounts").add_subparsers(required=True, metavar="VERB")
+    command = accounts.add_parser("create", help="make accounts for operators and load tests")
+    command.add_argument("--role", required=True)
+    command.add_argument("--count", type=int, default=1)
+    command.add_argument("--tokens", type=Path, help="write one JSON line with tokens per account")
+    command.add_argument("--ttl", type=int, default=86_400, help="life of the access tokens, seconds")
+    command.set_defaults(command=create_accounts)
+
+
+def _add_homeservice(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    line = commands.add_parser("homeservice", help="home service").add_subparsers(required=True, metavar="VERB")
+    command = line.add_parser("open-region", help="open imported areas with the demo items and prices")
+    command.add_argument("codes", nargs="*", help="6-digit codes; all areas when none is given")
+    command.set_defaults(command=open_region)
+
+
+# Settings and engines
+
+
+def _settings() -> Settings:
+    """Settings of the environment; in dev mode a secret is made once and kept beside the data."""
+    settings = Settings.from_env()
+    if settings.secret:
+        return settings
+    path = settings.data_path / "secret"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(secrets.token_urlsafe(48))
+    return dataclasses.replace(settings, secret=path.read_text().strip())
+
+
+def _with_database(work: Callable[[Database, Settings], Awaitable[int]]) -> int:
+    """Run an operator's command on the migrated database."""
+    settings = _settings()
+
+    async def run(url: str) -> int:
+        await migrate.migrate(url)
+        db = await Database.connect(url, pool_size=4)
+        try:
+            return await work(db, settings)
+        finally:
+            await db.close()
+
+    with engines.addresses(settings, own=False) as (postgres_url, _):
+        return asyncio.run(run(postgres_url))
+
+
+# Commands
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run until SIGINT or SIGTERM, then drain and stop in the reverse order of the start."""
+    import uvloop  # the loop is for servers only
+
+    from hub.process import run_process  # imports everything; commands need not wait for it
+
+    settings = _settings()
+    roles: frozenset[str] = arguments.roles
+    if roles != ROLES["serve"] and not (settings.database_url and settings.redis_url):
+        raise ValueError("a process of its own needs FIELDHUB_DATABASE_URL and FIELDHUB_REDIS_URL")
+    stopping = _Stopping()
+    with engines.addresses(settings, own=True) as (postgres_url, redis_url), asyncio.Runner(
+        loop_factory=uvloop.new_event_loop
+    ) as runner:
+        found = dataclasses.replace(settings, database_url=postgres_url, redis_url=redis_url)
+        runner.run(run_process(found, roles, stopping.arm, banner=_banner))
+    log("process.stopped")
+    return 0
+
+
+class _Stopping:
+    """SIGINT and SIGTERM as an event; a second signal ends the process at once."""
+
+    def arm(self) -> asyncio.Event:
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def stop() -> None:
+            if event.is_set():
+                os._exit(1)
+            event.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        return event
+
+
+def _banner(lines: list[str]) -> None:
+    print("\n".join(lines), flush=True)
+
+
+def migrate_database(arguments: argparse.Namespace) -> int:
+    settings = _settings()
+
+    async def run(url: str) -> None:
+        for name in await migrate.migrate(url):
+            print(name)
+        if arguments.write_schema:
+            schema.SCHEMA.write_text(await schema.picture(url))
+
+    with engines.addresses(settings, own=False) as (postgres_url, _):
+        asyncio.run(run(postgres_url))
+    return 0
+
+
+def import_areas(arguments: argparse.Namespace) -> int:
+    from geo.areas.importer import import_file
+
+    async def run(db: Database, _settings: Settings) -> int:
+        report = await db.run(import_file, arguments.file, crs=arguments.crs, code_field=arguments.code_field)
+        print(report)
+        return 0
+
+    return _with_database(run)
+
+
+def create_accounts(arguments: argparse.Namespace) -> int:
+    from rest.lines.homeservice.demo import operators_accounts
+
+    async def run(db: Database, settings: Settings) -> int:
+        rows = await operators_accounts(db, settings, arguments.role, arguments.count, ttl_s=arguments.ttl)
+        _write_tokens(arguments.tokens, rows)
+        print(f"{len(rows)} accounts with role {arguments.role}")
+        return 0
+
+    return _with_database(run)
+
+
+def _write_tokens(path: Path | None, rows: list[dict[str, object]]) -> None:
+    if path is None:
+        return
+    from storage.base import codec
+
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.writelines(codec.dumps(row) + b"\n" for row in rows)
+
+
+def open_region(arguments: argparse.Namespace) -> int:
+    from rest.lines.homeservice.demo import open_region as open_codes
+
+    async def run(db: Database, _settings: Settings) -> int:
+        print(f"open: {', '.join(await db.run(open_codes, arguments.codes))}")
+        return 0
+
+    return _with_database(run)
+
+
+def replay(argv: list[str]) -> int:
+    from tests.replay.cli import main as replay_main
+
+    return replay_main(argv)
+
+
+def bench(argv: list[str]) -> int:
+    from tests.bench.cli import main as bench_main
+
+    return bench_main(argv)
+
+
+DRIVERS = {"replay": replay, "bench": bench}
+"""Programs that drive fieldhub from outside; they read their own arguments."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

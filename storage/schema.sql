@@ -1,0 +1,1022 @@
+SET check_function_bodies = off;
+
+CREATE FUNCTION public.homeservice_place(p_id text, p_no text, p_customer_id text, p_call_id text, p_snapshot jsonb, p_at timestamp with time zone, p_item_id text, p_qty integer, p_region_code text, p_contact text, p_phone text, p_detail text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_minutes integer, p_item_fen bigint, p_no_grab_due_at timestamp with time zone, p_pool_close_due_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM order_place(p_id, p_no, 'homeservice', 'service', 'grab', NULL, p_customer_id, p_call_id, 'in_pool', 0,
+                        p_snapshot, p_at, 'customer:' || p_customer_id, 'post');
+    INSERT INTO homeservice_orders (order_id, item_id, qty, region_code, contact, phone, detail, lon, lat, start_at,
+                                    minutes, item_fen, pool_entered_at, no_grab_due_at, pool_close_due_at)
+    VALUES (p_id, p_item_id, p_qty, p_region_code, p_contact, p_phone, p_detail, p_lon, p_lat, p_start_at,
+            p_minutes, p_item_fen, p_at, p_no_grab_due_at, p_pool_close_due_at);
+END $$;
+
+CREATE FUNCTION public.ledger_faults() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+    WITH chain AS (
+        SELECT a.code, e.account_version, e.balance_after_fen, e.transfer_id,
+               row_number() OVER steps AS place, sum(e.amount_fen) OVER steps AS running
+          FROM ledger_entries AS e JOIN ledger_accounts AS a ON a.id = e.account_id
+         WHERE a.floor_fen IS NOT NULL
+        WINDOW steps AS (PARTITION BY e.account_id ORDER BY e.account_version NULLS FIRST)
+    ), totals AS (
+        SELECT a.id, a.code, a.floor_fen, a.may_overdraw, a.balance_fen, a.version,
+               coalesce(sum(e.amount_fen), 0) AS total, count(e.n) AS steps, count(e.account_version) AS versioned
+          FROM ledger_accounts AS a LEFT JOIN ledger_entries AS e ON e.account_id = a.id
+         GROUP BY a.id
+    )
+    SELECT format('transfer %s: sums to %s %s', e.transfer_id, sum(e.amount_fen), a.unit)
+      FROM ledger_entries AS e JOIN ledger_accounts AS a ON a.id = e.account_id
+     GROUP BY e.transfer_id, a.unit HAVING sum(e.amount_fen) <> 0
+    UNION ALL
+    SELECT format('transfer %s: has %s entries', t.id, count(e.n))
+      FROM ledger_transfers AS t LEFT JOIN ledger_entries AS e ON e.transfer_id = t.id
+     GROUP BY t.id HAVING count(e.n) < 2
+    UNION ALL
+    SELECT format('transfer %s: entry %s names no account', e.transfer_id, e.n)
+      FROM ledger_entries AS e WHERE NOT EXISTS (SELECT 1 FROM ledger_accounts AS a WHERE a.id = e.account_id)
+    UNION ALL
+    SELECT format('account %s: balance %s, entries sum to %s', code, balance_fen, total)
+      FROM totals WHERE floor_fen IS NOT NULL AND balance_fen <> total
+    UNION ALL
+    SELECT format('account %s: version %s after %s entries', code, version, steps)
+      FROM totals WHERE floor_fen IS NOT NULL AND version <> steps
+    UNION ALL
+    SELECT format('account %s: append-only, yet entries carry versions', code)
+      FROM totals WHERE floor_fen IS NULL AND versioned > 0
+    UNION ALL
+    SELECT format('account %s: balance %s is below its floor %s', code, balance_fen, floor_fen)
+      FROM totals WHERE NOT may_overdraw AND balance_fen < floor_fen
+    UNION ALL
+    SELECT format('account %s: transfer %s has version %s in place %s', code, transfer_id, account_version, place)
+      FROM chain WHERE account_version IS DISTINCT FROM place
+    UNION ALL
+    SELECT format('account %s: transfer %s says %s after it, entries sum to %s', code, transfer_id, balance_after_fen, running)
+      FROM chain WHERE balance_after_fen IS DISTINCT FROM running
+$$;
+
+CREATE FUNCTION public.ledger_post(p_id text, p_ref text, p_kind text, p_order_id text, p_at timestamp with time zone, p_note text, p_by_id text, p_overdraw boolean, p_codes text[], p_amounts bigint[], p_account_ids text[], p_kinds text[], p_owners text[], p_units text[], p_floors bigint[], p_may_overdraw boolean[]) RETURNS TABLE(outcome text, posted_id text, posted_at timestamp with time zone, posted_codes text[], posted_amounts bigint[], posted_balances bigint[])
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_count int := cardinality(p_codes);
+    v_known int;
+    v_first ledger_transfers;
+    v_short ledger_accounts;
+BEGIN
+    IF v_count < 2 OR (SELECT count(DISTINCT code) FROM unnest(p_codes) AS code) <> v_count THEN
+        RAISE EXCEPTION 'transfer %: needs two accounts or more, none named twice', p_ref USING ERRCODE = 'check_violation';
+    END IF;
+
+    SELECT count(*) INTO v_known FROM ledger_accounts WHERE code = ANY (p_codes);
+    IF v_known < v_count THEN
+        INSERT INTO ledger_accounts (id, code, kind, owner_id, unit, floor_fen, may_overdraw, balance_fen, version)
+        SELECT new.id, new.code, new.kind, new.owner_id, new.unit, new.floor_fen, new.may_overdraw,
+               CASE WHEN new.floor_fen IS NOT NULL THEN 0 END, CASE WHEN new.floor_fen IS NOT NULL THEN 0 END
+          FROM unnest(p_account_ids, p_codes, p_kinds, p_owners, p_units, p_floors, p_may_overdraw)
+               AS new (id, code, kind, owner_id, unit, floor_fen, may_overdraw)
+         ORDER BY new.code COLLATE "C"
+            ON CONFLICT (code) DO NOTHING;
+    END IF;
+
+    -- The unit is the account's own, not what the caller believes.
+    IF EXISTS (
+        SELECT 1 FROM unnest(p_codes, p_amounts) AS given (code, amount) JOIN ledger_accounts USING (code)
+         GROUP BY unit HAVING sum(amount) <> 0
+    ) THEN
+        RAISE EXCEPTION 'transfer %: does not sum to zero', p_ref USING ERRCODE = 'check_violation';
+    END IF;
+
+    PERFORM 1 FROM ledger_accounts
+      WHERE code = ANY (p_codes) AND floor_fen IS NOT NULL
+      ORDER BY id COLLATE "C"
+        FOR NO KEY UPDATE;
+
+    SELECT * INTO v_first FROM ledger_transfers WHERE ref = p_ref;
+    IF NOT FOUND THEN
+        SELECT a.* INTO v_short
+          FROM unnest(p_codes, p_amounts) AS given (code, amount) JOIN ledger_accounts AS a USING (code)
+         WHERE given.amount < 0 AND a.balance_fen + given.amount < a.floor_fen AND NOT (p_overdraw AND a.may_overdraw)
+         ORDER BY a.code COLLATE "C" LIMIT 1;
+        IF FOUND THEN
+            RETURN QUERY SELECT 'short', p_id, p_at, ARRAY[v_short.code], NULL::bigint[], ARRAY[v_short.balance_fen];
+            RETURN;
+        END IF;
+        INSERT INTO ledger_transfers (id, ref, kind, order_id, at, note, by_id)
+        VALUES (p_id, p_ref, p_kind, p_order_id, p_at, p_note, p_by_id)
+            ON CONFLICT (ref) DO NOTHING;
+        IF NOT FOUND THEN
+            -- Another transaction posted this reference between our look and our insert, over other accounts.
+            SELECT * INTO v_first FROM ledger_transfers WHERE ref = p_ref;
+        END IF;
+    END IF;
+
+    IF v_first.id IS NOT NULL THEN
+        RETURN QUERY
+        SELECT CASE WHEN v_first.kind = p_kind AND v_first.order_id IS NOT DISTINCT FROM p_order_id
+                         AND count(*) = v_count AND count(*) FILTER (WHERE e.amount_fen = given.amount) = v_count
+                    THEN 'repeated' ELSE 'ref_reused' END,
+               v_first.id, v_first.at,
+               array_agg(a.code ORDER BY e.n), array_agg(e.amount_fen ORDER BY e.n), array_agg(e.balance_after_fen ORDER BY e.n)
+          FROM ledger_entries AS e
+          JOIN ledger_accounts AS a ON a.id = e.account_id
+          LEFT JOIN unnest(p_codes, p_amounts) AS given (code, amount) ON given.code = a.code
+         WHERE e.transfer_id = v_first.id;
+        RETURN;
+    END IF;
+
+    RETURN QUERY
+    WITH given AS (
+        SELECT a.id, g.code, g.amount, g.n
+          FROM unnest(p_codes, p_amounts) WITH ORDINALITY AS g (code, amount, n) JOIN ledger_accounts AS a USING (code)
+    ), moved AS (
+        UPDATE ledger_accounts AS a SET balance_fen = a.balance_fen + given.amount, version = a.version + 1
+          FROM given WHERE a.id = given.id AND a.floor_fen IS NOT NULL
+        RETURNING a.id, a.balance_fen, a.version
+    ), written AS (
+        INSERT INTO ledger_entries (transfer_id, n, account_id, amount_fen, balance_after_fen, account_version)
+        SELECT p_id, given.n, given.id, given.amount, moved.balance_fen, moved.version
+          FROM given LEFT JOIN moved USING (id)
+        RETURNING n, balance_after_fen
+    )
+    SELECT 'posted', p_id, p_at, p_codes, p_amounts, array_agg(balance_after_fen ORDER BY n) FROM written;
+END $$;
+
+CREATE FUNCTION public.ledger_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % never change; post a transfer that corrects', TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE FUNCTION public.order_events_are_final() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'order events are never changed' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE FUNCTION public.order_place(p_id text, p_no text, p_line text, p_kind text, p_mode text, p_parent_id text, p_customer_id text, p_call_id text, p_status text, p_total_fen bigint, p_snapshot jsonb, p_at timestamp with time zone, p_actor text, p_verb text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO orders (id, no, line, kind, mode, parent_id, customer_id, call_id, status, version, total_fen,
+                        snapshot, created_at, updated_at)
+    VALUES (p_id, p_no, p_line, p_kind, p_mode, p_parent_id, p_customer_id, p_call_id, p_status, 1, p_total_fen,
+            p_snapshot, p_at, p_at);
+    INSERT INTO order_events (order_id, n, at, actor, verb, from_status, to_status)
+    VALUES (p_id, 1, p_at, p_actor, p_verb, NULL, p_status);
+END $$;
+
+CREATE FUNCTION public.worker_fixes_drop_days(first_kept date) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    dropped int := 0;
+    partition_name text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('worker_fixes_days'));
+    FOR partition_name IN
+        SELECT child.relname
+          FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+         WHERE inhparent = 'worker_fixes'::regclass
+           AND child.relname ~ '^worker_fixes_[0-9]{8}$'
+           AND to_date(right(child.relname, 8), 'YYYYMMDD') < first_kept
+         ORDER BY child.relname
+    LOOP
+        EXECUTE format('DROP TABLE %I', partition_name);
+        dropped := dropped + 1;
+    END LOOP;
+    DELETE FROM worker_fixes_default WHERE at < first_kept::timestamp AT TIME ZONE 'UTC';
+    RETURN dropped;
+END $_$;
+
+CREATE FUNCTION public.worker_fixes_make_days(first_day date, days integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    made int := 0;
+    day date;
+    partition_name text;
+    day_start timestamptz;
+    day_end timestamptz;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('worker_fixes_days'));
+    FOR day IN SELECT first_day + n FROM generate_series(0, days - 1) AS n LOOP
+        partition_name := 'worker_fixes_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass(partition_name) IS NOT NULL;
+        day_start := day::timestamp AT TIME ZONE 'UTC';
+        day_end := (day + 1)::timestamp AT TIME ZONE 'UTC';
+        -- Attaching is refused while the default partition holds rows of the day: move them first.
+        EXECUTE format('CREATE TABLE %I (LIKE worker_fixes INCLUDING ALL)', partition_name);
+        EXECUTE format('WITH moved AS (DELETE FROM worker_fixes_default WHERE at >= $1 AND at < $2 RETURNING *)
+                        INSERT INTO %I SELECT * FROM moved', partition_name) USING day_start, day_end;
+        EXECUTE format('ALTER TABLE worker_fixes ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                       partition_name, day_start, day_end);
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END $_$;
+
+CREATE TABLE public.accounts (
+    id text NOT NULL,
+    phone text NOT NULL,
+    nickname text DEFAULT ''::text NOT NULL,
+    roles text[] NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    roles_changed_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT accounts_nickname_check CHECK ((length(nickname) <= 40)),
+    CONSTRAINT accounts_phone_check CHECK ((phone ~ '^\+[1-9][0-9]{6,14}$'::text)),
+    CONSTRAINT accounts_roles_check CHECK ((('user'::text = ANY (roles)) AND (roles <@ ARRAY['user'::text, 'technician'::text, 'support'::text, 'finance'::text, 'ops'::text, 'supervisor'::text, 'admin'::text]))),
+    CONSTRAINT accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'closed'::text])))
+);
+
+CREATE TABLE public.areas (
+    code text NOT NULL,
+    name text NOT NULL,
+    level text NOT NULL,
+    parent text,
+    polygon bytea NOT NULL,
+    west double precision NOT NULL,
+    south double precision NOT NULL,
+    east double precision NOT NULL,
+    north double precision NOT NULL,
+    source_crs text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    imported_at timestamp with time zone NOT NULL,
+    CONSTRAINT areas_check CHECK (((west <= east) AND (south <= north))),
+    CONSTRAINT areas_source_crs_check CHECK ((source_crs = ANY (ARRAY['wgs84'::text, 'gcj02'::text])))
+);
+
+CREATE TABLE public.bookings (
+    id text NOT NULL,
+    unit_no bigint NOT NULL,
+    worker_id text NOT NULL,
+    call_id text NOT NULL,
+    during tstzrange NOT NULL,
+    state text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT bookings_state_check CHECK ((state = ANY (ARRAY['held'::text, 'firm'::text, 'released'::text, 'done'::text])))
+);
+
+CREATE TABLE public.calls (
+    id text NOT NULL,
+    subject_kind text NOT NULL,
+    subject_id text NOT NULL,
+    mode text NOT NULL,
+    service text NOT NULL,
+    area_code text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    start_at timestamp with time zone NOT NULL,
+    busy_until timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    epoch integer DEFAULT 1 NOT NULL,
+    wave integer DEFAULT 0 NOT NULL,
+    ring_m integer DEFAULT 0 NOT NULL,
+    plan text NOT NULL,
+    detail text NOT NULL,
+    audience text[] NOT NULL,
+    owner_account_id text NOT NULL,
+    excluded text[] DEFAULT '{}'::text[] NOT NULL,
+    named_worker_id text,
+    worker_id text,
+    locked_until timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    closed_reason text,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT calls_check CHECK ((start_at < busy_until)),
+    CONSTRAINT calls_check1 CHECK (((status = ANY (ARRAY['locked'::text, 'won'::text, 'done'::text])) = (worker_id IS NOT NULL))),
+    CONSTRAINT calls_mode_check CHECK ((mode = ANY (ARRAY['choose_back'::text, 'first_wins'::text, 'direct'::text]))),
+    CONSTRAINT calls_status_check CHECK ((status = ANY (ARRAY['open'::text, 'paused'::text, 'locked'::text, 'won'::text, 'done'::text, 'cancelled'::text, 'expired'::text])))
+);
+
+CREATE TABLE public.cases (
+    id text NOT NULL,
+    type text NOT NULL,
+    line text NOT NULL,
+    subject_kind text NOT NULL,
+    subject_id text NOT NULL,
+    title text NOT NULL,
+    state text NOT NULL,
+    stage text NOT NULL,
+    priority smallint NOT NULL,
+    audience text[] NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    taken_by text,
+    taken_at timestamp with time zone,
+    closed_by text,
+    closed_at timestamp with time zone,
+    outcome text,
+    note text,
+    version bigint DEFAULT 1 NOT NULL,
+    CONSTRAINT cases_check CHECK ((((state = 'closed'::text) = (closed_at IS NOT NULL)) AND ((state = 'closed'::text) = (outcome IS NOT NULL)))),
+    CONSTRAINT cases_check1 CHECK (((state <> 'taken'::text) OR (taken_by IS NOT NULL))),
+    CONSTRAINT cases_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
+    CONSTRAINT cases_stage_check CHECK ((stage = ANY (ARRAY['queue'::text, 'all'::text, 'lead'::text]))),
+    CONSTRAINT cases_state_check CHECK ((state = ANY (ARRAY['open'::text, 'taken'::text, 'closed'::text])))
+);
+
+CREATE TABLE public.feed (
+    seq bigint NOT NULL,
+    fact_id text NOT NULL,
+    topic text NOT NULL,
+    body text NOT NULL,
+    audience text[] NOT NULL,
+    at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+);
+
+CREATE TABLE public.feed_audience (
+    audience text NOT NULL,
+    seq bigint NOT NULL
+);
+
+CREATE TABLE public.grabs (
+    id text NOT NULL,
+    call_id text NOT NULL,
+    worker_id text NOT NULL,
+    offer_id text NOT NULL,
+    epoch integer NOT NULL,
+    distance_m double precision NOT NULL,
+    quote text NOT NULL,
+    request_id text,
+    state text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT grabs_check CHECK (((state = ANY (ARRAY['offered'::text, 'locked'::text, 'won'::text])) = (closed_at IS NULL))),
+    CONSTRAINT grabs_state_check CHECK ((state = ANY (ARRAY['offered'::text, 'locked'::text, 'won'::text, 'lost'::text, 'unbound'::text, 'withdrawn'::text, 'void'::text])))
+);
+
+CREATE TABLE public.homeservice_orders (
+    order_id text NOT NULL,
+    item_id text NOT NULL,
+    qty integer NOT NULL,
+    region_code text NOT NULL,
+    contact text NOT NULL,
+    phone text NOT NULL,
+    detail text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    start_at timestamp with time zone NOT NULL,
+    minutes integer NOT NULL,
+    item_fen bigint NOT NULL,
+    travel_fen bigint,
+    coupon_fen bigint DEFAULT 0 NOT NULL,
+    voucher_fen bigint DEFAULT 0 NOT NULL,
+    grab_id text,
+    worker_id text,
+    lock_epoch integer DEFAULT 0 NOT NULL,
+    unbinds integer DEFAULT 0 NOT NULL,
+    push_round integer DEFAULT 1 NOT NULL,
+    no_grab_stage integer DEFAULT 0 NOT NULL,
+    pool_entered_at timestamp with time zone NOT NULL,
+    grab_first_at timestamp with time zone,
+    lock_expires_at timestamp with time zone,
+    no_grab_due_at timestamp with time zone,
+    choice_due_at timestamp with time zone,
+    pool_close_due_at timestamp with time zone,
+    answer_due_at timestamp with time zone,
+    departure_due_at timestamp with time zone,
+    departed_at timestamp with time zone,
+    arrived_at timestamp with time zone,
+    started_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    leave_due_at timestamp with time zone,
+    CONSTRAINT homeservice_orders_coupon_fen_check CHECK ((coupon_fen >= 0)),
+    CONSTRAINT homeservice_orders_item_fen_check CHECK ((item_fen >= 0)),
+    CONSTRAINT homeservice_orders_minutes_check CHECK ((minutes >= 1)),
+    CONSTRAINT homeservice_orders_qty_check CHECK ((qty >= 1)),
+    CONSTRAINT homeservice_orders_travel_fen_check CHECK ((travel_fen >= 0)),
+    CONSTRAINT homeservice_orders_voucher_fen_check CHECK ((voucher_fen >= 0))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.idempotency_keys (
+    scope text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    status integer,
+    headers text,
+    body bytea,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.items (
+    id text NOT NULL,
+    name jsonb NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    minutes integer NOT NULL,
+    state text DEFAULT 'on'::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT items_minutes_check CHECK (((minutes >= 1) AND (minutes <= 1440))),
+    CONSTRAINT items_state_check CHECK ((state = ANY (ARRAY['on'::text, 'off'::text])))
+);
+
+CREATE TABLE public.jobs (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    key text NOT NULL,
+    payload text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    first_due_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    lease text,
+    leased_until timestamp with time zone,
+    parked_at timestamp with time zone,
+    last_error text
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='2000');
+
+ALTER TABLE public.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.ledger_accounts (
+    id text NOT NULL,
+    code text NOT NULL,
+    kind text NOT NULL,
+    owner_id text NOT NULL,
+    unit text NOT NULL,
+    floor_fen bigint,
+    may_overdraw boolean DEFAULT false NOT NULL,
+    balance_fen bigint,
+    version bigint,
+    CONSTRAINT ledger_accounts_check CHECK ((((floor_fen IS NULL) = (balance_fen IS NULL)) AND ((floor_fen IS NULL) = (version IS NULL)))),
+    CONSTRAINT ledger_accounts_check1 CHECK ((may_overdraw OR (balance_fen >= floor_fen))),
+    CONSTRAINT ledger_accounts_unit_check CHECK ((unit = ANY (ARRAY['CNY'::text, 'PTS'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.ledger_entries (
+    transfer_id text NOT NULL,
+    n smallint NOT NULL,
+    account_id text NOT NULL,
+    amount_fen bigint NOT NULL,
+    balance_after_fen bigint,
+    account_version bigint,
+    CONSTRAINT ledger_entries_amount_fen_check CHECK (((amount_fen <> 0) AND (abs(amount_fen) <= '1000000000000'::bigint))),
+    CONSTRAINT ledger_entries_check CHECK (((balance_after_fen IS NULL) = (account_version IS NULL))),
+    CONSTRAINT ledger_entries_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.ledger_transfers (
+    id text NOT NULL,
+    ref text NOT NULL,
+    kind text NOT NULL,
+    order_id text,
+    at timestamp with time zone NOT NULL,
+    note text,
+    by_id text
+);
+
+CREATE TABLE public.offers (
+    id text NOT NULL,
+    call_id text NOT NULL,
+    worker_id text NOT NULL,
+    epoch integer NOT NULL,
+    wave integer NOT NULL,
+    distance_m double precision NOT NULL,
+    state text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT offers_check CHECK (((state = ANY (ARRAY['open'::text, 'grabbed'::text])) = (closed_at IS NULL))),
+    CONSTRAINT offers_state_check CHECK ((state = ANY (ARRAY['open'::text, 'grabbed'::text, 'declined'::text, 'expired'::text, 'withdrawn'::text, 'won'::text, 'lost'::text, 'void'::text])))
+);
+
+CREATE TABLE public.order_events (
+    order_id text NOT NULL,
+    n integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    verb text NOT NULL,
+    from_status text,
+    to_status text NOT NULL,
+    data jsonb,
+    CONSTRAINT order_events_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.order_shares (
+    id text NOT NULL,
+    order_id text NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone
+);
+
+CREATE TABLE public.orders (
+    id text NOT NULL,
+    no text NOT NULL,
+    line text NOT NULL,
+    kind text NOT NULL,
+    mode text NOT NULL,
+    parent_id text,
+    customer_id text NOT NULL,
+    provider_id text,
+    call_id text,
+    status text NOT NULL,
+    status_before_cancel text,
+    version integer NOT NULL,
+    total_fen bigint NOT NULL,
+    paid_fen bigint DEFAULT 0 NOT NULL,
+    refunded_fen bigint DEFAULT 0 NOT NULL,
+    refund_reserved_fen bigint DEFAULT 0 NOT NULL,
+    snapshot jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT orders_check CHECK (((paid_fen >= 0) AND (refunded_fen >= 0) AND (refund_reserved_fen >= 0) AND ((refunded_fen + refund_reserved_fen) <= paid_fen))),
+    CONSTRAINT orders_kind_check CHECK ((kind <> ''::text)),
+    CONSTRAINT orders_line_check CHECK ((line <> ''::text)),
+    CONSTRAINT orders_mode_check CHECK ((mode <> ''::text)),
+    CONSTRAINT orders_status_check CHECK ((status <> ''::text)),
+    CONSTRAINT orders_total_fen_check CHECK ((total_fen >= 0)),
+    CONSTRAINT orders_version_check CHECK ((version >= 1))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.outbox (
+    id bigint NOT NULL,
+    fact_id text NOT NULL,
+    topic text NOT NULL,
+    body text NOT NULL,
+    audience text[] NOT NULL,
+    at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='2000');
+
+ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.payments (
+    id text NOT NULL,
+    order_id text NOT NULL,
+    account_id text NOT NULL,
+    method text NOT NULL,
+    amount_fen bigint NOT NULL,
+    refunded_fen bigint DEFAULT 0 NOT NULL,
+    state text NOT NULL,
+    lock_epoch bigint NOT NULL,
+    ref text,
+    reason text,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    paid_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT payments_amount_fen_check CHECK (((amount_fen > 0) AND (amount_fen <= '1000000000000'::bigint))),
+    CONSTRAINT payments_check CHECK (((refunded_fen >= 0) AND (refunded_fen <= amount_fen))),
+    CONSTRAINT payments_check1 CHECK (((paid_at IS NOT NULL) = (state = ANY (ARRAY['paid'::text, 'paid_late'::text, 'refunded'::text])))),
+    CONSTRAINT payments_method_check CHECK ((method = ANY (ARRAY['wallet'::text, 'wechat'::text, 'alipay'::text]))),
+    CONSTRAINT payments_state_check CHECK ((state = ANY (ARRAY['created'::text, 'paid'::text, 'failed'::text, 'closed'::text, 'paid_late'::text, 'refunded'::text])))
+);
+
+CREATE TABLE public.region_items (
+    region_code text NOT NULL,
+    item_id text NOT NULL,
+    price_fen bigint NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    CONSTRAINT region_items_price_fen_check CHECK (((price_fen >= 1) AND (price_fen <= '1000000000000'::bigint)))
+);
+
+CREATE TABLE public.region_settings (
+    region_code text NOT NULL,
+    open boolean DEFAULT true NOT NULL,
+    travel_base_m integer NOT NULL,
+    travel_base_fen bigint NOT NULL,
+    travel_per_km_fen bigint NOT NULL,
+    technician_rate_bps integer NOT NULL,
+    CONSTRAINT region_settings_region_code_check CHECK ((region_code ~ '^[0-9]{6}$'::text)),
+    CONSTRAINT region_settings_technician_rate_bps_check CHECK (((technician_rate_bps >= 0) AND (technician_rate_bps <= 10000))),
+    CONSTRAINT region_settings_travel_base_fen_check CHECK ((travel_base_fen >= 0)),
+    CONSTRAINT region_settings_travel_base_m_check CHECK ((travel_base_m >= 0)),
+    CONSTRAINT region_settings_travel_per_km_fen_check CHECK ((travel_per_km_fen >= 0))
+);
+
+CREATE TABLE public.relay_state (
+    one_row boolean DEFAULT true NOT NULL,
+    epoch text NOT NULL,
+    last_seq bigint DEFAULT 0 NOT NULL,
+    told_seq bigint DEFAULT 0 NOT NULL,
+    floor_seq bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT relay_state_check CHECK (((told_seq <= last_seq) AND (floor_seq <= last_seq))),
+    CONSTRAINT relay_state_one_row_check CHECK (one_row)
+);
+
+CREATE TABLE public.schema_migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.service_codes (
+    order_id text NOT NULL,
+    code_hash bytea NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    tries integer DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE public.sessions (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    refresh_hash bytea NOT NULL,
+    refresh_generation integer DEFAULT 1 NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    refreshed_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoke_reason text,
+    CONSTRAINT sessions_check CHECK (((revoked_at IS NULL) = (revoke_reason IS NULL))),
+    CONSTRAINT sessions_refresh_generation_check CHECK ((refresh_generation > 0)),
+    CONSTRAINT sessions_user_agent_check CHECK ((length(user_agent) <= 200))
+);
+
+CREATE TABLE public.sign_in_codes (
+    phone text NOT NULL,
+    code_hash bytea NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    sent_in_window integer DEFAULT 1 NOT NULL
+);
+
+CREATE TABLE public.technicians (
+    worker_id text NOT NULL,
+    account_id text NOT NULL,
+    real_name text NOT NULL,
+    city text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    free_travel_m integer DEFAULT 0 NOT NULL,
+    auto_accept boolean DEFAULT false NOT NULL,
+    orders_done integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT technicians_free_travel_m_check CHECK (((free_travel_m >= 0) AND (free_travel_m <= 100000))),
+    CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+);
+
+CREATE TABLE public.worker_fixes (
+    worker_id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    accuracy_m real,
+    speed_mps real,
+    heading_deg real,
+    is_late boolean NOT NULL
+)
+PARTITION BY RANGE (at);
+
+CREATE TABLE public.worker_fixes_default (
+    worker_id text CONSTRAINT worker_fixes_worker_id_not_null NOT NULL,
+    at timestamp with time zone CONSTRAINT worker_fixes_at_not_null NOT NULL,
+    lon double precision CONSTRAINT worker_fixes_lon_not_null NOT NULL,
+    lat double precision CONSTRAINT worker_fixes_lat_not_null NOT NULL,
+    accuracy_m real,
+    speed_mps real,
+    heading_deg real,
+    is_late boolean CONSTRAINT worker_fixes_is_late_not_null NOT NULL
+);
+
+CREATE TABLE public.worker_positions (
+    worker_id text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    accuracy_m real,
+    heading_deg real,
+    speed_mps real,
+    at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.workers (
+    id text NOT NULL,
+    unit_no bigint NOT NULL,
+    account_id text NOT NULL,
+    display_name text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    online boolean DEFAULT false NOT NULL,
+    services text[] DEFAULT '{}'::text[] NOT NULL,
+    takes_pool boolean DEFAULT true NOT NULL,
+    takes_direct boolean DEFAULT true NOT NULL,
+    radius_m integer NOT NULL,
+    area_code text DEFAULT ''::text NOT NULL,
+    work_from_min integer DEFAULT 540 NOT NULL,
+    work_to_min integer DEFAULT 1380 NOT NULL,
+    rest_dates date[] DEFAULT '{}'::date[] NOT NULL,
+    score_milli integer DEFAULT 5000 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT workers_radius_m_check CHECK (((radius_m >= 1000) AND (radius_m <= 100000))),
+    CONSTRAINT workers_score_milli_check CHECK (((score_milli >= 0) AND (score_milli <= 5000))),
+    CONSTRAINT workers_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
+    CONSTRAINT workers_work_from_min_check CHECK (((work_from_min >= 0) AND (work_from_min <= 1440))),
+    CONSTRAINT workers_work_to_min_check CHECK (((work_to_min >= 0) AND (work_to_min <= 1440)))
+);
+
+ALTER TABLE public.workers ALTER COLUMN unit_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.workers_unit_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY public.worker_fixes ATTACH PARTITION public.worker_fixes_default DEFAULT;
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_phone_key UNIQUE (phone);
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.areas
+    ADD CONSTRAINT areas_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY public.bookings
+    ADD CONSTRAINT bookings_no_overlap EXCLUDE USING gist (int8range(unit_no, unit_no, '[]'::text) WITH &&, during WITH &&) WHERE ((state = ANY (ARRAY['held'::text, 'firm'::text])));
+
+ALTER TABLE ONLY public.bookings
+    ADD CONSTRAINT bookings_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.calls
+    ADD CONSTRAINT calls_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.cases
+    ADD CONSTRAINT cases_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.feed_audience
+    ADD CONSTRAINT feed_audience_pkey PRIMARY KEY (audience, seq);
+
+ALTER TABLE ONLY public.feed
+    ADD CONSTRAINT feed_fact_id_key UNIQUE (fact_id);
+
+ALTER TABLE ONLY public.feed
+    ADD CONSTRAINT feed_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY public.grabs
+    ADD CONSTRAINT grabs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.homeservice_orders
+    ADD CONSTRAINT homeservice_orders_pkey PRIMARY KEY (order_id);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key);
+
+ALTER TABLE ONLY public.items
+    ADD CONSTRAINT items_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.jobs
+    ADD CONSTRAINT jobs_key_key UNIQUE (key);
+
+ALTER TABLE ONLY public.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.ledger_accounts
+    ADD CONSTRAINT ledger_accounts_code_key UNIQUE (code);
+
+ALTER TABLE ONLY public.ledger_accounts
+    ADD CONSTRAINT ledger_accounts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.ledger_entries
+    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (transfer_id, n);
+
+ALTER TABLE ONLY public.ledger_transfers
+    ADD CONSTRAINT ledger_transfers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.ledger_transfers
+    ADD CONSTRAINT ledger_transfers_ref_key UNIQUE (ref);
+
+ALTER TABLE ONLY public.offers
+    ADD CONSTRAINT offers_call_id_worker_id_epoch_key UNIQUE (call_id, worker_id, epoch);
+
+ALTER TABLE ONLY public.offers
+    ADD CONSTRAINT offers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.order_events
+    ADD CONSTRAINT order_events_pkey PRIMARY KEY (order_id, n);
+
+ALTER TABLE ONLY public.order_shares
+    ADD CONSTRAINT order_shares_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.order_shares
+    ADD CONSTRAINT order_shares_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.orders
+    ADD CONSTRAINT orders_no_key UNIQUE (no);
+
+ALTER TABLE ONLY public.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.region_items
+    ADD CONSTRAINT region_items_pkey PRIMARY KEY (region_code, item_id);
+
+ALTER TABLE ONLY public.region_settings
+    ADD CONSTRAINT region_settings_pkey PRIMARY KEY (region_code);
+
+ALTER TABLE ONLY public.relay_state
+    ADD CONSTRAINT relay_state_pkey PRIMARY KEY (one_row);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.service_codes
+    ADD CONSTRAINT service_codes_pkey PRIMARY KEY (order_id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.sign_in_codes
+    ADD CONSTRAINT sign_in_codes_pkey PRIMARY KEY (phone);
+
+ALTER TABLE ONLY public.technicians
+    ADD CONSTRAINT technicians_account_id_key UNIQUE (account_id);
+
+ALTER TABLE ONLY public.technicians
+    ADD CONSTRAINT technicians_pkey PRIMARY KEY (worker_id);
+
+ALTER TABLE ONLY public.worker_fixes
+    ADD CONSTRAINT worker_fixes_pkey PRIMARY KEY (worker_id, at);
+
+ALTER TABLE ONLY public.worker_fixes_default
+    ADD CONSTRAINT worker_fixes_default_pkey PRIMARY KEY (worker_id, at);
+
+ALTER TABLE ONLY public.worker_positions
+    ADD CONSTRAINT worker_positions_pkey PRIMARY KEY (worker_id);
+
+ALTER TABLE ONLY public.workers
+    ADD CONSTRAINT workers_account_id_key UNIQUE (account_id);
+
+ALTER TABLE ONLY public.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.workers
+    ADD CONSTRAINT workers_unit_no_key UNIQUE (unit_no);
+
+CREATE INDEX accounts_roles_changed ON public.accounts USING btree (roles_changed_at) WHERE (roles_changed_at IS NOT NULL);
+
+CREATE INDEX bookings_of_worker ON public.bookings USING btree (worker_id) WHERE (state = ANY (ARRAY['held'::text, 'firm'::text]));
+
+CREATE UNIQUE INDEX bookings_one_live ON public.bookings USING btree (call_id) WHERE (state = ANY (ARRAY['held'::text, 'firm'::text]));
+
+CREATE UNIQUE INDEX calls_one_live ON public.calls USING btree (subject_kind, subject_id) WHERE (status = ANY (ARRAY['open'::text, 'paused'::text, 'locked'::text, 'won'::text]));
+
+CREATE INDEX calls_open ON public.calls USING btree (created_at, id) WHERE (status = ANY (ARRAY['open'::text, 'paused'::text, 'locked'::text]));
+
+CREATE INDEX calls_worker ON public.calls USING btree (worker_id) WHERE (worker_id IS NOT NULL);
+
+CREATE UNIQUE INDEX cases_one_open ON public.cases USING btree (subject_kind, subject_id, type) WHERE (state <> 'closed'::text);
+
+CREATE INDEX cases_queue ON public.cases USING btree (((- priority)), due_at, id) WHERE (state <> 'closed'::text);
+
+CREATE INDEX cases_subject ON public.cases USING btree (subject_id, id);
+
+CREATE INDEX cases_type ON public.cases USING btree (type, id);
+
+CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
+
+CREATE INDEX grabs_of_call ON public.grabs USING btree (call_id, at);
+
+CREATE INDEX grabs_of_worker ON public.grabs USING btree (worker_id) WHERE (state = ANY (ARRAY['offered'::text, 'locked'::text, 'won'::text]));
+
+CREATE UNIQUE INDEX grabs_one_live ON public.grabs USING btree (call_id, worker_id) WHERE (state = ANY (ARRAY['offered'::text, 'locked'::text, 'won'::text]));
+
+CREATE UNIQUE INDEX grabs_one_winner ON public.grabs USING btree (call_id) WHERE (state = ANY (ARRAY['locked'::text, 'won'::text]));
+
+CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
+
+CREATE INDEX jobs_due ON public.jobs USING btree (due_at) WHERE (parked_at IS NULL);
+
+CREATE INDEX ledger_accounts_owner ON public.ledger_accounts USING btree (owner_id);
+
+CREATE UNIQUE INDEX ledger_entries_chain ON public.ledger_entries USING btree (account_id, account_version) WHERE (account_version IS NOT NULL);
+
+CREATE INDEX ledger_entries_system ON public.ledger_entries USING btree (account_id) INCLUDE (amount_fen) WHERE (account_version IS NULL);
+
+CREATE INDEX ledger_transfers_order ON public.ledger_transfers USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+CREATE INDEX offers_of_worker ON public.offers USING btree (worker_id, made_at DESC) WHERE (state = ANY (ARRAY['open'::text, 'grabbed'::text]));
+
+CREATE INDEX order_shares_order ON public.order_shares USING btree (order_id) WHERE (revoked_at IS NULL);
+
+CREATE INDEX orders_call ON public.orders USING btree (call_id) WHERE (call_id IS NOT NULL);
+
+CREATE INDEX orders_customer ON public.orders USING btree (customer_id, id DESC);
+
+CREATE INDEX orders_open ON public.orders USING btree (line, status, id) WHERE (closed_at IS NULL);
+
+CREATE INDEX orders_provider ON public.orders USING btree (provider_id, id DESC) WHERE (provider_id IS NOT NULL);
+
+CREATE UNIQUE INDEX payments_channel_ref ON public.payments USING btree (method, ref) WHERE (ref IS NOT NULL);
+
+CREATE UNIQUE INDEX payments_one_open ON public.payments USING btree (order_id) WHERE (state = 'created'::text);
+
+CREATE INDEX payments_order ON public.payments USING btree (order_id);
+
+CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
+
+CREATE INDEX sessions_of_account ON public.sessions USING btree (account_id, created_at DESC, id DESC) WHERE (revoked_at IS NULL);
+
+CREATE INDEX sessions_revoked ON public.sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+
+CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX worker_positions_lat ON public.worker_positions USING btree (lat, lon);
+
+CREATE INDEX workers_online ON public.workers USING btree (id) WHERE online;
+
+ALTER INDEX public.worker_fixes_pkey ATTACH PARTITION public.worker_fixes_default_pkey;
+
+CREATE TRIGGER ledger_entries_stay BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+CREATE TRIGGER ledger_transfers_stay BEFORE DELETE OR UPDATE ON public.ledger_transfers FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+CREATE TRIGGER order_events_final BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.order_events_are_final();
+
+ALTER TABLE ONLY public.bookings
+    ADD CONSTRAINT bookings_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
+
+ALTER TABLE ONLY public.bookings
+    ADD CONSTRAINT bookings_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
+
+ALTER TABLE ONLY public.calls
+    ADD CONSTRAINT calls_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
+
+ALTER TABLE ONLY public.grabs
+    ADD CONSTRAINT grabs_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
+
+ALTER TABLE ONLY public.grabs
+    ADD CONSTRAINT grabs_offer_id_fkey FOREIGN KEY (offer_id) REFERENCES public.offers(id);
+
+ALTER TABLE ONLY public.grabs
+    ADD CONSTRAINT grabs_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
+
+ALTER TABLE ONLY public.homeservice_orders
+    ADD CONSTRAINT homeservice_orders_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);
+
+ALTER TABLE ONLY public.homeservice_orders
+    ADD CONSTRAINT homeservice_orders_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.ledger_entries
+    ADD CONSTRAINT ledger_entries_transfer_id_fkey FOREIGN KEY (transfer_id) REFERENCES public.ledger_transfers(id);
+
+ALTER TABLE ONLY public.offers
+    ADD CONSTRAINT offers_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
+
+ALTER TABLE ONLY public.offers
+    ADD CONSTRAINT offers_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
+
+ALTER TABLE ONLY public.order_events
+    ADD CONSTRAINT order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.order_shares
+    ADD CONSTRAINT order_shares_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.orders
+    ADD CONSTRAINT orders_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.region_items
+    ADD CONSTRAINT region_items_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);
+
+ALTER TABLE ONLY public.region_items
+    ADD CONSTRAINT region_items_region_code_fkey FOREIGN KEY (region_code) REFERENCES public.region_settings(region_code);
+
+ALTER TABLE ONLY public.service_codes
+    ADD CONSTRAINT service_codes_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
