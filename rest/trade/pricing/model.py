@@ -28,17 +28,14 @@ def total(lines: Sequence[PriceLine]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistanceTariff:
-    """A fee by distance: `base_fen` for the first `base_m` metres, then `per_km_fen` per started kilometre."""
+    """A fee by distance: `base_fen` for the first `base_m`, then `per_km_fen` per started kilometre."""
 
     base_m: int
     base_fen: int
     per_km_fen: int
 
     def __post_init__(self) -> None:
-        if (
-            min(self.base_m, self.base_fen, self.per_km_fen) < 0
-            or max(self.base_fen, self.per_km_fen) > FEN_MAX
-        ):
+        if min(self.base_m, self.base_fen, self.per_km_fen) < 0 or max(self.base_fen, self.per_km_fen) > FEN_MAX:
             raise ValueError("a tariff has no negative and no absurd amounts")
 
 
@@ -66,7 +63,7 @@ class Split:
 
 
 def split_service(*, kept_fen: int, item_fen: int, travel_fen: int, voucher_fen: int, rate_bps: int) -> Split:
-    """Split a completed service: rate times item, less voucher, plus travel to the worker, the remainder to the platform.
+    """Split a completed service: rate times item less voucher plus travel to the worker, the rest to the platform.
 
     Units: fen and basis points. Source: HS-154, HS-155; remainder to the platform (HS-220).
     """

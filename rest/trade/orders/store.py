@@ -1,0 +1,137 @@
+"""SQL of the order kernel: `orders` and `order_events`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest.trade.orders.model import Event, Order
+from storage.base import codec
+from storage.tx import Tx
+
+_NAMES = (
+    "id",
+    "no",
+    "line",
+    "kind",
+    "mode",
+    "parent_id",
+    "customer_id",
+    "provider_id",
+    "call_id",
+    "status",
+    "status_before_cancel",
+    "version",
+    "total_fen",
+    "paid_fen",
+    "refunded_fen",
+    "refund_reserved_fen",
+    "snapshot",
+    "created_at",
+    "updated_at",
+    "closed_at",
+)
+
+ORDER_COLUMNS = ", ".join(f"o.{name}" for name in _NAMES)
+"""The columns `order_of` reads, from `orders AS o`; lines join their own table beside it."""
+
+
+def order_of(row: Mapping[str, Any]) -> Order:
+    """An order from a row that has ORDER_COLUMNS."""
+    values = {name: row[name] for name in _NAMES}
+    values["snapshot"] = codec.loads(values["snapshot"])
+    return Order(**values)
+
+
+async def parties(tx: Tx, order_id: str) -> tuple[str, str | None] | None:
+    """The order's customer and worker, without a lock; None when there is no such order."""
+    row = await tx.fetchrow("SELECT customer_id, provider_id FROM orders WHERE id = $1", order_id)
+    return None if row is None else (row["customer_id"], row["provider_id"])
+
+
+async def order_of_call(tx: Tx, call_id: str) -> str | None:
+    """The order this call seeks a worker for."""
+    found: str | None = await tx.fetchval("SELECT id FROM orders WHERE call_id = $1", call_id)
+    return found
+
+
+async def write_step(tx: Tx, before: Order, after: Order, event: Event) -> bool:
+    """Write the order and its event together; False when the version moved under us."""
+    # The event's number is the version the update made, so the timeline has no gap and no twin.
+    written = await tx.fetchval(
+        """
+        WITH moved AS (
+            UPDATE orders
+               SET status = $3, status_before_cancel = $4, provider_id = $5, call_id = $6, version = $7,
+                   total_fen = $8, paid_fen = $9, refunded_fen = $10, refund_reserved_fen = $11,
+                   updated_at = $12, closed_at = $13
+             WHERE id = $1 AND version = $2
+            RETURNING id, version
+        )
+        INSERT INTO order_events (order_id, n, at, actor, verb, from_status, to_status, data)
+        SELECT id, version, $12, $14, $15, $16, $3, $17::jsonb FROM moved
+        RETURNING n
+        """,
+        before.id,
+        before.version,
+        after.status,
+        after.status_before_cancel,
+        after.provider_id,
+        after.call_id,
+        after.version,
+        after.total_fen,
+        after.paid_fen,
+        after.refunded_fen,
+        after.refund_reserved_fen,
+        after.updated_at,
+        after.closed_at,
+        event.actor,
+        event.verb,
+        event.from_status,
+        codec.dumps(event.data).decode() if event.data else None,
+    )
+    return written is not None
+
+
+async def events(tx: Tx, order_id: str, *, after_n: int = 0, limit: int = 100) -> list[Event]:
+    """The timeline from `after_n` on, oldest first."""
+    found = await tx.fetch(
+        """
+        SELECT order_id, n, at, actor, verb, from_status, to_status, data
+          FROM order_events
+         WHERE order_id = $1 AND n > $2
+         ORDER BY n
+         LIMIT $3
+        """,
+        order_id,
+        after_n,
+        limit,
+    )
+    return [_event_of(row) for row in found]
+
+
+async def last_event(tx: Tx, order_id: str, version: int) -> Event | None:
+    """The step that made this version."""
+    row = await tx.fetchrow(
+        """
+        SELECT order_id, n, at, actor, verb, from_status, to_status, data
+          FROM order_events
+         WHERE order_id = $1 AND n = $2
+        """,
+        order_id,
+        version,
+    )
+    return None if row is None else _event_of(row)
+
+
+def _event_of(row: Mapping[str, Any]) -> Event:
+    return Event(
+        order_id=row["order_id"],
+        n=row["n"],
+        at=row["at"],
+        actor=row["actor"],
+        verb=row["verb"],
+        from_status=row["from_status"],
+        to_status=row["to_status"],
+        data=codec.loads(row["data"]) if row["data"] else {},
+    )
