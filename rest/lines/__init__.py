@@ -1,0 +1,1 @@
+"""Business lines: each orchestrates orders, dispatch, chat and money; none knows another."""

@@ -1,0 +1,78 @@
+"""Cancelling before departure: at once while nothing is bound, otherwise support decides (HS-089 to HS-091)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from rest.lines.homeservice import candidates
+from rest.lines.homeservice.actions.pool import is_lock_running, unbind
+from rest.lines.homeservice.line import HOMESERVICE
+from rest.lines.homeservice.model import (
+    HAS_CANDIDATES,
+    IN_POOL,
+    PAID,
+    PENDING_PAYMENT,
+    POOL,
+    Job,
+    enter_pool,
+)
+from rest.trade import orders
+from rest.trade.orders import By, Role
+from storage.tx import Tx
+
+
+async def cancel(tx: Tx, order_id: str, account_id: str, reason: str) -> Job:
+    """The customer wants out. Unpaid and unlocked orders end at once; others wait for support's word.
+
+    Asking again changes nothing. Raises NotFound, WrongState (from `departed` on).
+    """
+    job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
+    by = By(Role.CUSTOMER, account_id)
+    at_once = job.order.status in POOL and not job.rules.support_confirms_unpaid_cancel
+    verb = "cancel" if at_once or job.order.closed_at is not None else "ask_cancel"
+    if not await orders.guard(tx, HOMESERVICE, job, verb, by):
+        return job
+    before = None if at_once else job.order.status
+    after = replace(job, order=replace(job.order, status_before_cancel=before))
+    return await orders.apply(tx, HOMESERVICE, job, verb, by, after=after, data={"reason": reason})
+
+
+async def decide_cancel(tx: Tx, order_id: str, staff_id: str, *, saved: bool, note: str) -> Job:
+    """Support's word on a cancel request: back to where it was, or the end with everything paid given back.
+
+    Raises NotFound, WrongState, CaseNotOpen.
+    """
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    by, data = By(Role.STAFF, staff_id), {"note": note}
+    if not saved:
+        was_paid = job.order.kept_fen > 0
+        order = replace(
+            job.order,
+            refunded_fen=job.order.paid_fen,
+            provider_id=job.order.provider_id if was_paid else None,
+        )
+        visit = replace(job.visit, lock_expires_at=None)
+        return await orders.apply(
+            tx, HOMESERVICE, job, "drop", by, after=replace(job, order=order, visit=visit), data=data
+        )
+    if job.order.status_before_cancel == PENDING_PAYMENT and not is_lock_running(tx, job):
+        job = await unbind(tx, job)
+    HOMESERVICE.machine.decide(job.order.status, "save", by, IN_POOL)
+    to, after = await _restored(tx, job)
+    return await orders.apply(tx, HOMESERVICE, job, "save", by, to=to, after=after, data=data)
+
+
+async def _restored(tx: Tx, job: Job) -> tuple[str, Job]:
+    """The former state; a running lock starts anew, without a technician it is the pool (HS-090)."""
+    to, visit = job.order.status_before_cancel or IN_POOL, job.visit
+    if to in POOL:
+        to = HAS_CANDIDATES if await candidates.count_waiting(tx, job.order.call_id or "") else IN_POOL
+        if to == IN_POOL:
+            visit = enter_pool(visit, job.rules, tx.now)
+    elif to == PENDING_PAYMENT:
+        visit = replace(visit, lock_expires_at=tx.now + timedelta(seconds=job.rules.lock_s))
+    elif to == PAID:
+        visit = replace(visit, answer_due_at=tx.now + timedelta(seconds=job.rules.answer_s))
+    order = replace(job.order, status_before_cancel=None)
+    return to, replace(job, order=order, visit=visit)

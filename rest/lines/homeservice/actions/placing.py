@@ -1,0 +1,162 @@
+"""Posting an order into the pool, and moving its time while nobody is paid for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import dispatch
+from dispatch.model import CallDraft, Mode
+from geo import Point
+from rest.lines.homeservice import catalogue, store
+from rest.lines.homeservice.errors import TimePast, TimeTooFar
+from rest.lines.homeservice.line import HOMESERVICE, SUBJECT, set_timers
+from rest.lines.homeservice.model import IN_POOL, LINE, Job, enter_pool, pool_close_due
+from rest.lines.homeservice.rules import HomeserviceRules
+from rest.trade import orders
+from rest.trade.orders import By, OrderChanged, Role
+from storage.tx import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a customer asks for; the region is the one that holds the point (WGS-84)."""
+
+    item_id: str
+    qty: int
+    start_at: datetime
+    contact: str
+    phone: str
+    detail: str
+    point: Point
+    region_code: str
+
+
+async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted) -> Job:
+    """Make an empty order: no technician, no travel fee, no price; technicians around are asked (HS-072).
+
+    Raises RegionNotServed, ItemNotFound, TimePast, TimeTooFar.
+    """
+    check_start(rules, tx.now, wanted.start_at)
+    found = await catalogue.item_in(tx, wanted.region_code, wanted.item_id)
+    order_id, minutes = tx.new_id("ord"), found.item.minutes * wanted.qty
+    call = await dispatch.open_call(tx, _draft(order_id, customer_id, wanted, found, rules))
+    placed = await store.place(
+        tx,
+        store.Placement(
+            order_id=order_id,
+            no=orders.new_no(tx.now),
+            customer_id=customer_id,
+            call_id=call.id,
+            snapshot=_snapshot(found, rules),
+            item_id=found.item.id,
+            qty=wanted.qty,
+            region_code=wanted.region_code,
+            contact=wanted.contact,
+            phone=wanted.phone,
+            detail=wanted.detail,
+            lon=wanted.point.lon,
+            lat=wanted.point.lat,
+            start_at=wanted.start_at,
+            minutes=minutes,
+            item_fen=found.item.price_fen * wanted.qty,
+            no_grab_due_at=tx.now + timedelta(seconds=rules.no_grab_s),
+            pool_close_due_at=pool_close_due(rules, wanted.start_at),
+        ),
+    )
+    set_timers(tx, None, placed)
+    _tell_posted(tx, placed)
+    return placed
+
+
+def check_start(rules: HomeserviceRules, now: datetime, start_at: datetime) -> None:
+    """Raises TimePast, TimeTooFar."""
+    if start_at <= now:
+        raise TimePast
+    if start_at > now + timedelta(days=rules.post_ahead_days):
+        raise TimeTooFar(days_max=rules.post_ahead_days)
+
+
+def busy_until(rules: HomeserviceRules, start_at: datetime, minutes: int) -> datetime:
+    """The end of the technician's slot: the visit and the way to the next one (HS-044)."""
+    return start_at + timedelta(minutes=minutes, seconds=rules.buffer_s)
+
+
+def _draft(
+    order_id: str, customer_id: str, wanted: Wanted, found: catalogue.OpenItem, rules: HomeserviceRules
+) -> CallDraft:
+    minutes = found.item.minutes * wanted.qty
+    return CallDraft(
+        subject_kind=SUBJECT,
+        subject_id=order_id,
+        mode=Mode.CHOOSE_BACK,
+        service=wanted.item_id,
+        area_code=wanted.region_code,
+        point=wanted.point,
+        start_at=wanted.start_at,
+        busy_until=busy_until(rules, wanted.start_at, minutes),
+        audience=(f"customer:{customer_id}",),
+        owner_account_id=customer_id,
+        detail={
+            "item_id": found.item.id,
+            "item_name": dict(found.item.name),
+            "qty": wanted.qty,
+            "minutes": minutes,
+            "item_fen": found.item.price_fen * wanted.qty,
+        },
+        plan=dispatch.plan_for(Mode.CHOOSE_BACK),
+    )
+
+
+def _snapshot(found: catalogue.OpenItem, rules: HomeserviceRules) -> dict[str, object]:
+    """What the order keeps, whatever prices and rules become later (HS-048, HS-214)."""
+    tariff = found.terms.tariff
+    return {
+        "item": {"name": dict(found.item.name), "minutes": found.item.minutes, "unit_fen": found.item.price_fen},
+        "tariff": {"base_m": tariff.base_m, "base_fen": tariff.base_fen, "per_km_fen": tariff.per_km_fen},
+        "technician_rate_bps": found.terms.technician_rate_bps,
+        "rules": rules.snapshot(),
+    }
+
+
+def _tell_posted(tx: Tx, job: Job) -> None:
+    fact = OrderChanged(
+        order_id=job.order.id,
+        line=LINE,
+        status=IN_POOL,
+        version=job.order.version,
+        who="customer",
+        verb="post",
+        worker_id=None,
+    )
+    tx.tell(fact, to=[f"customer:{job.order.customer_id}", "ops"])
+
+
+async def reschedule(tx: Tx, order_id: str, account_id: str, start_at: datetime) -> Job:
+    """Move an unpaid pool order to another time: its grabs are void and it is pushed again (HS-100).
+
+    Raises TimePast, TimeTooFar, WrongState.
+    """
+    by = By(Role.CUSTOMER, account_id)
+    job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
+    HOMESERVICE.machine.decide(job.order.status, "reschedule", by)
+    check_start(job.rules, tx.now, start_at)
+    assert job.order.call_id is not None  # noqa: S101 - every order of this line is posted with a call
+    await dispatch.renew(
+        tx,
+        job.order.call_id,
+        start_at=start_at,
+        busy_until=busy_until(job.rules, start_at, job.visit.minutes),
+        void_grabs=True,
+    )
+    visit = replace(
+        enter_pool(job.visit, job.rules, tx.now),
+        start_at=start_at,
+        pool_close_due_at=pool_close_due(job.rules, start_at),
+        push_round=job.visit.push_round + 1,
+        grab_id=None,
+        worker_id=None,
+    )
+    return await orders.apply(
+        tx, HOMESERVICE, job, "reschedule", by, after=replace(job, visit=visit), data={"start_at": start_at}
+    )

@@ -1,0 +1,202 @@
+"""The pool: technicians grab and take back, the customer chooses, an unpaid choice comes undone.
+
+Lock order: worker rows (sorted) → order → call. A verb that starts from a call or a grab looks up the order and the
+worker first, without locks, and checks again under them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import dispatch
+from dispatch.model import Call, Grab, OrderGone, OwnOrder, Worker
+from geo import geodesic_m
+from rest.lines.homeservice import candidates, technicians
+from rest.lines.homeservice.line import HOMESERVICE
+from rest.lines.homeservice.model import (
+    CANCEL_REQUESTED,
+    HAS_CANDIDATES,
+    IN_POOL,
+    PENDING_PAYMENT,
+    POOL,
+    Job,
+    enter_pool,
+)
+from rest.money import payments
+from rest.trade import orders
+from rest.trade.orders import SYSTEM, By, Role
+from rest.trade.pricing import PriceLine, total, travel_fee
+from storage.base.errors import NotFound
+from storage.tx import Tx
+
+
+async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None = None) -> Grab:
+    """Say yes to an order, with a frozen quote; not exclusive (HS-075).
+
+    A repeat with the same `request_id` returns the same grab and changes nothing.
+    Raises NotFound, OwnOrder, AlreadyGrabbed, OrderGone, SlotConflict, NotEligible.
+    """
+    worker, job = await _lock_of_call(tx, call_id, worker_id)
+    if request_id is not None:
+        before = await candidates.live_grab(tx, call_id, worker_id)
+        if before is not None and before.request_id == request_id:
+            return before
+    if job.order.customer_id == worker.account_id:
+        raise OwnOrder
+    quote = await quote_for(tx, job, worker_id)
+    made = await dispatch.grab(tx, call_id, worker_id, quote=quote, request_id=request_id)
+    if job.order.status not in POOL:
+        raise OrderGone(status=job.order.status)
+    visit = job.visit
+    if job.order.status == IN_POOL:
+        choice_due_at = tx.now + timedelta(seconds=job.rules.choice_s)
+        visit = replace(visit, grab_first_at=tx.now, choice_due_at=choice_due_at, no_grab_due_at=None)
+    await orders.apply(
+        tx,
+        HOMESERVICE,
+        job,
+        "grab",
+        By(Role.WORKER, worker_id),
+        after=replace(job, visit=visit),
+        data={"grab_id": made.id, "quote": quote},
+    )
+    return made
+
+
+async def quote_for(tx: Tx, job: Job, worker_id: str) -> dict[str, Any]:
+    """What this technician would cost, from his last position: item + travel - voucher (HS-045, HS-075).
+
+    Empty while his position is unknown: dispatch then refuses the grab. Vouchers come with their own domain.
+    """
+    position = await candidates.last_position(tx, worker_id)
+    if position is None:
+        return {}
+    distance_m = round(geodesic_m(position.point, job.visit_point))
+    free_m = await technicians.free_travel_m(tx, worker_id)
+    travel_fen = travel_fee(job.tariff, distance_m, free_m)
+    lines = [
+        PriceLine(kind="item", amount_fen=job.visit.item_fen, qty=job.visit.qty, ref=job.visit.item_id),
+        PriceLine(kind="travel", amount_fen=travel_fen),
+    ]
+    return {
+        "item_fen": job.visit.item_fen,
+        "travel_fen": travel_fen,
+        "voucher_fen": 0,
+        "total_fen": total(lines) - job.visit.coupon_fen,
+        "distance_m": distance_m,
+        "currency": "CNY",
+    }
+
+
+async def withdraw(tx: Tx, call_id: str, worker_id: str) -> Grab:
+    """Take a grab back, unless locked (HS-077). Raises NotFound, Locked, OfferClosed."""
+    _, job = await _lock_of_call(tx, call_id, worker_id)
+    taken_back = await dispatch.withdraw(tx, call_id, worker_id)
+    by = By(Role.WORKER, worker_id)
+    to, after = job.order.status, job
+    if job.order.status == HAS_CANDIDATES:
+        to, after = await _back_in_pool(tx, job)
+    await orders.apply(tx, HOMESERVICE, job, "withdraw", by, to=to, after=after, data={"grab_id": taken_back.id})
+    return taken_back
+
+
+async def decline(tx: Tx, call_id: str, worker_id: str) -> None:
+    """Say no to an offer; the order does not change. Raises NotFound, OfferClosed."""
+    await dispatch.decline(tx, call_id, worker_id)
+
+
+async def lose_candidates(tx: Tx, order_id: str) -> None:
+    """Technicians were booked elsewhere or went offline; without any left the order is as if never grabbed."""
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    if job.order.status != HAS_CANDIDATES or job.order.call_id is None:
+        return
+    to, after = await _back_in_pool(tx, job)
+    if to == IN_POOL:
+        await orders.apply(tx, HOMESERVICE, job, "lose_candidates", SYSTEM, after=after)
+
+
+async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str) -> Job:
+    """Designate one of the grabbers and lock him for the payment window; the price is fixed (HS-082, HS-083).
+
+    While unpaid another grabber may be chosen: the former one is let go and the window starts anew. Choosing the
+    locked one again changes nothing. Of two concurrent choices one wins.
+    Raises NotFound, CandidateGone, WrongState.
+    """
+    wanted = await candidates.find_grab(tx, grab_id)
+    workers = (wanted.worker_id,) if wanted is not None else ()
+    job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id, workers=workers)
+    by = By(Role.CUSTOMER, account_id)
+    HOMESERVICE.machine.decide(job.order.status, "choose", by)
+    if wanted is None or wanted.call_id != job.order.call_id:
+        raise NotFound
+    if job.order.status == PENDING_PAYMENT:
+        if job.visit.worker_id == wanted.worker_id and is_lock_running(tx, job):
+            return job
+        await dispatch.unlock(tx, wanted.call_id, reason="another_chosen")
+    until = tx.now + timedelta(seconds=job.rules.lock_s)
+    call = await dispatch.lock_candidate(tx, wanted.call_id, wanted.worker_id, until=until)
+    return await orders.apply(
+        tx, HOMESERVICE, job, "choose", by, after=locked(job, wanted, call), data={"grab_id": grab_id}
+    )
+
+
+def locked(job: Job, grab: Grab, call: Call) -> Job:
+    """The job with this grabber locked at his quote."""
+    visit = replace(
+        job.visit,
+        grab_id=grab.id,
+        worker_id=grab.worker_id,
+        travel_fen=grab.quote["travel_fen"],
+        voucher_fen=grab.quote["voucher_fen"],
+        lock_expires_at=call.locked_until,
+        lock_epoch=job.visit.lock_epoch + 1,
+    )
+    order = replace(job.order, provider_id=grab.worker_id, total_fen=grab.quote["total_fen"])
+    return replace(job, order=order, visit=visit)
+
+
+def is_lock_running(tx: Tx, job: Job) -> bool:
+    """Whether the payment window is open at this instant; at its very end it is over (spec part 8)."""
+    return job.visit.lock_expires_at is not None and tx.now < job.visit.lock_expires_at
+
+
+async def unbind(tx: Tx, job: Job) -> Job:
+    """Let the unpaid technician go: told, and the order is pushed again; others' grabs stay (HS-086).
+
+    While a cancel is being decided the order stays where it is, with nobody to go back to.
+    """
+    call_id = job.order.call_id
+    assert call_id is not None  # noqa: S101 - every order of this line is posted with a call
+    deciding = job.order.status == CANCEL_REQUESTED
+    await dispatch.unlock(tx, call_id, reason="unpaid", paused=deciding)
+    await payments.close_open(tx, job.order.id, "unbound")
+    visit = replace(job.visit, lock_expires_at=None, unbinds=job.visit.unbinds + 1, push_round=job.visit.push_round + 1)
+    order = replace(job.order, provider_id=None, total_fen=0)
+    to, after = await _back_in_pool(tx, replace(job, order=order, visit=visit))
+    if deciding:
+        after = replace(after, order=replace(after.order, status_before_cancel=to))
+        to = CANCEL_REQUESTED
+    data = {"reason": "unpaid", "worker_id": job.order.provider_id}
+    return await orders.apply(tx, HOMESERVICE, job, "unbind", SYSTEM, to=to, after=after, data=data)
+
+
+async def _back_in_pool(tx: Tx, job: Job) -> tuple[str, Job]:
+    """Where an unlocked order stands now: among its candidates, or in the pool with the no-grab clock anew."""
+    assert job.order.call_id is not None  # noqa: S101 - every order of this line is posted with a call
+    if await candidates.count_waiting(tx, job.order.call_id):
+        return HAS_CANDIDATES, job
+    return IN_POOL, replace(job, visit=enter_pool(job.visit, job.rules, tx.now))
+
+
+async def _lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[Worker, Job]:
+    """Lock the worker, then the order behind the call. Raises NotFound."""
+    order_id = await orders.order_of_call(tx, call_id)
+    if order_id is None:
+        raise NotFound
+    worker = await dispatch.lock_worker(tx, worker_id)
+    job = await HOMESERVICE.load(tx, order_id, True)
+    if job is None:
+        raise NotFound
+    return worker, job

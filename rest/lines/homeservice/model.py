@@ -1,0 +1,290 @@
+"""The visit as a value: statuses, the transition table, what is due when, and which cases may be open.
+
+Pure: nothing here reads the clock or the database.
+Source: spec 5.3 (pool to departure), 5.5 (service), part 6 (timers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from geo import Point
+from rest.lines.homeservice.rules import HomeserviceRules, rules_of
+from rest.trade.orders.model import Machine, Order, Role, Transition, rows
+from rest.trade.pricing import DistanceTariff
+
+LINE = "homeservice"
+
+IN_POOL = "in_pool"
+HAS_CANDIDATES = "has_candidates"
+PENDING_PAYMENT = "pending_payment"
+PAID = "paid"
+ACCEPTED = "accepted"
+REJECTED = "rejected"
+CANCEL_REQUESTED = "cancel_requested"
+DEPARTED = "departed"
+ARRIVED = "arrived"
+IN_SERVICE = "in_service"
+SERVICE_ENDED = "service_ended"
+LEAVE_CONFIRMED = "leave_confirmed"
+COMPLETED = "completed"
+CANCELLED = "cancelled"
+
+STATUSES = (
+    IN_POOL,
+    HAS_CANDIDATES,
+    PENDING_PAYMENT,
+    PAID,
+    ACCEPTED,
+    REJECTED,
+    CANCEL_REQUESTED,
+    DEPARTED,
+    ARRIVED,
+    IN_SERVICE,
+    SERVICE_ENDED,
+    LEAVE_CONFIRMED,
+    COMPLETED,
+    CANCELLED,
+)
+
+POOL = (IN_POOL, HAS_CANDIDATES)
+"""Unpaid and unlocked: technicians see the order."""
+
+BOUND = (PAID, ACCEPTED, REJECTED, DEPARTED, ARRIVED, IN_SERVICE, SERVICE_ENDED, LEAVE_CONFIRMED)
+"""A technician is paid for and bound."""
+
+KNOWS_ADDRESS = (ACCEPTED, DEPARTED, ARRIVED, IN_SERVICE, SERVICE_ENDED, LEAVE_CONFIRMED)
+"""The technician sees the exact address and the masked phone (HS-060)."""
+
+_CUSTOMER = frozenset({Role.CUSTOMER})
+_WORKER = frozenset({Role.WORKER})
+_STAFF = frozenset({Role.STAFF})
+_SYSTEM = frozenset({Role.SYSTEM})
+
+TABLE: Mapping[tuple[str, str], Transition] = {
+    # The pool
+    (IN_POOL, "grab"): Transition((HAS_CANDIDATES,), _WORKER),
+    (HAS_CANDIDATES, "grab"): Transition((HAS_CANDIDATES,), _WORKER),
+    (HAS_CANDIDATES, "withdraw"): Transition((HAS_CANDIDATES, IN_POOL), _WORKER),
+    (PENDING_PAYMENT, "withdraw"): Transition((PENDING_PAYMENT,), _WORKER),
+    (CANCEL_REQUESTED, "withdraw"): Transition((CANCEL_REQUESTED,), _WORKER),
+    (HAS_CANDIDATES, "lose_candidates"): Transition((IN_POOL,), _SYSTEM),
+    (IN_POOL, "push_again"): Transition((IN_POOL,), _SYSTEM, ("push_wider", "open_no_grab")),
+    (IN_POOL, "raise_no_grab"): Transition((IN_POOL,), _SYSTEM, ("raise_no_grab",)),
+    (HAS_CANDIDATES, "ask_choice"): Transition((HAS_CANDIDATES,), _SYSTEM, ("open_no_choice",)),
+    (IN_POOL, "reschedule"): Transition((IN_POOL,), _CUSTOMER, ("close_pool_cases",)),
+    (HAS_CANDIDATES, "reschedule"): Transition((IN_POOL,), _CUSTOMER, ("close_pool_cases",)),
+    (IN_POOL, "near_start"): Transition((IN_POOL,), _SYSTEM, ("open_pool_expired",)),
+    (HAS_CANDIDATES, "near_start"): Transition((HAS_CANDIDATES,), _SYSTEM, ("open_pool_expired",)),
+    (PENDING_PAYMENT, "near_start"): Transition((PENDING_PAYMENT,), _SYSTEM, ("open_pool_expired",)),
+    # Choice and payment
+    **rows((HAS_CANDIDATES, PENDING_PAYMENT), "choose", Transition((PENDING_PAYMENT,), _CUSTOMER)),
+    (PENDING_PAYMENT, "pay"): Transition(
+        (PAID,), _CUSTOMER | _SYSTEM, ("win_call", "take_money", "tell_payment", "offer_to_technician")
+    ),
+    (PENDING_PAYMENT, "fail_payment"): Transition((PENDING_PAYMENT,), _SYSTEM, ("open_payment_failed", "tell_payment")),
+    (PENDING_PAYMENT, "unbind"): Transition(POOL, _SYSTEM, ("ask_after_unbinds",)),
+    (CANCEL_REQUESTED, "unbind"): Transition((CANCEL_REQUESTED,), _SYSTEM),
+    **rows(
+        POOL,
+        "pay_late",
+        Transition((PAID,), _CUSTOMER | _SYSTEM, ("win_call", "take_money", "tell_payment", "offer_to_technician")),
+    ),
+    **{
+        (status, "return_money"): Transition((status,), _SYSTEM, ("return_late_money", "tell_payment"))
+        for status in STATUSES
+    },
+    # The technician's answer
+    (PAID, "accept"): Transition((ACCEPTED,), _WORKER),
+    (PAID, "reject"): Transition((REJECTED,), _WORKER, ("open_rejected",)),
+    (PAID, "miss_answer"): Transition((PAID,), _SYSTEM, ("open_accept_timeout",)),
+    (REJECTED, "agree"): Transition((ACCEPTED,), _STAFF, ("close_rejected",)),
+    (REJECTED, "give_up"): Transition((CANCEL_REQUESTED,), _STAFF, ("close_rejected", "open_cancel_confirm")),
+    # Cancelling before departure
+    **rows(POOL, "cancel", Transition((CANCELLED,), _CUSTOMER, ("cancel_call",))),
+    **rows(POOL, "ask_cancel", Transition((CANCEL_REQUESTED,), _CUSTOMER, ("pause_call", "open_cancel_confirm"))),
+    **rows(
+        (PENDING_PAYMENT, PAID, ACCEPTED, REJECTED),
+        "ask_cancel",
+        Transition((CANCEL_REQUESTED,), _CUSTOMER, ("open_cancel_confirm",)),
+    ),
+    (CANCEL_REQUESTED, "save"): Transition(
+        (*POOL, PENDING_PAYMENT, PAID, ACCEPTED, REJECTED),
+        _STAFF,
+        ("close_cancel_confirm", "restore"),
+    ),
+    (CANCEL_REQUESTED, "drop"): Transition(
+        (CANCELLED,), _STAFF, ("close_cancel_confirm", "cancel_call", "refund_all", "tell_payment")
+    ),
+    # The visit
+    (ACCEPTED, "depart"): Transition((DEPARTED,), _WORKER),
+    (ACCEPTED, "miss_departure"): Transition((ACCEPTED,), _SYSTEM, ("open_late_departure",)),
+    (DEPARTED, "arrive"): Transition((ARRIVED,), _WORKER | _STAFF, ("end_tracking",)),
+    (ARRIVED, "start"): Transition((IN_SERVICE,), _WORKER, ("tell_clock",)),
+    (IN_SERVICE, "end"): Transition((SERVICE_ENDED,), _CUSTOMER, ("tell_clock",)),
+    (IN_SERVICE, "time_up"): Transition((SERVICE_ENDED,), _SYSTEM, ("tell_clock",)),
+    (SERVICE_ENDED, "confirm_left"): Transition((LEAVE_CONFIRMED,), _CUSTOMER),
+    (SERVICE_ENDED, "miss_confirmation"): Transition((SERVICE_ENDED,), _SYSTEM, ("open_leave_unconfirmed",)),
+    **rows(
+        (SERVICE_ENDED, LEAVE_CONFIRMED),
+        "leave",
+        Transition((COMPLETED,), _WORKER, ("finish_call", "settle")),
+    ),
+    # Help, at any time a technician is bound
+    **{(status, "ask_help"): Transition((status,), _CUSTOMER | _WORKER, ("open_safety",)) for status in BOUND},
+}
+
+MACHINE = Machine(
+    line=LINE, statuses=STATUSES, initial=IN_POOL, terminal=frozenset({COMPLETED, CANCELLED}), table=TABLE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What only a home-service order has. Instants named `…_due_at` are timers that have not fired yet.
+
+    Units: fen, metres; `lon`/`lat` WGS-84 degrees. `grab_id` and `worker_id` name the last
+    chosen technician and, with `travel_fen`, stay after he is let go, for late money (HS-088). `lock_epoch` counts
+    the locks, so that money of an earlier one is told from money of this one.
+    """
+
+    order_id: str
+    item_id: str
+    qty: int
+    region_code: str
+    contact: str
+    phone: str
+    detail: str
+    lon: float
+    lat: float
+    start_at: datetime
+    minutes: int
+    item_fen: int
+    travel_fen: int | None
+    coupon_fen: int
+    voucher_fen: int
+    grab_id: str | None
+    worker_id: str | None
+    lock_epoch: int
+    unbinds: int
+    push_round: int
+    no_grab_stage: int
+    pool_entered_at: datetime
+    grab_first_at: datetime | None
+    lock_expires_at: datetime | None
+    no_grab_due_at: datetime | None
+    choice_due_at: datetime | None
+    pool_close_due_at: datetime | None
+    answer_due_at: datetime | None
+    departure_due_at: datetime | None
+    departed_at: datetime | None
+    arrived_at: datetime | None
+    started_at: datetime | None
+    ends_at: datetime | None
+    ended_at: datetime | None
+    leave_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An order of this line: the kernel's part and the visit."""
+
+    order: Order
+    visit: Visit
+
+    @property
+    def rules(self) -> HomeserviceRules:
+        """The rules this order was posted under."""
+        return rules_of(self.order.snapshot["rules"])
+
+    @property
+    def tariff(self) -> DistanceTariff:
+        """The region's travel tariff as it was when the order was posted."""
+        return DistanceTariff(**self.order.snapshot["tariff"])
+
+    @property
+    def visit_point(self) -> Point:
+        """Where the customer is, WGS-84."""
+        return Point(self.visit.lon, self.visit.lat)
+
+    @property
+    def item_name(self) -> Mapping[str, str]:
+        """By language tag."""
+        name: Mapping[str, str] = self.order.snapshot["item"]["name"]
+        return name
+
+
+TIMERS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "no_grab": ("no_grab_due_at", frozenset({IN_POOL})),
+    "choice": ("choice_due_at", frozenset({HAS_CANDIDATES})),
+    "lock": ("lock_expires_at", frozenset({PENDING_PAYMENT, CANCEL_REQUESTED})),
+    "pool_close": ("pool_close_due_at", frozenset({IN_POOL, HAS_CANDIDATES, PENDING_PAYMENT})),
+    "answer": ("answer_due_at", frozenset({PAID})),
+    "departure": ("departure_due_at", frozenset({ACCEPTED})),
+    "service_end": ("ends_at", frozenset({IN_SERVICE})),
+    "leave": ("leave_due_at", frozenset({SERVICE_ENDED})),
+}
+"""Timer name → the visit's field that says when, and the statuses in which it runs (spec part 6).
+
+While a cancel is being decided only the lock runs on (spec 5.3)."""
+
+
+def timers(job: Job) -> dict[str, datetime]:
+    """What is due and when, as a function of the state; the executor schedules exactly this."""
+    due: dict[str, datetime] = {}
+    for name, (field, statuses) in TIMERS.items():
+        at: datetime | None = getattr(job.visit, field)
+        if at is not None and job.order.status in statuses:
+            due[name] = at
+    return due
+
+
+CASES: Mapping[str, frozenset[str]] = {
+    "no_grab": frozenset({IN_POOL}),
+    "no_choice": frozenset({IN_POOL, HAS_CANDIDATES, PENDING_PAYMENT}),
+    "pool_expired": frozenset({IN_POOL, HAS_CANDIDATES, PENDING_PAYMENT}),
+    "payment_failed": frozenset({PENDING_PAYMENT}),
+    "accept_timeout": frozenset({PAID}),
+    "rejected": frozenset({REJECTED}),
+    "cancel_confirm": frozenset({CANCEL_REQUESTED}),
+    "late_departure": frozenset({ACCEPTED}),
+    "leave_unconfirmed": frozenset({SERVICE_ENDED}),
+    "safety": frozenset(STATUSES),
+}
+"""Case type → the statuses in which it may stay open; leaving them closes it as `self_resolved` (HS-194)."""
+
+POOL_CASES = ("no_grab", "no_choice", "pool_expired")
+
+
+def cases_left(before: str, after: str) -> list[str]:
+    """The case types that a move from one status to another settles by itself."""
+    return [kind for kind, live in CASES.items() if before in live and after not in live]
+
+
+def enter_pool(visit: Visit, rules: HomeserviceRules, now: datetime) -> Visit:
+    """The visit of an order that enters or re-enters the pool: the no-grab clock starts anew."""
+    return replace(
+        visit,
+        pool_entered_at=now,
+        no_grab_due_at=now + timedelta(seconds=rules.no_grab_s),
+        no_grab_stage=0,
+        grab_first_at=None,
+        choice_due_at=None,
+    )
+
+
+def pool_close_due(rules: HomeserviceRules, start_at: datetime) -> datetime:
+    """When an order still without a paid technician becomes a case (HS-098)."""
+    return start_at - timedelta(seconds=rules.pool_close_s)
+
+
+def departure_due(rules: HomeserviceRules, start_at: datetime) -> datetime:
+    """When support is told that nobody has left: the latest departure and the grace after it (HS-112)."""
+    return start_at - timedelta(seconds=rules.depart_latest_s) + timedelta(seconds=rules.depart_late_s)
+
+
+def visit_end(started_at: datetime, minutes: int) -> datetime:
+    """When the service ends by itself (HS-105)."""
+    return started_at + timedelta(minutes=minutes)

@@ -1,0 +1,181 @@
+"""SQL of the visit: `homeservice_orders`, always read and locked together with its order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rest.lines.homeservice.model import IN_POOL, LINE, Job, Visit
+from rest.trade.orders import ORDER_COLUMNS, Order, order_of
+from storage.base import codec
+from storage.tx import Tx
+
+_FIXED = (
+    "order_id",
+    "item_id",
+    "qty",
+    "region_code",
+    "contact",
+    "phone",
+    "detail",
+    "lon",
+    "lat",
+    "minutes",
+    "item_fen",
+    "coupon_fen",
+)
+_MOVING = (
+    "start_at",
+    "travel_fen",
+    "voucher_fen",
+    "grab_id",
+    "worker_id",
+    "lock_epoch",
+    "unbinds",
+    "push_round",
+    "no_grab_stage",
+    "pool_entered_at",
+    "grab_first_at",
+    "lock_expires_at",
+    "no_grab_due_at",
+    "choice_due_at",
+    "pool_close_due_at",
+    "answer_due_at",
+    "departure_due_at",
+    "departed_at",
+    "arrived_at",
+    "started_at",
+    "ends_at",
+    "ended_at",
+    "leave_due_at",
+)
+
+# Columns of both tables side by side; the visit's carry a prefix because both have `worker`-like names.
+_SELECT = f"""
+    SELECT {ORDER_COLUMNS}, {", ".join(f"v.{name} AS v_{name}" for name in (*_FIXED, *_MOVING))}
+      FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+"""
+_LOCK_ONE = _SELECT + " WHERE o.id = $1 FOR NO KEY UPDATE"  # both rows: a lock on one would read a stale other
+_READ_ONE = _SELECT + " WHERE o.id = $1"
+_READ_PAGE = {
+    "customer": _SELECT
+    + " WHERE o.customer_id = $1 AND o.line = 'homeservice' AND o.id < $2 ORDER BY o.id DESC LIMIT $3",
+    "worker": _SELECT
+    + " WHERE o.provider_id = $1 AND o.line = 'homeservice' AND o.id < $2 ORDER BY o.id DESC LIMIT $3",
+}
+_SAVE = f"""
+    UPDATE homeservice_orders
+       SET {", ".join(f"{name} = ${n}" for n, name in enumerate(_MOVING, start=2))}
+     WHERE order_id = $1
+"""
+
+AFTER_ALL_IDS = "ord_~"
+"""Greater than every order id: where a list begins."""
+
+
+def job_of(row: Mapping[str, Any]) -> Job:
+    visit = Visit(**{name: row[f"v_{name}"] for name in (*_FIXED, *_MOVING)})
+    return Job(order_of(row), visit)
+
+
+async def load(tx: Tx, order_id: str, lock: bool) -> Job | None:
+    """The job, its two rows locked when asked."""
+    row = await tx.fetchrow(_LOCK_ONE if lock else _READ_ONE, order_id)
+    return None if row is None else job_of(row)
+
+
+async def save(tx: Tx, before: Job, after: Job) -> None:
+    """Write what moved; needs the lock."""
+    if before.visit != after.visit:
+        await tx.execute(_SAVE, after.order.id, *(getattr(after.visit, name) for name in _MOVING))
+
+
+async def page(tx: Tx, side: str, owner_id: str, *, before_id: str, limit: int) -> list[Job]:
+    """Orders of one customer or worker (`side`), newest first, older than `before_id`."""
+    return [job_of(row) for row in await tx.fetch(_READ_PAGE[side], owner_id, before_id, limit)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What posting writes."""
+
+    order_id: str
+    no: str
+    customer_id: str
+    call_id: str | None
+    snapshot: Mapping[str, Any]
+    item_id: str
+    qty: int
+    region_code: str
+    contact: str
+    phone: str
+    detail: str
+    lon: float
+    lat: float
+    start_at: datetime
+    minutes: int
+    item_fen: int
+    no_grab_due_at: datetime
+    pool_close_due_at: datetime
+
+
+async def place(tx: Tx, new: Placement) -> Job:
+    """Write the order, its first event and the visit in one call; what was written."""
+    await tx.execute(
+        """
+        SELECT homeservice_place($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                                 $16, $17, $18, $19)
+        """,
+        new.order_id,
+        new.no,
+        new.customer_id,
+        new.call_id,
+        codec.dumps(new.snapshot).decode(),
+        tx.now,
+        new.item_id,
+        new.qty,
+        new.region_code,
+        new.contact,
+        new.phone,
+        new.detail,
+        new.lon,
+        new.lat,
+        new.start_at,
+        new.minutes,
+        new.item_fen,
+        new.no_grab_due_at,
+        new.pool_close_due_at,
+    )
+    return _placed(new, tx.now)
+
+
+def _placed(new: Placement, now: datetime) -> Job:
+    """The job as the placing function stored it; saves reading it back."""
+    order = Order(
+        id=new.order_id,
+        no=new.no,
+        line=LINE,
+        kind="service",
+        mode="grab",
+        parent_id=None,
+        customer_id=new.customer_id,
+        provider_id=None,
+        call_id=new.call_id,
+        status=IN_POOL,
+        status_before_cancel=None,
+        version=1,
+        total_fen=0,
+        paid_fen=0,
+        refunded_fen=0,
+        refund_reserved_fen=0,
+        snapshot=new.snapshot,
+        created_at=now,
+        updated_at=now,
+        closed_at=None,
+    )
+    given = {name: getattr(new, name) for name in (*_FIXED, *_MOVING) if hasattr(new, name)}
+    zeros = {"lock_epoch": 0, "coupon_fen": 0, "voucher_fen": 0, "unbinds": 0, "push_round": 1, "no_grab_stage": 0}
+    rest = dict.fromkeys((*_FIXED, *_MOVING))
+    return Job(order, Visit(**{**rest, **zeros, "pool_entered_at": now, **given}))

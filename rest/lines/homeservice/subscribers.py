@@ -1,0 +1,28 @@
+"""Facts of lower packages this line reacts to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from dispatch.facts import GrabRemoved
+from rest.lines.homeservice.actions import pool
+from rest.trade import orders
+from storage.tx import Tx
+
+NOT_BY_US = frozenset({"worker_offline", "worker_booked"})
+"""Reasons of `grab.removed` that no verb of this line has caused."""
+
+
+async def candidate_left(tx: Tx, fact: dict[str, Any]) -> None:
+    """A grabber was booked elsewhere or went offline: without any left the order is back in the pool."""
+    if fact["reason"] not in NOT_BY_US:
+        return
+    order_id = await orders.order_of_call(tx, fact["call_id"])
+    if order_id is not None:
+        await pool.lose_candidates(tx, order_id)
+
+
+SUBSCRIBERS: Mapping[str, list[Callable[[Tx, dict[str, Any]], Awaitable[None]]]] = {
+    GrabRemoved.topic: [candidate_left],
+}

@@ -1,0 +1,77 @@
+"""What is true of home-service orders at every moment, asked of the database itself."""
+
+# ruff: noqa: E501 - SQL reads better unbroken
+
+from __future__ import annotations
+
+from storage.postgres import Database
+
+CHECKS = {
+    "I1 the call stands where its order stands": """
+        SELECT o.id FROM orders o JOIN calls c ON c.id = o.call_id
+         WHERE NOT (CASE o.status
+                WHEN 'in_pool' THEN c.status = 'open' WHEN 'has_candidates' THEN c.status = 'open'
+                WHEN 'pending_payment' THEN c.status = 'locked'
+                WHEN 'cancel_requested' THEN c.status IN ('paused', 'locked', 'won')
+                WHEN 'cancelled' THEN c.status = 'cancelled' WHEN 'completed' THEN c.status = 'done'
+                ELSE c.status = 'won' END)""",
+    "I1 the order's technician is the one its call has": """
+        SELECT o.id FROM orders o JOIN calls c ON c.id = o.call_id
+         WHERE c.status IN ('locked', 'won', 'done') AND o.provider_id IS DISTINCT FROM c.worker_id
+            OR c.status IN ('open', 'paused') AND o.provider_id IS NOT NULL""",
+    "I5 candidates are there exactly when the order says so (facts of lost ones may be under way)": """
+        SELECT o.id FROM orders o
+         WHERE o.status = 'in_pool' AND EXISTS (SELECT FROM grabs g WHERE g.call_id = o.call_id AND g.state = 'offered')""",
+    "I10 every waiting order has the timers its state wants": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+         WHERE (o.status = 'in_pool' AND v.no_grab_stage < 2 AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':no_grab'))
+            OR (o.status = 'pending_payment' AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':lock'))
+            OR (o.status = 'has_candidates' AND v.choice_due_at IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':choice'))
+            OR (o.status = 'paid' AND v.answer_due_at IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':answer'))
+            OR (o.status = 'in_service' AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':service_end'))""",
+    "I10 no job is parked": "SELECT key FROM jobs WHERE parked_at IS NOT NULL",
+    "I11 no timer runs for an order that is closed": """
+        SELECT o.id FROM orders o JOIN jobs j ON j.key LIKE o.id || ':%' WHERE o.closed_at IS NOT NULL""",
+    "I14 escrow holds what is paid and not given back, and nothing once closed": """
+        SELECT o.id FROM orders o LEFT JOIN ledger_accounts a ON a.code = 'order:' || o.id || ':escrow'
+         WHERE coalesce(a.balance_fen, 0) <>
+               CASE WHEN o.closed_at IS NULL THEN o.paid_fen - o.refunded_fen ELSE 0 END""",
+    "I15 version counts the events, which have no gaps": """
+        SELECT o.id FROM orders o
+         WHERE o.version <> (SELECT count(*) FROM order_events e WHERE e.order_id = o.id)
+            OR o.version <> (SELECT max(n) FROM order_events e WHERE e.order_id = o.id)""",
+    "I15 each event begins where the one before ended, the last one at the status": """
+        SELECT e.order_id FROM order_events e JOIN order_events p ON p.order_id = e.order_id AND p.n = e.n - 1
+         WHERE e.from_status IS DISTINCT FROM p.to_status
+        UNION ALL SELECT o.id FROM orders o JOIN order_events e ON e.order_id = o.id AND e.n = o.version
+         WHERE e.to_status <> o.status""",
+    "I16 what was charged is what was shown": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+         WHERE o.status IN ('pending_payment', 'paid', 'accepted', 'rejected', 'departed', 'arrived', 'in_service', 'service_ended', 'leave_confirmed', 'completed')
+           AND (o.total_fen <> v.item_fen + v.travel_fen - v.coupon_fen - v.voucher_fen
+                OR (o.status <> 'pending_payment' AND o.paid_fen - o.refunded_fen <> o.total_fen))""",
+    "I16 a cancelled order keeps nothing": """
+        SELECT id FROM orders WHERE status = 'cancelled' AND paid_fen <> refunded_fen""",
+    "I16 an unpaid order has taken nothing": """
+        SELECT id FROM orders WHERE status IN ('in_pool', 'has_candidates', 'pending_payment') AND paid_fen <> refunded_fen""",
+    "I13 the price agreed is the grab's quote": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id JOIN grabs g ON g.id = v.grab_id
+         WHERE o.status = 'pending_payment' AND o.total_fen <> (g.quote::json->>'total_fen')::bigint""",
+    "I21 each step was told exactly once": """
+        WITH told AS (SELECT body::json->>'order_id' AS id, (body::json->>'version')::int AS version, count(*) AS times
+                        FROM (SELECT topic, body FROM feed UNION ALL SELECT topic, body FROM outbox) AS facts
+                       WHERE topic = 'order.changed' GROUP BY 1, 2)
+        SELECT e.order_id FROM order_events e LEFT JOIN told t ON t.id = e.order_id AND t.version = e.n
+         WHERE coalesce(t.times, 0) <> 1""",
+}
+
+
+async def violations(db: Database) -> list[str]:
+    """The invariants that do not hold now, with the first offender."""
+    found = []
+    async with db.begin() as tx:
+        for name, sql in CHECKS.items():
+            rows = await tx.fetch(sql)
+            if rows:
+                found.append(f"{name}: {rows[0][0]} (+{len(rows) - 1})")
+    return found
