@@ -1,0 +1,12 @@
+"""Hub: the socket edge. Holds sockets and nothing else that matters.
+
+Owns      the transport behind one typed wall (`engine`, `emitter`), who may connect (`auth`, `expiry`), what may be
+          asked (`registry`, `asking`, `handlers`), the relay and the feed (`relay`, `follower`, `delivery`, `resume`),
+          send buffers (`outbound`), rate limits (`limits`), presence, live positions (`tracking`, `watching`,
+          `opsmap`), going down without loss (`drain`) and the AsyncAPI document.
+Tables    none; the feed is storage's
+Redis     presence leases; words between hubs (`bus`): the feed has grown, a worker moved
+Promises  a fact reaches every member of its audience at least once, in order, also over reconnects and crashes;
+          a live value is the latest or nothing; every request is answered; one slow socket delays nobody.
+Knows     rest and dispatch only through `ports`, filled by `wiring`.
+"""

@@ -1,0 +1,433 @@
+"""The Engine.IO half of the wall: one transport session, its heartbeat, its send buffer.
+
+python-engineio gives the HTTP handshake, the origin check and the polling payloads. Replaced here, each for a reason
+that was measured or reproduced against the stock release:
+
+- a bounded `Outbound` buffer instead of an unbounded queue, so that a slow reader costs a known amount of memory;
+- one timer for the heartbeat, on the loop's own clock: stepping the machine's clock disconnects nobody, and a peer
+  that stops answering is cut off, not left half open;
+- frames are checked before they are parsed: garbage ends the session instead of leaving a traceback per frame;
+- no compression (a deflate context costs 90 KiB per socket) and a small kernel buffer, so that what waits, waits here;
+- the peer's real address (stock reports 127.0.0.1 for everybody);
+- a session that joins no application within `connect_timeout_s` is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import engineio
+from aiohttp import WSMsgType, web
+from engineio import exceptions
+from engineio.async_drivers import aiohttp as driver
+from engineio.async_socket import AsyncSocket
+
+from hub.outbound import Frame, Outbound, OutboundLimits, Put
+from storage.base import codec
+
+WRITE_AT_ONCE_BYTES = 16_384
+"""What leaves the buffer for the kernel in one go; later live messages can still replace what stays behind."""
+
+LINGER_S = 2.0
+"""How long a closing session may still write what it has before its connection is cut."""
+
+UPGRADE_TIMEOUT_S = 10.0
+POLLED_PACKETS_MAX = 256  # in one POST; the payload limit bounds their bytes
+_NOT_SENT_LOW_WATER = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # 25 on Linux; Python names it from 3.12
+
+OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
+_CLOSE_FRAME, _PING_FRAME, _NOOP_FRAME = Frame(b"1"), Frame(b"2"), Frame(b"6")
+
+
+class ProtocolError(Exception):
+    """The peer sent something that is not Engine.IO or Socket.IO; its session ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Numbers of the transport, all from settings."""
+
+    payload_bytes_max: int  # a larger message gets an error ack; one four times as large ends the session
+    buffer_bytes_max: int
+    connect_timeout_s: float
+    ping_interval_s: float = 25.0  # mobile NATs forget idle connections after about 30 s
+    ping_timeout_s: float = 20.0  # a phone in a lift comes back within this
+    allowed_origins: tuple[str, ...] | None = None  # None: same origin only; ("*",): any
+    stall_s: float = 10.0  # a replay that makes no progress for this long gives up
+    polling: bool = True  # long-polling needs one hub or a sticky balancer
+    address_of: Callable[[web.Request], str]  # the peer's address, behind believed proxies
+
+    @property
+    def frame_bytes_max(self) -> int:
+        return 4 * self.payload_bytes_max
+
+
+class WebSocket:
+    """One WebSocket under an Engine.IO session."""
+
+    def __init__(self, handler: Callable[[WebSocket], Awaitable[None]], server: Engine) -> None:
+        self._handler = handler
+        self._frame_bytes_max = server.options.frame_bytes_max
+        self._response: Any = None
+        self._transport: asyncio.Transport | None = None
+
+    async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
+        request: web.Request = environ["aiohttp.request"]
+        response = web.WebSocketResponse(
+            max_msg_size=self._frame_bytes_max, compress=False, timeout=LINGER_S, writer_limit=0
+        )
+        await response.prepare(request)
+        self._response, self._transport = response, request.transport
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=WRITE_AT_ONCE_BYTES)
+            raw = self._transport.get_extra_info("socket")
+            with contextlib.suppress(OSError, AttributeError):  # not TCP, or a system without the option
+                raw.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LOW_WATER, WRITE_AT_ONCE_BYTES)
+        await self._handler(self)
+        return response
+
+    async def send(self, frame: Frame) -> None:
+        """Write one text frame; waits while the peer does not read."""
+        await self._response.send_frame(frame.data, WSMsgType.TEXT)
+
+    async def receive(self) -> str | bytes | None:
+        """The next message, or None when the peer is gone or sent more than it may."""
+        message = await self._response.receive()
+        return message.data if message.type in (WSMsgType.TEXT, WSMsgType.BINARY) else None
+
+    async def close(self) -> None:
+        await self._response.close()
+
+    def abort(self) -> None:
+        """Cut the connection; nothing more is written."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no types
+    """One Engine.IO session over polling or WebSocket."""
+
+    # Declared by python-engineio, named here for the type checker.
+    server: Engine
+    sid: str
+    connected: bool
+    closing: bool
+    closed: bool
+    upgrading: bool
+    upgraded: bool
+
+    def __init__(self, server: Engine, sid: str) -> None:
+        super().__init__(server, sid)
+        options = server.options
+        self.outbound = Outbound(OutboundLimits(bytes_max=options.buffer_bytes_max))
+        self.address = ""
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._wanted: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
+        self._heartbeat: asyncio.TimerHandle | None = None
+        self._lonely: asyncio.TimerHandle | None = None
+        self._web_socket: WebSocket | None = None
+        self._polling = False
+        self._finished = False
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    def put(self, frame: Frame) -> Put:
+        """Queue a frame that must arrive."""
+        outcome = self.outbound.put(frame)
+        self._wake()
+        return outcome
+
+    def put_live(self, key: str, frame: Frame) -> Put:
+        """Queue a frame that a newer one with the same key may replace."""
+        outcome = self.outbound.put_live(key, frame)
+        self._wake()
+        return outcome
+
+    async def send(self, pkt: Any) -> None:  # noqa: ANN401 - engineio packet
+        """Engine.IO's own packets."""
+        self.put(Frame(pkt.encode().encode()))
+
+    def _wake(self) -> None:
+        if self._wanted is not None and not self._wanted.done():
+            self._wanted.set_result(None)
+
+    async def _next(self, *, noop_ends: bool = False) -> list[Frame]:
+        """What waits, as soon as something does; empty when the session is over (or must stop polling)."""
+        while not self.outbound and not self._finished and not (noop_ends and self.upgrading):
+            self._wanted = self._loop.create_future()
+            try:
+                await self._wanted
+            finally:
+                self._wanted = None
+        if noop_ends and self.upgrading:
+            return [_NOOP_FRAME]
+        frames = self.outbound.take(WRITE_AT_ONCE_BYTES)
+        self._room.set()
+        return frames
+
+    async def has_room(self) -> bool:
+        """Wait until at most half of the buffer is taken; False when nothing moves for a while or all is over."""
+        while self.outbound.bytes > self._options.buffer_bytes_max // 2 and not self.closing:
+            self._room.clear()
+            try:
+                async with asyncio.timeout(self._options.stall_s):
+                    await self._room.wait()
+            except TimeoutError:
+                return False
+        return not self.closing
+
+    async def poll(self) -> list[Any]:
+        """Packets for one long poll. A second poll beside a pending one ends the session."""
+        if self._polling:
+            raise exceptions.QueueEmpty
+        self._polling = True
+        try:
+            frames = await self._next(noop_ends=True)
+        finally:
+            self._polling = False
+        return [_Polled(frame) for frame in frames or [_CLOSE_FRAME]]
+
+    # -- heartbeat ----------------------------------------------------------------------------------------------
+
+    def schedule_ping(self) -> None:
+        """Start, or after a pong restart, the heartbeat."""
+        self._beat(self._options.ping_interval_s, self._ping)
+
+    def _beat(self, seconds: float, action: Callable[[], None]) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        if not self.closing:
+            self._heartbeat = self._loop.call_later(seconds, action)
+
+    def _ping(self) -> None:
+        self.put(_PING_FRAME)
+        self._beat(self._options.ping_timeout_s, self._lost)
+
+    def _lost(self) -> None:
+        self.server.hang_up(self.sid, self.server.reason.PING_TIMEOUT)
+
+    def expect_company(self) -> None:
+        """Close this session unless it joins an application in time."""
+        self.in_company()
+        self._lonely = self._loop.call_later(self._options.connect_timeout_s, self._still_lonely)
+
+    def in_company(self) -> None:
+        if self._lonely is not None:
+            self._lonely.cancel()
+            self._lonely = None
+
+    def _still_lonely(self) -> None:
+        self.server.hang_up(self.sid, "connect timeout")
+
+    # -- receiving ----------------------------------------------------------------------------------------------
+
+    async def receive(self, pkt: str | bytes) -> None:
+        """One Engine.IO message. Raises ProtocolError."""
+        if isinstance(pkt, bytes):
+            await self.server.on_message(self.sid, pkt)
+        elif pkt[:1] == MESSAGE:
+            await self.server.on_message(self.sid, pkt[1:])
+        elif pkt == PONG:
+            self.schedule_ping()
+        elif pkt == CLOSE:
+            await self.close(abort=True, reason=self.server.reason.CLIENT_DISCONNECT)
+        else:
+            raise ProtocolError("unknown packet")
+
+    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """The packets of one long-polling POST; anything unreadable ends the session with 400."""
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > self._options.frame_bytes_max:
+            raise exceptions.ContentTooLongError
+        try:
+            body = (await environ["wsgi.input"].readexactly(length)).decode()
+            packets = body.split("\x1e")
+            if len(packets) > POLLED_PACKETS_MAX:
+                raise ProtocolError("too many packets")
+            for text in packets:
+                await self.receive(base64.b64decode(text[1:], validate=True) if text[:1] == "b" else text)
+        except (ProtocolError, ValueError, asyncio.IncompleteReadError) as problem:
+            raise exceptions.UnknownPacketError(str(problem)) from problem
+
+    async def _websocket_handler(self, ws: WebSocket) -> None:
+        if self.connected and not await self._upgrade(ws):
+            await ws.close()
+            return
+        self.connected = self.upgraded = True
+        self._web_socket = ws
+        writer = self._loop.create_task(self._write(ws))
+        reason = self.server.reason.TRANSPORT_CLOSE
+        try:
+            while (data := await ws.receive()) is not None and not self.closing:
+                await self.receive(data)
+        except ProtocolError:
+            reason = "protocol error"
+        finally:
+            await self.close(abort=True, reason=reason)
+            await writer
+
+    async def _upgrade(self, ws: WebSocket) -> bool:
+        """Move a polling session to this WebSocket: probe, end the pending poll, switch."""
+        try:
+            async with asyncio.timeout(UPGRADE_TIMEOUT_S):
+                if await ws.receive() != PING + "probe":
+                    return False
+                await ws.send(Frame(b"3probe"))
+                self.upgrading = True
+                self._wake()
+                self.upgraded = await ws.receive() == UPGRADE
+        except TimeoutError:
+            pass
+        finally:
+            self.upgrading = False
+        return bool(self.upgraded)
+
+    async def _write(self, ws: WebSocket) -> None:
+        try:
+            while frames := await self._next():
+                for frame in frames:
+                    await ws.send(frame)
+            await ws.close()
+        except (ConnectionError, RuntimeError):  # aiohttp raises RuntimeError on a response that is closed already
+            ws.abort()
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    async def close(self, wait: bool = False, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
+        """End the session: what is queued may still leave, for a moment, unless `abort`."""
+        if self.closing:
+            return
+        self.closing = True
+        self.in_company()
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        await self.server.on_close(self.sid, reason or self.server.reason.SERVER_DISCONNECT)
+        if abort:
+            self.outbound.clear()
+        elif not self.upgraded:
+            self.outbound.put(_CLOSE_FRAME)
+        self.closed = self._finished = self.outbound.closed = True
+        self._room.set()
+        self._wake()
+        self.server.sockets.pop(self.sid, None)
+        self._loop.call_later(0 if abort else LINGER_S, self._cut)
+
+    def _cut(self) -> None:
+        self.outbound.clear()
+        if self._web_socket is not None:
+            self._web_socket.abort()
+
+
+class _Polled:
+    """A frame in the shape the polling payload encoder asks for."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def encode(self, *, b64: bool) -> str:  # noqa: ARG002 - text needs no base64
+        return self._frame.text
+
+
+class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
+    """Accepts sessions and hands their messages over."""
+
+    options: EngineOptions
+    _async: dict[str, Any]
+
+    def __init__(self, options: EngineOptions) -> None:
+        super().__init__(
+            async_mode="aiohttp",
+            monitor_clients=False,
+            ping_interval=options.ping_interval_s,
+            ping_timeout=options.ping_timeout_s,
+            max_http_buffer_size=options.payload_bytes_max,
+            http_compression=False,
+            cors_allowed_origins=None if options.allowed_origins is None else list(options.allowed_origins),
+            cors_credentials=False,
+            transports=["polling", "websocket"] if options.polling else ["websocket"],
+            logger=_SILENT,
+        )
+        self._async = {**self._async, "websocket": WebSocket, "translate_request": self._environ}
+        self.options = options
+        self.accepting = True
+        self.on_open: Callable[[Session, str, str], None]
+        self.on_message: Callable[[str, str | bytes], Awaitable[None]]
+        self.on_close: Callable[[str, str], Awaitable[None]]
+        self._hanging_up: set[asyncio.Task[None]] = set()
+
+    def create_queue(self, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401
+        """Sessions have an `Outbound` instead."""
+
+    def session_of(self, sid: str) -> Session | None:
+        found: Session | None = self.sockets.get(sid)
+        return found
+
+    def hang_up(self, sid: str, reason: str, *, abort: bool = False) -> None:
+        """End a session from outside its own task."""
+        session = self.session_of(sid)
+        if session is not None:
+            task = asyncio.get_running_loop().create_task(session.close(abort=abort, reason=reason))
+            self._hanging_up.add(task)
+            task.add_done_callback(self._hanging_up.discard)
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        if not self.accepting and "sid" not in request.query:
+            return web.Response(status=503, text="moving")
+        if "j" in request.query:  # JSONP would let any page read a poll
+            return web.Response(status=400, text="no JSONP")
+        response: web.StreamResponse = await super().handle_request(request)
+        return response
+
+    def _environ(self, request: web.Request) -> dict[str, Any]:
+        environ: dict[str, Any] = driver.translate_request(request)
+        environ["REMOTE_ADDR"] = self.options.address_of(request)
+        return environ
+
+    async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:  # noqa: ANN401
+        sid = self.generate_id()
+        session = Session(self, sid)
+        self.sockets[sid] = session
+        session.put(self._opening(sid, transport))
+        self.on_open(session, environ["REMOTE_ADDR"], environ.get("HTTP_USER_AGENT", ""))
+        session.schedule_ping()
+        session.expect_company()
+        if transport != "websocket":
+            session.connected = True
+            return self._ok(await session.poll(), jsonp_index=jsonp_index)
+        try:
+            return await session.handle_get_request(environ)
+        finally:
+            await session.close(abort=True, reason=self.reason.TRANSPORT_CLOSE)
+
+    def _opening(self, sid: str, transport: str) -> Frame:
+        hello = {
+            "sid": sid,
+            "upgrades": self._upgrades(sid, transport),
+            "pingInterval": round(self.ping_interval * 1000),
+            "pingTimeout": round(self.ping_timeout * 1000),
+            "maxPayload": self.max_http_buffer_size,
+        }
+        return Frame(OPEN.encode() + codec.dumps(hello))
+
+
+class _Silent:
+    """python-engineio logs each frame; what matters is counted and logged by us."""
+
+    level = 0
+
+    def _nothing(self, *_args: object, **_kwargs: object) -> None: ...
+
+    info = warning = error = exception = _nothing
+
+
+_SILENT = _Silent()
