@@ -42,9 +42,7 @@ _TIE_M: Final = 0.001
 """Chords and arcs of equal points differ by rounding of about 1e-8 m; this is far above it."""
 
 Accept = Callable[[str], bool]
-Reason = Literal[
-    "offline", "ineligible", "service", "stale_fix", "too_far", "own_radius", "refused", "enough"
-]
+Reason = Literal["offline", "ineligible", "service", "stale_fix", "too_far", "own_radius", "refused", "enough"]
 
 
 class Candidate(NamedTuple):
@@ -128,7 +126,7 @@ class LiveIndex:
 
     # Changes
 
-    def upsert(  # noqa: PLR0913 - the fields of an entry
+    def upsert(
         self,
         worker_id: str,
         services: Iterable[str],
@@ -247,7 +245,7 @@ class LiveIndex:
 
     # Searches
 
-    def nearest(  # noqa: PLR0913 - three filters beside the question itself
+    def nearest(
         self,
         service: str,
         point: Point,
@@ -282,7 +280,7 @@ class LiveIndex:
         found.sort(key=_by_distance)
         return found[:k]
 
-    def explain(  # noqa: PLR0913 - the arguments of `nearest`
+    def explain(
         self,
         service: str,
         point: Point,

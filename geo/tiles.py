@@ -102,9 +102,7 @@ class Tiles:
         """All slots a circle can hold, and others of the tiles it touches."""
         tiles = self._tiles
         touched = self._grid.touched(point, reach_m, limit=len(tiles))
-        near: Iterable[_Tile] = (
-            tiles.values() if touched is None else [tiles[key] for key in touched if key in tiles]
-        )
+        near: Iterable[_Tile] = tiles.values() if touched is None else [tiles[key] for key in touched if key in tiles]
         found = [tile.array() for tile in near]
         if len(found) == 1:
             return found[0]

@@ -48,9 +48,7 @@ class World:
 
         def somewhere(spread: float) -> Point:
             centre = rng.choice(centres)
-            return Point(
-                centre.lon + rng.uniform(-0.28, 0.28) * spread, centre.lat + rng.uniform(-0.22, 0.22) * spread
-            )
+            return Point(centre.lon + rng.uniform(-0.28, 0.28) * spread, centre.lat + rng.uniform(-0.22, 0.22) * spread)
 
         places = {f"wrk_{number}": somewhere(1.0) for number in range(workers)}
         return cls(
@@ -67,9 +65,7 @@ class World:
         for number in range(count):
             worker = rng.choice(workers)
             lon, lat = self.places[worker]
-            place = self.places[worker] = Point(
-                lon + rng.uniform(-0.001, 0.001), lat + rng.uniform(-0.001, 0.001)
-            )
+            place = self.places[worker] = Point(lon + rng.uniform(-0.001, 0.001), lat + rng.uniform(-0.001, 0.001))
             steps.append((worker, place, START + timedelta(seconds=number / UPDATES_PER_S)))
         return steps
 
@@ -125,9 +121,7 @@ def _mixed(index: LiveIndex, world: World) -> float:
     return asked / (time.process_time() - begun)
 
 
-def _take(
-    steps: Iterator[tuple[str, Point, datetime]], until: float
-) -> Iterator[tuple[str, Point, datetime]]:
+def _take(steps: Iterator[tuple[str, Point, datetime]], until: float) -> Iterator[tuple[str, Point, datetime]]:
     for step in steps:
         yield step
         if (step[2] - START).total_seconds() * UPDATES_PER_S >= until:

@@ -32,9 +32,7 @@ ANCHORS = [
 near_an_anchor = st.builds(
     destination, st.sampled_from(ANCHORS), st.sampled_from([0.0, 45.0, 90.0, 200.0]), st.floats(0, 25_000)
 )
-points = st.one_of(
-    st.sampled_from(ANCHORS), near_an_anchor, st.builds(Point, st.floats(-180, 180), st.floats(-90, 90))
-)
+points = st.one_of(st.sampled_from(ANCHORS), near_an_anchor, st.builds(Point, st.floats(-180, 180), st.floats(-90, 90)))
 # The machine's town lies across the antimeridian and is so small that most questions find somebody.
 TOWN = [destination(Point(179.99, 10.0), course, 1_500 * n) for n in range(3) for course in (0, 90, 180, 270)]
 town = st.sampled_from(TOWN)
@@ -104,9 +102,7 @@ class IndexEqualsScan(RuleBasedStateMachine):
     def change_state(self, worker: str, *, online: bool, eligible: bool, radius_m: float) -> None:
         self.index.set_attributes(worker, online=online, eligible=eligible, radius_m=radius_m)
         if worker in self.known:
-            self.known[worker] = replace(
-                self.known[worker], online=online, eligible=eligible, radius_m=radius_m
-            )
+            self.known[worker] = replace(self.known[worker], online=online, eligible=eligible, radius_m=radius_m)
 
     @rule(
         service=st.sampled_from(SERVICES),
@@ -119,6 +115,7 @@ class IndexEqualsScan(RuleBasedStateMachine):
     )
     def ask(
         self,
+        *,
         service: str,
         point: Point,
         k: int,
@@ -169,9 +166,9 @@ def test_a_still_picture_equals_a_scan(centre: Point, places: list[Point], radiu
     for number, place in enumerate(places):
         index.upsert(f"wrk_{number:02}", ["massage"], place, START)
     expected = sorted((haversine_m(centre, place), f"wrk_{number:02}") for number, place in enumerate(places))
-    assert [
-        (found.distance_m, found.worker_id) for found in index.nearest("massage", centre, k, radius_m)
-    ] == [pair for pair in expected if pair[0] <= radius_m][:k]
+    assert [(found.distance_m, found.worker_id) for found in index.nearest("massage", centre, k, radius_m)] == [
+        pair for pair in expected if pair[0] <= radius_m
+    ][:k]
 
 
 @settings(max_examples=400)
@@ -259,9 +256,7 @@ def test_every_reason_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("radius_m", "factor"), [(-1, 1), (RADIUS_MAX_M + 1, 1), (float("nan"), 1), (1, 0), (1, inf)]
-)
+@pytest.mark.parametrize(("radius_m", "factor"), [(-1, 1), (RADIUS_MAX_M + 1, 1), (float("nan"), 1), (1, 0), (1, inf)])
 def test_nonsense_limits_are_refused(radius_m: float, factor: float) -> None:
     with pytest.raises(ValueError, match="must"):
         LiveIndex().nearest("massage", HOME, 1, radius_m, own_radius_factor=factor)
