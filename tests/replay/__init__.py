@@ -6,10 +6,10 @@ Nothing here is imported by the product, and nothing here looks into its databas
     places                datums, areas, and which real points an order may be posted at
     wire, official        one Socket.IO connection: the official client, and a lean one for load
     client, journal       a phone: epoch and since, reconnects, and a record of every fact it ever heard
-    worker, customer,     what people do, decided by a seed
-    operator
-    truth, checks         an independent oracle: what the hub says happened against what the phones heard
+    board, world          where orders stand as one phone heard it; what the people of a run share
+    technician, customer, what people do, decided by a seed
+    support
+    truth, audit, checks  an independent oracle: what the hub says happened against what the phones heard
     figures, report       what was measured, and how it is printed
-    hub                   an embedded hub as a child process, or somebody else's by URL
-    drive, cli            one run
+    accounts, drive, cli  one run, against a hub of its own or somebody else's
 """

@@ -84,13 +84,13 @@ class Phone:
         except TimeoutError:
             raise Gone(f"{self.name} could not connect for {CONNECTED_WITHIN_S:g} s") from None
 
-    async def ask(self, event: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask(self, event: str, body: Any) -> dict[str, Any]:
         """One request, one answer. Raises No for a refusal, Gone or TimeoutError when no answer came."""
         await self.connected()
         wire = self._wire
         if wire is None:
             raise Gone("between two connections")
-        answer = await wire.ask(event, dict(body), timeout_s=ANSWER_WITHIN_S)
+        answer = await wire.ask(event, body, timeout_s=ANSWER_WITHIN_S)
         if not isinstance(answer, dict) or ("ok" not in answer and "error" not in answer):
             self.journal.faults.append(f"{self.name}: the answer to {event} has neither ok nor error: {answer!r}")
             raise No("no_answer")
@@ -98,7 +98,7 @@ class Phone:
             raise No.of(answer["error"])
         return answer
 
-    async def ask_until_answered(self, event: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask_until_answered(self, event: str, body: Any) -> dict[str, Any]:
         """For requests that may be repeated: again after a lost answer or "later". Raises No, Gone."""
         until = time.monotonic() + CONNECTED_WITHIN_S
         while True:

@@ -23,6 +23,17 @@ class Heard:
     topic: str
     digest: bytes
     at_s: float
+    fields: Mapping[str, Any]
+
+
+KEPT: Mapping[str, tuple[str, ...]] = {
+    "offer.made": ("offer_id", "call_id", "subject_id", "epoch"),
+    "offer.closed": ("offer_id", "call_id", "state"),
+    "grab.closed": ("grab_id", "call_id", "subject_id", "state"),
+    "call.won": ("call_id", "subject_id", "worker_id"),
+    "order.changed": ("order_id", "version", "status", "worker_id", "verb", "at"),
+}
+"""What the checks need of a fact's content; the rest is only compared, by its digest."""
 
 
 @dataclass(slots=True)
@@ -34,7 +45,7 @@ class Journal:
     since: int | None = None
     facts: dict[str, Heard] = field(default_factory=dict)
     seqs: dict[int, str] = field(default_factory=dict)
-    offers: dict[str, float] = field(default_factory=dict)
+    started_seq: int | None = None
     repeats: int = 0
     resyncs: int = 0
     drops: int = 0
@@ -49,6 +60,7 @@ class Journal:
             if self.epoch == notice["epoch"] and self.since is not None and notice["seq"] < self.since:
                 self.faults.append(f"{self.owner}: the feed stands at {notice['seq']}, below {self.since} heard before")
             self.since = int(notice["seq"])
+            self.started_seq = self.since if self.started_seq is None else self.started_seq
         self.epoch = str(notice["epoch"])
         self._ready_at_s = at_s
         self._last_on_wire = 0
@@ -75,20 +87,22 @@ class Journal:
             return False
         if seq in self.seqs:
             self.faults.append(f"{self.owner}: facts {self.seqs[seq]} and {fact_id} have one seq, {seq}")
-        self.facts[fact_id] = Heard(fact_id, seq, topic, digest, at_s)
+        fields = {name: body.get(name) for name in KEPT.get(topic, ())}
+        self.facts[fact_id] = Heard(fact_id, seq, topic, digest, at_s, fields)
         self.seqs[seq] = fact_id
-        if topic == "offer.made":
-            self.offers[str(body["offer_id"])] = at_s
         return True
+
+    def of(self, topic: str) -> Iterator[Heard]:
+        """Everything heard of one topic, in the order in which it came."""
+        return (heard for heard in self.facts.values() if heard.topic == topic)
 
     def was_online(self, from_s: float, to_s: float) -> bool:
         """Whether it was connected at any time between two instants of the driver's clock."""
         return any(start <= to_s and end >= from_s for start, end in self._spells())
 
-    def online_share(self, from_s: float, to_s: float) -> float:
-        """How much of this stretch it was connected, 0 to 1."""
-        together = sum(max(0.0, min(end, to_s) - max(start, from_s)) for start, end in self._spells())
-        return together / max(to_s - from_s, 1e-9)
+    def connected_for(self, at_s: float) -> float:
+        """Seconds since the present connection began; 0 without one."""
+        return 0.0 if self._ready_at_s is None else at_s - self._ready_at_s
 
     def _spells(self) -> Iterator[tuple[float, float]]:
         yield from self.online

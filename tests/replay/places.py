@@ -68,6 +68,14 @@ class Places:
         }
         return sorted((code for code, count in counts.items() if count), key=lambda code: (-counts[code], code))
 
+    def random_point(self, codes: frozenset[str], chance: random.Random) -> Point:
+        """A real point in one of these areas. Raises AreasError when they have none."""
+        inside = [region.polygon for region in self.regions if region.code in codes]
+        held = self.points[shapely.intersects_xy(shapely.union_all(inside), self.points)]
+        if not len(held):
+            raise AreasError("no trip comes through the areas that are open")
+        return Point(*held[chance.randrange(len(held))].tolist())
+
     def near(self, place: Point, radius_m: float, chance: random.Random) -> Point | None:
         """A random real point within `radius_m`; the nearest real one when there is none; None without points."""
         if not len(self.points):

@@ -16,6 +16,16 @@ def connected(since: int = 10) -> Journal:
     return journal
 
 
+def test_what_the_checks_need_is_kept() -> None:
+    journal = connected()
+    journal.hear("offer.closed", fact(12, offer_id="ofr_1", call_id="cal_1", state="lost", reason="r"), 1.0)
+    journal.hear("order.clock", fact(13, order_id="ord_1"), 1.0)
+    assert [heard.fields for heard in journal.of("offer.closed")] == [
+        {"offer_id": "ofr_1", "call_id": "cal_1", "state": "lost"}
+    ]
+    assert [heard.fields for heard in journal.of("order.clock")] == [{}]
+
+
 def test_a_first_connection_starts_at_the_head() -> None:
     assert connected(10).since == 10
 
@@ -74,7 +84,7 @@ def test_being_online_is_remembered() -> None:
     assert not journal.was_online(5.5, 9.0)
     journal.ready({"epoch": "e", "seq": 12, "recovered": True}, 10.0)
     assert journal.was_online(11.0, 12.0)
-    assert journal.online_share(0.0, 20.0) == 0.75
+    assert journal.connected_for(12.0) == 2.0
 
 
 def test_the_digest_knows_content_and_not_order() -> None:
