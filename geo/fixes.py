@@ -1,0 +1,146 @@
+"""Fixes on the wire: one or a batch, as objects or compact rows, in the datum of the sender. Pure.
+
+A message that cannot be read is refused as a whole, with a JSON pointer to the first field that is wrong; what can
+be read but not believed is for the pipeline (`geo.positions`) to judge, fix by fix.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from math import inf, isfinite
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from geo.datum import Crs, to_wgs84
+from geo.point import Point, PositionInvalid, check_point
+from storage.base.errors import Invalid
+
+FIXES_MAX: Final = 100
+"""In one message; a phone that was offline longer sends several."""
+
+SEQ_MAX: Final = 2**53 - 1  # the largest whole number every client can count to
+
+KEPT_DAYS: Final = 30
+"""Older fixes are not kept, so a fix said to be older has a wrong instant."""
+
+FIELDS: Final = ("seq", "at", "lat", "lon", "accuracy_m", "speed_mps", "heading_deg")
+_REQUIRED: Final = 4
+
+
+class Fix(msgspec.Struct, frozen=True):
+    """One measured position. `seq` counts up on the phone; the last three are None where the phone does not know."""
+
+    seq: int
+    at: datetime
+    point: Point
+    accuracy_m: float | None = None
+    speed_mps: float | None = None
+    heading_deg: float | None = None
+
+
+class FixInvalid(Invalid):
+    """A position message must be one fix or a list of fixes."""
+
+    code: ClassVar[str] = "fix_invalid"
+    status: ClassVar[int] = 400
+
+
+def parse_fixes(payload: object, crs: Crs, now: datetime) -> list[Fix]:
+    """The fixes of a message, in the order sent.
+
+    Shapes    {"seq", "at", "lat", "lon", "accuracy_m"?, "speed_mps"?, "heading_deg"?}, or the same values as a row
+              [seq, at, lat, lon, accuracy_m?, speed_mps?, heading_deg?], or a list of up to `FIXES_MAX` of either.
+              `at` (or `at_ms`) is milliseconds since 1970, or RFC 3339 with an offset.
+    Raises    FixInvalid, PositionInvalid; both carry `pointer`.
+    """
+    if isinstance(payload, list) and (not payload or isinstance(payload[0], list | dict)):
+        if not payload:
+            raise FixInvalid("there is no fix in this message", pointer="")
+        if len(payload) > FIXES_MAX:
+            raise FixInvalid(f"a message holds at most {FIXES_MAX} fixes, this one {len(payload)}", pointer="")
+        return [_fix(value, f"/{number}", crs, now) for number, value in enumerate(payload)]
+    return [_fix(payload, "", crs, now)]
+
+
+def _fix(value: object, pointer: str, crs: Crs, now: datetime) -> Fix:
+    if isinstance(value, dict):
+        given, pointers = _named(value, pointer)
+    elif isinstance(value, list):
+        if not _REQUIRED <= len(value) <= len(FIELDS):
+            raise FixInvalid(f"a row has {_REQUIRED} to {len(FIELDS)} values: {', '.join(FIELDS)}", pointer=pointer)
+        given = dict(zip(FIELDS, value, strict=False))
+        pointers = {name: f"{pointer}/{number}" for number, name in enumerate(FIELDS)}
+    else:
+        raise FixInvalid("a fix is an object or a row", pointer=pointer)
+    heading = _number(given.get("heading_deg"), pointers["heading_deg"])
+    speed = _number(given.get("speed_mps"), pointers["speed_mps"])
+    return Fix(
+        seq=_seq(given["seq"], pointers["seq"]),
+        at=_instant(given["at"], pointers["at"], now),
+        point=to_wgs84(_point(given, pointers), crs),
+        accuracy_m=_number(given.get("accuracy_m"), pointers["accuracy_m"]),
+        # Phones say -1 for a speed or course they do not know.
+        speed_mps=None if speed is None or speed < 0.0 else speed,
+        heading_deg=None if heading is None or heading < 0.0 else heading % 360.0,
+    )
+
+
+def _named(value: dict[Any, Any], pointer: str) -> tuple[dict[str, Any], dict[str, str]]:
+    pointers = {name: f"{pointer}/{name}" for name in FIELDS}
+    if "at_ms" in value and "at" not in value:
+        value = {("at" if name == "at_ms" else name): held for name, held in value.items()}
+        pointers["at"] = f"{pointer}/at_ms"
+    for name in value:
+        if name not in pointers:
+            raise FixInvalid(f"{name!s:.40} is not a field of a fix: {', '.join(FIELDS)}", pointer=pointer)
+    for name in FIELDS[:_REQUIRED]:
+        if name not in value:
+            raise FixInvalid(f"{name} is missing", pointer=pointers[name])
+    return value, pointers
+
+
+def _seq(value: object, pointer: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= SEQ_MAX:
+        raise FixInvalid(f"seq must be a whole number from 0 to {SEQ_MAX}", pointer=pointer)
+    return value
+
+
+def _instant(value: object, pointer: str, now: datetime) -> datetime:
+    at = _from_text(value) if isinstance(value, str) else _from_ms(value)
+    if at is None:
+        raise FixInvalid("at must be milliseconds since 1970 or RFC 3339 with an offset", pointer=pointer)
+    if now - timedelta(days=KEPT_DAYS) <= at <= now + timedelta(days=1):
+        return at
+    hint = " (milliseconds are wanted, these look like seconds)" if at.year == 1970 else ""
+    raise FixInvalid(f"at must lie within the last {KEPT_DAYS} days{hint}", pointer=pointer)
+
+
+def _from_ms(value: object) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 4e12:  # until 2096
+        return None
+    return datetime.fromtimestamp(value / 1000.0, UTC)
+
+
+def _from_text(value: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _point(given: dict[str, Any], pointers: dict[str, str]) -> Point:
+    try:
+        return check_point(given["lon"], given["lat"])
+    except PositionInvalid as problem:
+        raise PositionInvalid(problem.detail, pointer=pointers[problem.fields["field"]], **problem.fields) from None
+
+
+def _number(value: object, pointer: str) -> float | None:
+    if value is None:
+        return None
+    # The first comparison keeps whole numbers too large for a float away from isfinite.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (-inf < value < 1e9 and isfinite(value)):
+        raise FixInvalid("must be a number or null", pointer=pointer)
+    return float(value)
