@@ -1,8 +1,8 @@
 """fieldhub: wires everything and starts it. The only file that imports both edges; nobody can import it.
 
-    python run.py serve                      hub + REST + worker on one port, embedded engines unless URLs are set
-    python run.py hub | rest | worker        each alone, on as many machines as wanted (outside engines)
-    python run.py --help                     operators' commands
+python run.py serve                      hub + REST + worker on one port, embedded engines unless URLs are set
+python run.py hub | rest | worker        each alone, on as many machines as wanted (outside engines)
+python run.py --help                     operators' commands
 """
 
 from __future__ import annotations
@@ -120,7 +120,6 @@ def _with_database(work: Callable[[Database, Settings], Awaitable[int]]) -> int:
 def serve(arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM, then drain and stop in the reverse order of the start."""
     import uvloop  # the loop is for servers only
-
     from hub.process import run_process  # imports everything; commands need not wait for it
 
     settings = _settings()
@@ -128,9 +127,10 @@ def serve(arguments: argparse.Namespace) -> int:
     if roles != ROLES["serve"] and not (settings.database_url and settings.redis_url):
         raise ValueError("a process of its own needs FIELDHUB_DATABASE_URL and FIELDHUB_REDIS_URL")
     stopping = _Stopping()
-    with engines.addresses(settings, own=True) as (postgres_url, redis_url), asyncio.Runner(
-        loop_factory=uvloop.new_event_loop
-    ) as runner:
+    with (
+        engines.addresses(settings, own=True) as (postgres_url, redis_url),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         found = dataclasses.replace(settings, database_url=postgres_url, redis_url=redis_url)
         runner.run(run_process(found, roles, stopping.arm, banner=_banner))
     log("process.stopped")

@@ -393,7 +393,8 @@ async def test_every_verb_in_every_state_of_a_call(town: Town, status: CallStatu
     [
         ("", "370602", True), ("370602", "370602", True), ("370602", "370611", False), ("370600", "370611", True),
         ("370600", "370702", False), ("370000", "371302", True), ("371000", "371002", True),
-        ("371000", "370102", False), ("500000", "500101", True), ("500000", "510100", False), ("110000", "110101", True),
+        ("371000", "370102", False), ("500000", "500101", True), ("500000", "510100", False),
+        ("110000", "110101", True),
     ],
 )  # fmt: skip
 def test_a_city_or_province_code_covers_its_districts(worker_area: str, call_area: str, covered: bool) -> None:

@@ -1,0 +1,134 @@
+"""The worker's part of a process: the relay, the deadlines and the dispatcher, kept going side by side.
+
+The dispatcher learns of changed workers from the feed, like everybody else, and of positions directly from the hub of
+its own process or from other hubs over the bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from geo.positions import Fix
+
+from dispatch import Dispatcher
+from dispatch.dispatcher import Position
+from hub.bus import Bus, Moved
+from hub.follower import Follower
+from hub.relay import Relay
+from storage.base.codec import loads
+from storage.base.log import log
+from storage.base.settings import Settings
+from storage.jobs import Handler, JobRunner, OutsideHandler
+from storage.outbox import FeedFact
+from storage.postgres import Database
+
+RETRY_S = 1.0
+
+
+class Worker:
+    """Build it, `start` (the index is rebuilt), `run` until cancelled."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        bus: Bus,
+        *,
+        deadlines: Mapping[str, Handler],
+        outside: Mapping[str, OutsideHandler],
+        subscribers: Mapping[str, list[Handler]],
+    ) -> None:
+        self._db = db
+        self._bus = bus
+        self.dispatcher = Dispatcher(db, flush_ms=settings.position_flush_ms)
+        handlers = {**self.dispatcher.handlers(), **deadlines}
+        self.jobs = JobRunner(db, settings, handlers, outside=outside, subscribers=subscribers)
+        self.follower = Follower(db, self._heard, lambda _reason: self._everybody())
+        self._followers = [self.follower]
+        self.relay = Relay(db, self._hand_over, settings)
+        self._changed: set[str] = set()
+        self._is_rebuilt = False
+        self._told = asyncio.Event()
+        others = bus.on_moves
+        bus.on_moves = _both(others, self._moved_elsewhere)
+
+    def tell_also(self, follower: Follower) -> None:
+        """Hand batches of the relay to a hub of this process at once."""
+        self._followers.append(follower)
+
+    async def start(self, last_known: Iterable[Moved]) -> None:
+        """Take the place in the feed, then know every online worker again."""
+        await self.follower.start()
+        count = await self.dispatcher.rebuild(position_of(moved) for moved in last_known)
+        log("dispatcher.rebuilt", workers=count)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay, fire deadlines and write positions until cancelled; `stop` lets jobs in hand end first."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.relay.run())
+            tasks.create_task(self.follower.run())
+            tasks.create_task(self._refresh())
+            tasks.create_task(self.dispatcher.run(stop))
+            tasks.create_task(self.jobs.run(stop))
+
+    def accept(self, worker_id: str, fixes: Sequence[Fix]) -> None:
+        """A position sink for the hub of this process."""
+        last = fixes[-1]
+        point = last.point
+        self.dispatcher.moved(
+            (worker_id, point.lon, point.lat, last.accuracy_m, last.heading_deg, last.speed_mps, last.at)
+        )
+
+    def _moved_elsewhere(self, moves: Sequence[Moved]) -> None:
+        for moved in moves:
+            self.dispatcher.moved(position_of(moved))
+
+    def _hand_over(self, batch: Sequence[FeedFact]) -> None:
+        for follower in self._followers:
+            follower.receive(batch)
+        self._bus.feed_grew(batch[-1].seq)
+
+    def _heard(self, fact: FeedFact) -> None:
+        if fact.topic == "worker.changed":
+            body: dict[str, Any] = loads(fact.body)
+            self._changed.add(body["worker_id"])
+            self._told.set()
+
+    def _everybody(self) -> None:
+        self._is_rebuilt = False
+        self._told.set()
+
+    async def _refresh(self) -> None:
+        self._is_rebuilt = True
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            changed, self._changed = self._changed, set()
+            try:
+                if not self._is_rebuilt:
+                    await self.dispatcher.rebuild()
+                    self._is_rebuilt = True
+                await self.dispatcher.refresh(changed)
+            except asyncio.CancelledError:
+                raise
+            except Exception as problem:  # noqa: BLE001 - the relay loop: read them again later
+                log("dispatcher.refresh_failed", level="warning", error=problem)
+                self._changed |= changed
+                self._told.set()
+                await asyncio.sleep(RETRY_S)
+
+
+def position_of(moved: Moved) -> Position:
+    at = datetime.fromtimestamp(moved.at_ms / 1000, UTC)
+    return (moved.worker_id, moved.lon, moved.lat, moved.accuracy_m, moved.heading_deg, moved.speed_mps, at)
+
+
+def _both(first: Callable[[list[Moved]], None], second: Callable[[list[Moved]], None]) -> Callable[[list[Moved]], None]:
+    def hear(moves: list[Moved]) -> None:
+        first(moves)
+        second(moves)
+
+    return hear
