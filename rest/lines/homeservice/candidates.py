@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,17 @@ async def live_grab(tx: Tx, call_id: str, worker_id: str) -> Grab | None:
 async def shown_grabs(tx: Tx, call_id: str) -> list[Grab]:
     """The candidates a customer may choose from, first come first."""
     return await calls.grabs_of_call(tx, call_id, states=SHOWN, limit=LIST_MAX)
+
+
+async def grab_states(tx: Tx, worker_id: str, call_ids: Sequence[str]) -> dict[str, str]:
+    """The state of this worker's live grab on each of these calls; nothing is locked."""
+    rows = await tx.fetch(
+        "SELECT call_id, state FROM grabs WHERE worker_id = $1 AND call_id = ANY($2) AND state = ANY($3)",
+        worker_id,
+        list(call_ids),
+        list(SHOWN),
+    )
+    return {row["call_id"]: row["state"] for row in rows}
 
 
 async def count_waiting(tx: Tx, call_id: str) -> int:

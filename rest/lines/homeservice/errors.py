@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.base.errors import Conflict, Denied, Invalid
+from storage.base.errors import Conflict, Invalid, NotFound
 
 
 class TimePast(Invalid):
@@ -71,13 +71,7 @@ class MethodUnavailable(Invalid):
     code = "method_unavailable"
 
 
-class NotATechnician(Denied):
-    """Only technicians may do this."""
-
-    code = "not_active"
-
-
-class LinkDead(Denied):
+class LinkDead(NotFound):
     """This link is no longer valid."""
 
     code = "link_dead"

@@ -8,6 +8,7 @@ Source    HS-038, HS-042, HS-043, HS-046, HS-048
 from rest.lines.homeservice.catalogue.actions import (
     close_region,
     item_in,
+    items_around,
     items_in,
     open_regions,
     save_item,
@@ -23,6 +24,7 @@ __all__ = [
     "RegionTerms",
     "close_region",
     "item_in",
+    "items_around",
     "items_in",
     "open_regions",
     "save_item",

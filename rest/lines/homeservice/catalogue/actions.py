@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rest.lines.homeservice.catalogue import store
-from rest.lines.homeservice.catalogue.model import Item, ItemNotFound, OpenItem, RegionNotServed
+from rest.lines.homeservice.catalogue.model import Item, ItemNotFound, OpenItem, RegionNotServed, area_stem
 from rest.trade.pricing import DistanceTariff
 from storage.tx import Tx
 
@@ -15,6 +15,14 @@ async def items_in(tx: Tx, region_code: str) -> list[Item]:
     if not await store.is_open(tx, region_code):
         raise RegionNotServed(region_code=region_code)
     return await store.open_items(tx, region_code)
+
+
+async def items_around(tx: Tx, area_code: str) -> list[Item]:
+    """Items open anywhere in an area: a district, a city (…00), a province (…0000) or, for "", everywhere.
+
+    The price is the lowest of the area's regions.
+    """
+    return await store.items_under(tx, area_stem(area_code))
 
 
 async def item_in(tx: Tx, region_code: str, item_id: str) -> OpenItem:

@@ -45,3 +45,10 @@ class OpenItem:
 
     item: Item
     terms: RegionTerms
+
+
+def area_stem(area_code: str) -> str:
+    """The digits every region of this area begins with: 370602 → 370602, 370600 → 3706, 370000 → 37, "" → ""."""
+    if area_code.endswith("0000"):
+        return area_code[:2]
+    return area_code[:4] if area_code.endswith("00") else area_code

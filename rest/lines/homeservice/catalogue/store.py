@@ -30,6 +30,22 @@ async def open_items(tx: Tx, region_code: str) -> list[Item]:
     return [_item_of(row) for row in found]
 
 
+async def items_under(tx: Tx, stem: str) -> list[Item]:
+    """What can be ordered in any open region whose code begins so, at the lowest price there."""
+    found = await tx.fetch(
+        """
+        SELECT i.id, i.name, i.detail, i.minutes, min(p.price_fen) AS price_fen
+          FROM region_items p JOIN items i ON i.id = p.item_id
+          JOIN region_settings r ON r.region_code = p.region_code AND r.open
+         WHERE starts_with(p.region_code, $1) AND p.enabled AND i.state = 'on'
+         GROUP BY i.id ORDER BY min(p.price_fen), i.id
+         LIMIT 200
+        """,
+        stem,
+    )
+    return [_item_of(row) for row in found]
+
+
 async def region_item(tx: Tx, region_code: str, item_id: str) -> tuple[bool, OpenItem | None]:
     """Whether the region is open, and the item with its terms if it can be ordered there. One round trip."""
     row = await tx.fetchrow(

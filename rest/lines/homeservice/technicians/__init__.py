@@ -17,6 +17,7 @@ from rest.lines.homeservice.technicians.actions import (
     my_item,
     my_items,
     set_item,
+    worker_id_of,
 )
 from rest.lines.homeservice.technicians.model import HoursInvalid, NotActive, Technician
 from rest.lines.homeservice.technicians.store import count_done, free_travel_m
@@ -37,4 +38,5 @@ __all__ = [
     "my_item",
     "my_items",
     "set_item",
+    "worker_id_of",
 ]

@@ -42,8 +42,11 @@ class OrderSettings:
 async def add_technician(
     tx: Tx, account_id: str, *, real_name: str, display_name: str, city: str, area_code: str
 ) -> Me:
-    """Make an account a technician with the default settings: every item open in the area, offline (HS-022, 029)."""
-    items = await catalogue.items_in(tx, area_code)
+    """Make an account a technician with the default settings: every open item, offline (HS-022, HS-029).
+
+    `area_code` is where he works: a district, a city (…00), or "" for anywhere.
+    """
+    items = await catalogue.items_around(tx, area_code)
     worker = await dispatch.create_worker(
         tx,
         account_id=account_id,
@@ -53,6 +56,14 @@ async def add_technician(
     )
     await store.insert(tx, worker.id, account_id, real_name, city)
     return await me(tx, account_id)
+
+
+async def worker_id_of(tx: Tx, account_id: str) -> str:
+    """The worker this account is. Raises NotActive."""
+    worker_id = await store.worker_id_of(tx, account_id)
+    if worker_id is None:
+        raise NotActive
+    return worker_id
 
 
 async def me(tx: Tx, account_id: str) -> Me:
@@ -92,7 +103,7 @@ async def change_settings(tx: Tx, account_id: str, changes: OrderSettings) -> Me
 async def my_items(tx: Tx, account_id: str) -> list[tuple[Item, bool]]:
     """Every item of the technician's region, and whether he takes it (HS-027). Raises NotActive."""
     mine = await me(tx, account_id)
-    items = await catalogue.items_in(tx, mine.worker.area_code)
+    items = await catalogue.items_around(tx, mine.worker.area_code)
     return [(item, item.id in mine.worker.services) for item in items]
 
 

@@ -26,6 +26,11 @@ async def of_account(tx: Tx, account_id: str) -> Technician | None:
     return None if row is None else Technician(**dict(row))
 
 
+async def worker_id_of(tx: Tx, account_id: str) -> str | None:
+    found: str | None = await tx.fetchval("SELECT worker_id FROM technicians WHERE account_id = $1", account_id)
+    return found
+
+
 async def free_travel_m(tx: Tx, worker_id: str) -> int:
     found: int | None = await tx.fetchval("SELECT free_travel_m FROM technicians WHERE worker_id = $1", worker_id)
     return found or 0

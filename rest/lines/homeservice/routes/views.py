@@ -1,0 +1,218 @@
+"""What answers look like. A technician sees the exact place and the masked phone from acceptance on (HS-060)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from dispatch.model import Grab, Worker
+from rest.edge.values import Money
+from rest.lines.homeservice.effects import ROUGH_DEGREES
+from rest.lines.homeservice.model import KNOWS_ADDRESS, MACHINE, POOL, Job, timers
+from rest.people import mask_phone
+from rest.trade.orders import Event, Role
+
+INTERNAL = ("note",)
+"""Fields of timeline data that only staff may read (HS-196)."""
+
+
+class ItemRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The item as it was when the order was posted."""
+
+    id: str
+    name: Mapping[str, str]
+    minutes: int
+
+
+class WorkerCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer may know of a technician; the distance only while choosing."""
+
+    worker_id: str
+    display_name: str
+    score: float
+    distance_m: int | None = None
+
+    @classmethod
+    def of(cls, worker: Worker, distance_m: float | None = None) -> WorkerCard:
+        return cls(
+            worker_id=worker.id,
+            display_name=worker.display_name,
+            score=worker.score_milli / 1000,
+            distance_m=None if distance_m is None else round(distance_m),
+        )
+
+
+class AddressView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to go, WGS-84. `exact` false: rounded to about a kilometre, nobody named."""
+
+    exact: bool
+    lon: float
+    lat: float
+    contact: str | None
+    phone: str | None
+    detail: str | None
+
+
+class PriceView(msgspec.Struct, frozen=True, kw_only=True):
+    """The price. Without a technician there is no travel fee and nothing payable yet (HS-072)."""
+
+    item: Money
+    travel_fee: Money | None
+    coupon: Money
+    voucher: Money
+    payable: Money | None
+    paid: Money
+    refunded: Money
+
+    @classmethod
+    def of(cls, job: Job) -> PriceView:
+        visit, order = job.visit, job.order
+        is_priced = order.status not in POOL and order.provider_id is not None and visit.travel_fen is not None
+        return cls(
+            item=Money(visit.item_fen),
+            travel_fee=Money(visit.travel_fen) if is_priced and visit.travel_fen is not None else None,
+            coupon=Money(visit.coupon_fen),
+            voucher=Money(visit.voucher_fen if is_priced else 0),
+            payable=Money(order.total_fen) if is_priced else None,
+            paid=Money(order.paid_fen),
+            refunded=Money(order.refunded_fen),
+        )
+
+
+class DeadlineView(msgspec.Struct, frozen=True, kw_only=True):
+    """A timer that runs: what it is called, and when it acts."""
+
+    name: str
+    due_at: datetime
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as its customer, its technician or staff see it; `allowed` is what the reader may do now."""
+
+    id: str
+    no: str
+    line: str
+    mode: str
+    status: str
+    version: int
+    customer_id: str
+    worker: WorkerCard | None
+    item: ItemRef
+    qty: int
+    region_code: str
+    address: AddressView
+    start_at: datetime
+    minutes: int
+    ends_at: datetime | None
+    price: PriceView
+    lock_expires_at: datetime | None
+    grab_first_at: datetime | None
+    call_id: str | None
+    deadlines: list[DeadlineView]
+    allowed: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+def order_view(job: Job, worker: Worker | None, reader: Role) -> OrderView:
+    order, visit = job.order, job.visit
+    return OrderView(
+        id=order.id,
+        no=order.no,
+        line=order.line,
+        mode=order.mode,
+        status=order.status,
+        version=order.version,
+        customer_id=order.customer_id,
+        worker=WorkerCard.of(worker) if worker is not None else None,
+        item=ItemRef(id=visit.item_id, name=job.item_name, minutes=job.order.snapshot["item"]["minutes"]),
+        qty=visit.qty,
+        region_code=visit.region_code,
+        address=_address(job, reader),
+        start_at=visit.start_at,
+        minutes=visit.minutes,
+        ends_at=visit.ended_at or visit.ends_at,
+        price=PriceView.of(job),
+        lock_expires_at=visit.lock_expires_at,
+        grab_first_at=visit.grab_first_at,
+        call_id=order.call_id,
+        deadlines=[DeadlineView(name=name, due_at=at) for name, at in sorted(timers(job).items())],
+        allowed=MACHINE.allowed(order.status, reader),
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+    )
+
+
+def _address(job: Job, reader: Role) -> AddressView:
+    visit = job.visit
+    if reader is Role.WORKER and job.order.status not in KNOWS_ADDRESS:
+        lon, lat = round(visit.lon, ROUGH_DEGREES), round(visit.lat, ROUGH_DEGREES)
+        return AddressView(exact=False, lon=lon, lat=lat, contact=None, phone=None, detail=None)
+    phone = visit.phone if reader is Role.CUSTOMER else mask_phone(visit.phone)
+    return AddressView(
+        exact=True, lon=visit.lon, lat=visit.lat, contact=visit.contact, phone=phone, detail=visit.detail
+    )
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the timeline; `n` counts from 1 without gaps."""
+
+    n: int
+    at: datetime
+    who: str
+    verb: str
+    from_status: str | None
+    to_status: str
+    reason: str | None
+    note: str | None = None
+
+    @classmethod
+    def of(cls, event: Event, *, for_staff: bool = False) -> EventView:
+        shown = {name: value for name, value in event.data.items() if for_staff or name not in INTERNAL}
+        return cls(
+            n=event.n,
+            at=event.at,
+            who=event.actor if for_staff else event.actor.partition(":")[0],
+            verb=event.verb,
+            from_status=event.from_status,
+            to_status=event.to_status,
+            reason=shown.get("reason"),
+            note=shown.get("note"),
+        )
+
+
+class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
+    """What choosing this technician costs; frozen when he grabbed (HS-075)."""
+
+    item: Money
+    travel_fee: Money
+    voucher: Money
+    total: Money
+
+
+class GrabView(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate: `state` is offered, locked or won."""
+
+    grab_id: str
+    state: str
+    at: datetime
+    worker: WorkerCard
+    quote: QuoteView
+
+    @classmethod
+    def of(cls, grab: Grab, worker: Worker) -> GrabView:
+        quote = grab.quote
+        return cls(
+            grab_id=grab.id,
+            state=grab.state,
+            at=grab.at,
+            worker=WorkerCard.of(worker, grab.distance_m),
+            quote=QuoteView(
+                item=Money(quote["item_fen"]),
+                travel_fee=Money(quote["travel_fen"]),
+                voucher=Money(quote["voucher_fen"]),
+                total=Money(quote["total_fen"]),
+            ),
+        )
