@@ -36,7 +36,7 @@ class Customer:
         self.phone.on_live = self._live
         self.phone.on_ready = self._ready
         self.grabs: dict[str, dict[str, Mapping[str, Any]]] = {}
-        self.errands: set[str] = set()
+        self.is_done = False
         self._chance = world.chance("customer", name)
         self._watched: set[str] = set()
         self._tasks = asyncio.TaskGroup()
@@ -50,7 +50,8 @@ class Customer:
             while done != orders and await self.world.sleep(self._chance.uniform(0, 2 * every_s)):
                 await self.world.guarded(f"{self.name}'s order {done + 1}", self._one_order())
                 done += 1
-            await self.world.stop.wait()
+            self.is_done = True
+            await self.world.closed.wait()
             await self.phone.leave()
             await connection
 

@@ -7,8 +7,10 @@ order of seq within one connection, repeated ones included.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -51,6 +53,7 @@ class Journal:
     drops: int = 0
     faults: list[str] = field(default_factory=list)
     online: list[tuple[float, float]] = field(default_factory=list)
+    ahead_s: float = 0.0
     _ready_at_s: float | None = None
     _last_on_wire: int = 0
 
@@ -62,6 +65,8 @@ class Journal:
             self.since = int(notice["seq"])
             self.started_seq = self.since if self.started_seq is None else self.started_seq
         self.epoch = str(notice["epoch"])
+        if "server_time" in notice:
+            self.ahead_s = datetime.fromisoformat(notice["server_time"]).timestamp() - time.time()
         self._ready_at_s = at_s
         self._last_on_wire = 0
 

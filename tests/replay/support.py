@@ -40,6 +40,7 @@ class Operator:
                         await self._look_now.wait()
                 except TimeoutError:
                     continue
+            await self.world.closed.wait()
             await self.phone.leave()
             await connection
 

@@ -55,6 +55,7 @@ class Technician:
             await self._set_up()
             while await self.world.sleep(habits.fix_en_route_every_s if self.serving else habits.fix_every_s):
                 await self._report()
+            await self.world.closed.wait()
             await self.phone.leave()
             await connection
 

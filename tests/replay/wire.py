@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -243,6 +244,8 @@ def refusal(body: Any) -> dict[str, Any]:
 def break_transport(web_socket: aiohttp.ClientWebSocketResponse) -> None:
     """Shut the TCP connection down under the WebSocket: no close frame, no packet."""
     raw = web_socket.get_extra_info("socket")
-    if raw is not None:
-        with contextlib.suppress(OSError):
-            raw.shutdown(socket.SHUT_RDWR)
+    if raw is None or raw.fileno() < 0:
+        return
+    # A second handle on the same connection: what the loop gives out is not always a whole socket.
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(raw.fileno())) as handle:
+        handle.shutdown(socket.SHUT_RDWR)

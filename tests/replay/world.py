@@ -79,7 +79,8 @@ class World:
     open_codes: frozenset[str] = frozenset()
     codes: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     here: dict[str, Point] = field(default_factory=dict)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)  # nobody begins anything new
+    closed: asyncio.Event = field(default_factory=asyncio.Event)  # everybody hangs up
     _fixes: OrderedDict[tuple[str, int], float] = field(default_factory=OrderedDict)
     _items: dict[str, list[str]] = field(default_factory=dict)
     _offers_early: dict[str, list[float]] = field(default_factory=dict)

@@ -1,0 +1,159 @@
+"""One run: people come, live their day, the day ends, and the oracle looks at what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from tests.replay.accounts import People, give_money
+from tests.replay.api import Api
+from tests.replay.audit import Auditor
+from tests.replay.checks import findings, wrong_wallets
+from tests.replay.customer import Customer
+from tests.replay.movement import Movement
+from tests.replay.places import Places
+from tests.replay.report import Outcome, Progress
+from tests.replay.support import Operator
+from tests.replay.technician import Technician
+from tests.replay.trips import Trip
+from tests.replay.truth import Truth, read_truth
+from tests.replay.world import Habits, World, now_s
+
+SETTLE_S = 3.0
+"""After the last order has ended: what is on its way may arrive."""
+
+ORDERS_PER_CUSTOMER = 2
+SPREAD_S = 8.0
+"""Half the mean pause between the orders of one customer, at speed 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to happen. `for_s`: the day ends then at the latest."""
+
+    url: str
+    trips: tuple[Trip, ...]
+    orders: int
+    seed: int
+    speed: float
+    for_s: float
+    official_share: float
+    open_codes: frozenset[str]
+    habits: Habits = Habits()
+
+    @property
+    def customers(self) -> int:
+        return math.ceil(self.orders / ORDERS_PER_CUSTOMER)
+
+
+async def drive(
+    plan: Plan, places: Places, people: People, progress: Progress, interrupted: asyncio.Event
+) -> Outcome:
+    """Run the plan against a hub that is ready; `interrupted` ends the day early, in order."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        world = World(
+            Api(http, plan.url), places, plan.habits, plan.seed, plan.speed, plan.official_share,
+            open_codes=plan.open_codes,
+        )  # fmt: skip
+        return await _Day(plan, world, people, progress).live(interrupted)
+
+
+class _Day:
+    """The people of one run."""
+
+    def __init__(self, plan: Plan, world: World, people: People, progress: Progress) -> None:
+        self.plan = plan
+        self.world = world
+        self.people = people
+        self.progress = progress
+        self.technicians = [
+            Technician(world, f"technician {number}", person, self._movement(trip))
+            for number, (person, trip) in enumerate(zip(people.technicians, plan.trips, strict=True), start=1)
+        ]
+        self.customers = [
+            Customer(world, f"customer {number}", person) for number, person in enumerate(people.customers, start=1)
+        ]
+        self.staff = [Operator(world, f"operator {number}", person) for number, person in enumerate(people.staff, 1)]
+        self.auditor = Auditor(world)
+
+    def _movement(self, trip: Trip) -> Movement:
+        return Movement(trip, speed=self.plan.speed, start_s=now_s())
+
+    async def live(self, interrupted: asyncio.Event) -> Outcome:
+        began_s = now_s()
+        wallets = await give_money(self.world.api, self.people)
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in self._works():
+                tasks.create_task(self.world.guarded(name, work))
+            tasks.create_task(self.world.gremlin())
+            tasks.create_task(self.auditor.run())
+            await self._until_done(began_s, interrupted)
+            truth = await self._end()
+            self.world.closed.set()
+        self.world.figures.add("workers", len(self.technicians))
+        self.world.figures.add("duplicates", sum(phone.journal.repeats for phone in self.world.phones))
+        found = self._findings(truth) + list(wrong_wallets(truth, wallets))
+        return Outcome(
+            self.world.figures, tuple(found), now_s() - began_s, self.plan.seed, self.plan.speed, interrupted.is_set()
+        )
+
+    def _works(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
+        shares = spread(self.plan.orders, len(self.customers))
+        return [
+            *((one.name, one.run()) for one in self.technicians),
+            *((one.name, one.run()) for one in self.staff),
+            *((one.name, one.run(share, SPREAD_S)) for one, share in zip(self.customers, shares, strict=True)),
+        ]
+
+    async def _until_done(self, began_s: float, interrupted: asyncio.Event) -> None:
+        while now_s() - began_s < self.plan.for_s and not all(customer.is_done for customer in self.customers):
+            if interrupted.is_set():
+                return
+            connected = sum(phone.is_connected for phone in self.world.phones)
+            self.progress.say(
+                now_s() - began_s, self.world.figures,
+                running=sum(not customer.is_done for customer in self.customers), connected=connected,
+            )  # fmt: skip
+            await asyncio.sleep(1.0)
+
+    async def _end(self) -> Truth:
+        """Nobody begins anything new; what is on its way arrives; then the hub is asked and the feed audited."""
+        self.world.stop.set()
+        self.progress.note("the day is over: reading what the hub has on record, and asking the feed again")
+        await asyncio.sleep(SETTLE_S)
+        await self._all_connected()
+        hub_now_s = time.time() + self._ahead_s()
+        orders = list(self.world.orders.values())
+        truth = await read_truth(self.world.api, orders, self.people.staff, hub_now_s)
+        await self.auditor.finish()
+        return truth
+
+    async def _all_connected(self) -> None:
+        """Those who are away come back first: what they missed is replayed to them, as it would be tomorrow."""
+        for phone in self.world.phones:
+            await phone.connected()
+        await asyncio.sleep(SETTLE_S)
+
+    def _ahead_s(self) -> float:
+        """How far the hub's clock is ahead of ours, by the median of what the phones were told."""
+        offsets = sorted(phone.journal.ahead_s for phone in self.world.phones)
+        return offsets[len(offsets) // 2] if offsets else 0.0
+
+    def _findings(self, truth: Truth) -> list[str]:
+        journals = [phone.journal for phone in self.world.phones]
+        workers = {technician.worker_id: technician.phone.journal for technician in self.technicians}
+        found = findings(journals, workers, truth)
+        self.world.figures.add("lost", sum("never heard" in one or "nobody heard" in one for one in found))
+        return [*found, *(fault for journal in journals for fault in journal.faults), *self.world.faults]
+
+
+def spread(total: int, among: int) -> list[int]:
+    """`total` shared out as evenly as whole numbers allow."""
+    return [total // among + (number < total % among) for number in range(among)] if among else []
