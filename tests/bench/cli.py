@@ -1,0 +1,60 @@
+"""`make bench`: runs every `bench_*.py` beside this file and writes `docs/benchmarks.md`.
+
+Machines are shared and differ, so every figure that matters is a ratio of two things measured in the same run.
+A bench is a module with a docstring and `run(quick) -> dict` of figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="run.py bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which benches (bench_NAME.py); all when none is given")
+    parser.add_argument("--quick", action="store_true", help="smaller numbers, no page written")
+    arguments = parser.parse_args(argv)
+    names = arguments.names or sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+    sections = []
+    for name in names:
+        module = importlib.import_module(f"tests.bench.bench_{name}")
+        print(f"— {name}", file=sys.stderr)
+        started = time.monotonic()
+        figures = module.run(arguments.quick)
+        print(json.dumps(figures, indent=2, default=str))
+        sections.append(section(name, module.__doc__ or "", figures, time.monotonic() - started))
+    if not arguments.quick and not arguments.names:
+        PAGE.write_text(page(sections))
+    return 0
+
+
+def section(name: str, about: str, figures: dict[str, Any], took_s: float) -> str:
+    """One bench as Markdown: what it measures, then its figures."""
+    rows = "\n".join(f"| {label} | {shown(value)} |" for label, value in figures.items())
+    return f"## {name}\n\n{about.strip()}\n\n| figure | value |\n|---|---|\n{rows}\n\nTook {took_s:.0f} s.\n"
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def page(sections: list[str]) -> str:
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
+    head = (
+        "# Benchmarks\n\nWritten by `make bench` (`python run.py bench`). The machine is shared, so compare figures of "
+        f"one run with each other, not with another day's.\n\nMachine: {machine}.\n"
+    )
+    return "\n".join([head, *sections])
