@@ -131,6 +131,11 @@ async def test_a_timer_is_a_hint(db: Database, clock: ManualClock) -> None:
     async with db.begin() as tx:
         due_at = await tx.fetchval("SELECT due_at FROM jobs WHERE kind = 'case.untouched'")
         assert due_at == clock.now() + timedelta(minutes=5)
+        taken = await cases.take_case(tx, case.id, "acc_sue")
+    clock.advance(hours=1)
+    async with db.begin() as tx:
+        await handler(tx, {"case_id": case.id})
+        assert await cases.find_case(tx, case.id) == taken
 
 
 async def test_a_line_may_call_the_lead_sooner(db: Database, clock: ManualClock, runner: JobRunner) -> None:

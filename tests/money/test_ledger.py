@@ -22,6 +22,17 @@ async def fund(db: Database, amount: int, name: str = "ann") -> None:
         await ledger.post(tx, ref=f"fund:{name}", kind="topup", entries=moves(f"top-{amount} {name}+{amount}"))
 
 
+async def warm(db: Database, count: int) -> None:
+    """Open connections beforehand: racers that still connect arrive one after another."""
+    barrier = asyncio.Barrier(count)
+
+    async def hold() -> None:
+        async with db.begin():
+            await barrier.wait()
+
+    await asyncio.gather(*(hold() for _ in range(count)))
+
+
 async def balances(db: Database, *names: str) -> list[int]:
     async with db.begin() as tx:
         return [await ledger.balance(tx, NAMES[name]) for name in names]
@@ -106,16 +117,18 @@ async def test_the_database_refuses_a_balance_below_the_floor(db: Database) -> N
 
 @pytest.mark.parametrize(
     ("codes", "amounts"),
-    [([ANN, "platform:topup"], [5, -4]), ([ANN, ANN], [5, -5]), ([ANN], [5])],
+    [([ANN, "platform:topup"], [5, -4]), ([ANN, ANN], [5, -5]), ([ANN], [5]), ([ANN, "platform:points"], [5, -5])],
+    ids=["not zero", "named twice", "alone", "two units"],
 )
 async def test_the_database_function_trusts_nobody(db: Database, codes: list[str], amounts: list[int]) -> None:
     width = len(codes)
+    units = ["PTS" if code.endswith("points") else "CNY" for code in codes]
     with pytest.raises(asyncpg.CheckViolationError):
         async with db.begin() as tx:
             await tx.fetch(
                 "SELECT * FROM ledger_post('trf_x', 'r', 'k', NULL, now(), NULL, NULL, false, $1::text[],"
                 " $2::bigint[], $3::text[], $4::text[], $4::text[], $5::text[], $6::bigint[], $7::boolean[])",
-                codes, amounts, [f"lac_{n}" for n in range(width)], ["k"] * width, ["CNY"] * width,
+                codes, amounts, [f"lac_{n}" for n in range(width)], ["k"] * width, units,
                 [0] * width, [False] * width,
             )  # fmt: skip
 
@@ -174,6 +187,7 @@ async def test_many_spenders_of_one_wallet_spend_exactly_what_is_there(db: Datab
         async with db.begin() as tx:
             return await attempt(tx, f"s{n}", "pay", f"ann-{70 + n % 3} o{1 + n % 2}+{70 + n % 3}")
 
+    await warm(db, 24)
     outcomes = await asyncio.gather(*(spend(n) for n in range(24)))
     ann, o1, o2 = await balances(db, "ann", "o1", "o2")
     spent = sum(70 + n % 3 for n, outcome in enumerate(outcomes) if outcome == "posted")
@@ -186,23 +200,68 @@ async def test_many_spenders_of_one_wallet_spend_exactly_what_is_there(db: Datab
 @pytest.mark.parametrize("entries", ["ann-10 o1+10", "rev-10 wx+10"], ids=["locked", "append-only"])
 async def test_one_reference_raced_moves_value_once(db: Database, entries: str) -> None:
     await fund(db, 1000)
+    await fund_system_accounts(db)
 
     async def post() -> str:
         async with db.begin() as tx:
             return await attempt(tx, "same", "pay", entries)
 
+    await warm(db, 16)
     outcomes = await asyncio.gather(*(post() for _ in range(16)))
     assert sorted(outcomes) == ["posted"] + ["repeated"] * 15
     assert await faults(db) == []
 
 
 async def test_one_reference_raced_over_different_accounts_has_one_winner(db: Database) -> None:
+    await fund_system_accounts(db)
+
     async def post(n: int) -> str:
         async with db.begin() as tx:
             return await attempt(tx, "same", "fee", f"rev-{n} wx+{n}")
 
+    await warm(db, 12)
     outcomes = await asyncio.gather(*(post(n) for n in range(1, 13)))
     assert sorted(outcomes) == ["posted"] + ["ref_reused"] * 11
+    assert await faults(db) == []
+
+
+@pytest.mark.parametrize(("fee", "outcome"), [(5, "repeated"), (6, "ref_reused")])
+async def test_a_reference_still_being_posted_is_waited_for(db: Database, fee: int, outcome: str) -> None:
+    await fund_system_accounts(db)
+
+    async def second() -> str:
+        async with db.begin() as tx:
+            return await attempt(tx, "same", "fee", f"rev-{fee} wx+{fee}")
+
+    async with db.begin() as tx:
+        assert await attempt(tx, "same", "fee", "rev-5 wx+5") == "posted"
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+    assert await waiting == outcome
+    assert await balances(db, "wx") == [6]
+
+
+async def fund_system_accounts(db: Database) -> None:
+    """Make them exist, so that creating them does not put racers in a row."""
+    async with db.begin() as tx:
+        await ledger.post(tx, ref="exist", kind="fee", entries=moves("rev-1 wx+1"))
+
+
+async def test_creating_the_same_accounts_at_once_never_deadlocks(db: Database) -> None:
+    """Racers meet on accounts nobody has used, each naming them in its own order."""
+    dice = random.Random(11)
+
+    async def post(n: int, names: list[str]) -> None:
+        dice.shuffle(names)
+        async with db.begin() as tx:
+            entries = [(code, 1) for code in names] + [("platform:topup", -len(names))]
+            await ledger.post(tx, ref=f"{names[0]}:{n}", kind="mix", entries=entries)
+
+    await warm(db, 12)
+    for lap in range(12):
+        names = [f"customer:lap{lap}_{n}:wallet" for n in range(8)]
+        await asyncio.gather(*(post(n, list(names)) for n in range(12)))
     assert await faults(db) == []
 
 
@@ -220,6 +279,7 @@ async def test_transfers_in_every_direction_never_deadlock(db: Database) -> None
         async with db.begin() as tx:
             await ledger.post(tx, ref=f"r{n}", kind="mix", entries=entries)
 
+    await warm(db, 24)
     await asyncio.gather(*(post(n) for n in range(200)))
     assert await faults(db) == []
 

@@ -56,6 +56,12 @@ TABLES = {
         t1 topup: wx-100 rev+100 -> ref_reused
         = ann 100 ben 0 top -100 wx 0
     """,
+    "a part of a transfer is not that transfer": """
+        t1 topup: top-100 ann+100 pool-10 pts+10 -> posted
+        t1 topup: top-100 ann+100 -> ref_reused
+        t1 topup: top-100 ann+100 pool-10 pts+10 -> repeated
+        = ann 100 pts 10
+    """,
     "a repeat is answered even when the money is gone": """
         t1 topup: top-100 ann+100 -> posted
         t2 pay: ann-100 o1+100 -> posted

@@ -239,9 +239,11 @@ async def test_giving_everything_back_is_one_word(db: Database) -> None:
     async with db.begin() as tx:
         await fund(tx)
         assert await payments.refund_all(tx, ORDER, reason="cancelled") == 0
+        await attempt(tx, amount=431)
         opened = await attempt(tx)
         await payments.settle_paid(tx, opened.id)
         await payments.refund(tx, opened.id, 30, ref="r1", reason="part")
+        await attempt(tx, epoch=2)
         assert await payments.refund_all(tx, ORDER, reason="cancelled") == 400
         assert await payments.refund_all(tx, ORDER, reason="cancelled") == 0
         assert await where_the_money_is(tx) == {"wallet": 1000}
