@@ -70,7 +70,7 @@ class Person:
             refresh_token=str(session.get("refresh_token", "")),
             access_until_s=instant_s(str(session["access_expires_at"])),
             worker_id=account.get("worker_id") or session.get("worker_id"),
-            roles=tuple(account.get("roles") or session.get("roles") or ()),
+            roles=tuple(account.get("roles") or [session.get("role", "user")]),
         )
 
 
@@ -93,7 +93,7 @@ class Api:
 
     async def post(self, person: Person | None, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """`key`: the Idempotency-Key; with one the request is repeated when no answer comes. Raises No, Unreachable."""
-        return await self._patiently("POST", path, person, body={} if body is None else body, key=key)
+        return await self._patiently("POST", path, person, body=body, key=key)
 
     async def patch(self, person: Person, path: str, body: Any) -> Any:
         """Raises No, Unreachable."""
@@ -109,14 +109,6 @@ class Api:
             if not page["has_more"]:
                 return rows
             cursor = {"cursor": page["next_cursor"]}
-
-    async def sign_in(self, phone: str) -> Person:
-        """With a code that a dev-mode hub shows instead of sending it. Raises No."""
-        sent = await self.post(None, "/v1/auth/codes", {"phone": phone})
-        if "dev_code" not in sent:
-            raise No("no_dev_code", "this hub sends codes to phones: start with --tokens")
-        code = {"phone": phone, "code": sent["dev_code"]}
-        return Person.of(await self.post(None, "/v1/auth/sessions", code))
 
     async def token(self, person: Person, *, early_s: float = EARLY_S) -> str:
         """An access token that holds a while longer."""

@@ -214,7 +214,8 @@ class _Script:
         habits = self.world.habits
         if self.once("reschedule", habits.reschedule):
             start_at = datetime.now(UTC) + timedelta(minutes=self.chance.randint(60, 150))
-            await self.do("reschedule", {"start_at": start_at.isoformat(timespec="seconds")})
+            body = {"start_at": start_at.isoformat(timespec="seconds")}
+            await self.do("reschedule", body, key=f"reschedule-{self.order_id}")
             return
         if self.once("cancel_pool", habits.cancel_pool):
             await self.world.sleep(self.chance.uniform(0, 3))
@@ -239,8 +240,10 @@ class _Script:
 
     async def _choose_one(self, grab: Mapping[str, Any]) -> bool:
         taps = 2 if self.chance.random() < self.world.habits.double_tap else 1
-        body = {"grab_id": grab["grab_id"]}
-        answers = await asyncio.gather(*(self.do("choose", body, allowed=CHOOSE_REFUSALS) for _ in range(taps)))
+        body, key = {"grab_id": grab["grab_id"]}, f"choose-{grab['grab_id']}-{self.version}"
+        answers = await asyncio.gather(
+            *(self.do("choose", body, key=key, allowed=CHOOSE_REFUSALS) for _ in range(taps))
+        )
         if any(answers):
             return True
         self.refused.add(grab["grab_id"])
@@ -274,22 +277,22 @@ class _Script:
             await self.cancel("another appointment")
 
     async def cancel(self, reason: str) -> None:
-        await self.do("cancel", {"reason": reason}, allowed=("invalid_state",))
+        await self.do("cancel", {"reason": reason}, key=f"cancel-{self.order_id}-{self.version}")
 
     async def let_in(self) -> None:
         """Open the door and show the code."""
-        answer = await self.do("service_code", allowed=("invalid_state",))
+        answer = await self.do("service_code")
         waiting = self.world.code_of(self.order_id)
         if answer is not None and not waiting.done():
             waiting.set_result(str(answer["code"]))
 
     async def end(self) -> None:
         await self.world.sleep(self.chance.uniform(*self.world.habits.service_s))
-        await self.do("end", allowed=("invalid_state",))
+        await self.do("end", key=f"end-{self.order_id}")
 
     async def confirm_left(self) -> None:
         await self.world.sleep(self.chance.uniform(*self.world.habits.think_s))
-        await self.do("confirm_left", allowed=("invalid_state",))
+        await self.do("confirm_left", key=f"confirm-{self.order_id}")
 
     async def do(
         self, verb: str, body: Any = None, *, key: str | None = None, allowed: tuple[str, ...] = ("invalid_state",)
