@@ -10,7 +10,7 @@ CREATE TABLE items (
 
 -- A region's terms. Travel: base fee for the first metres, then per started kilometre (HS-046).
 CREATE TABLE region_settings (
-    region_code         text   PRIMARY KEY CHECK (region_code ~ '^[0-9]{6}$'),
+    region_code         text   PRIMARY KEY CHECK (region_code ~ '^[A-Za-z0-9_-]{1,32}$'),
     open                bool   NOT NULL DEFAULT true,
     travel_base_m       int    NOT NULL CHECK (travel_base_m >= 0),
     travel_base_fen     bigint NOT NULL CHECK (travel_base_fen >= 0),

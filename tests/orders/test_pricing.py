@@ -77,9 +77,7 @@ def test_a_total_is_the_sum_of_its_lines_and_never_below_zero() -> None:
 def test_split_of_the_worked_examples(
     kept: int, item: int, travel: int, voucher: int, worker: int, platform: int
 ) -> None:
-    split = split_service(
-        kept_fen=kept, item_fen=item, travel_fen=travel, voucher_fen=voucher, rate_bps=6_000
-    )
+    split = split_service(kept_fen=kept, item_fen=item, travel_fen=travel, voucher_fen=voucher, rate_bps=6_000)
     assert (split.worker_fen, split.platform_fen) == (worker, platform)
 
 
