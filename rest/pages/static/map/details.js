@@ -1,0 +1,151 @@
+// What is known about one call (and why each technician near it was or was not offered it) or one technician.
+
+import { Problem } from "../core/api.js";
+import { serverNow } from "../core/clock.js";
+import { askAsMe } from "../core/session.js";
+import { html, useEffect, useState } from "../core/ui.js";
+import { formatClock, formatDay, formatMetres } from "../core/words.js";
+import { COLOURS, CALL_COLOURS } from "./pictures.js";
+import { ageOf, titleOf } from "./panel.js";
+import { named, short, t, tell } from "./text.js";
+import { doingState, nameOf, shownState } from "./world.js";
+
+const REFRESH_MS = 5_000;
+const TAKEN = new Set(["offered", "locked", "won"]);
+
+/** Reads `path` now, every few seconds and whenever `turn` changes: `{answer, problem, again}`. */
+function useReading(path, turn) {
+  const [state, setState] = useState({ path: null, answer: null, problem: null });
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    const stop = new AbortController();
+    const read = async () => {
+      try {
+        const answer = await askAsMe("GET", path, { signal: stop.signal });
+        setState({ path, answer, problem: null });
+      } catch (problem) {
+        if (stop.signal.aborted) return;
+        if (!(problem instanceof Problem)) throw problem;
+        // What was read before stays; the problem is shown beside it.
+        setState((old) => ({ path, answer: old.path === path ? old.answer : null, problem }));
+      }
+    };
+    void read();
+    const timer = setInterval(read, REFRESH_MS);
+    return () => {
+      stop.abort();
+      clearInterval(timer);
+    };
+  }, [path, turn, round]);
+  const own = state.path === path ? state : { answer: null, problem: null };
+  return { ...own, again: () => setRound(round + 1) };
+}
+
+/** How one candidate stands, in words and colour; `is_in`: the call has reached him. */
+export function standing(candidate) {
+  if (candidate.grab_state) {
+    const colour = TAKEN.has(candidate.grab_state) ? COLOURS.free : COLOURS.stale;
+    return { text: named("grab", candidate.grab_state), colour, is_in: true };
+  }
+  if (candidate.offered && !candidate.reason) {
+    const state = candidate.offer_state;
+    return { text: named("offer", state), colour: state === "declined" ? COLOURS.stale : COLOURS.offered, is_in: true };
+  }
+  const reason = candidate.reason ?? "later_wave";
+  return { text: named("why", reason), colour: reason === "later_wave" ? COLOURS.on_the_way : COLOURS.offline, is_in: false };
+}
+
+function Head({ kind, title, colour, onClose }) {
+  return html`<header class="details-head">
+    <button class="icon back" onClick=${onClose} aria-label=${t("back")}>←</button>
+    <div><small>${t(`details_of_${kind}`)}</small><h2 tabindex="-1" id="details-title">${title}</h2></div>
+    <i class=${kind === "call" ? "diamond big" : "dot big"} style=${{ background: colour }}></i>
+  </header>`;
+}
+
+function Facts({ rows }) {
+  return html`<dl class="facts">
+    ${rows.filter(([, value]) => value != null && value !== "").map(([key, value]) => html`<div key=${key}><dt>${t(key)}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
+}
+
+const dayOf = (text) => (text ? formatDay(Date.parse(text)) : null);
+
+export function CallDetails({ world, areas, call, turn, onChoose, onClose, onCandidates }) {
+  const { answer, problem, again } = useReading(`/v1/calls/${call.id}/candidates`, turn);
+  const candidates = (answer?.data ?? []).map((one) => ({ ...one, ...standing(one) }));
+  useEffect(() => {
+    onCandidates(candidates);
+    return () => onCandidates([]);
+  }, [answer]);
+  const offered = candidates.filter((one) => one.is_in).length;
+  return html`<article class="details" aria-labelledby="details-title">
+    <${Head} kind="call" title=${titleOf(call, areas)} colour=${CALL_COLOURS[call.status]} onClose=${onClose} />
+    <${Facts} rows=${[
+      ["number", html`<code>${call.id}</code>`],
+      ["subject", call.subject_id && html`<code>${short(call.subject_id)}</code>`],
+      ["position", `${call.lat.toFixed(5)}, ${call.lon.toFixed(5)}`],
+      ["mode", call.mode && named("mode", call.mode)],
+      ["start_at", dayOf(call.start_at)],
+      ["opened_at", dayOf(call.created_at)],
+      ["locked_until", call.locked_until && formatClock(Date.parse(call.locked_until))],
+      ["winner", call.worker_id && nameOf(world, call.worker_id, short)],
+    ]} />
+    <p class="pills">
+      <span class="pill" style=${{ "--colour": CALL_COLOURS[call.status] }}>${named("call", call.status)}</span>
+      <span class="pill">${call.wave ? t("wave", { wave: call.wave }) : t("not_spread")}</span>
+      ${call.ring_m > 0 && html`<span class="pill">${t("ring", { ring: formatMetres(call.ring_m) })}</span>`}
+    </p>
+    <h3>${t("candidates")} ${answer && html`<small>${t("offered_count", { offered, all: candidates.length })}</small>`}</h3>
+    ${problem && html`<p class="fault" role="alert">${faultOf(problem)} <button class="plain" onClick=${again}>${t("try_again")}</button></p>`}
+    ${!answer && !problem && html`<div class="bones" role="status" aria-label=${t("loading")}><i></i><i></i><i></i></div>`}
+    ${answer && !candidates.length && html`<p class="empty">${t("candidates_none")}</p>`}
+    <ul class="rows candidates">
+      ${candidates.map(
+        (one) => html`<li key=${one.worker_id}>
+          <button class="item" onClick=${() => onChoose({ kind: "worker", id: one.worker_id })}>
+            <i class="dot" style=${{ "--colour": one.colour }}></i>
+            <span class="what"><b>${one.display_name || short(one.worker_id)}</b><small style=${{ color: one.is_in ? one.colour : null }}>${one.text}</small></span>
+            <span class="tail"><b>${formatMetres(one.distance_m)}</b></span>
+          </button>
+        </li>`,
+      )}
+    </ul>
+  </article>`;
+}
+
+export function faultOf(problem) {
+  return t("load_failed", { reason: problem.code === "network" ? t("network") : problem.message });
+}
+
+export function WorkerDetails({ world, worker, onChoose, onClose }) {
+  const now = serverNow();
+  const state = shownState(world, worker, now);
+  const trip = world.trips.get(worker.id);
+  const recent = world.events.filter(({ fact }) => fact.worker_id === worker.id).slice(0, 10);
+  return html`<article class="details" aria-labelledby="details-title">
+    <${Head} kind="worker" title=${nameOf(world, worker.id, short)} colour=${COLOURS[state]} onClose=${onClose} />
+    <p class="pills">
+      <span class="pill" style=${{ "--colour": COLOURS[doingState(world, worker)] }}>${named("state", doingState(world, worker))}</span>
+      <span class="pill" style=${{ "--colour": COLOURS[state] }}>${ageOf(worker, now)}</span>
+    </p>
+    <${Facts} rows=${[
+      ["number", html`<code>${worker.id}</code>`],
+      ["position", worker.lat !== null && `${worker.lat.toFixed(5)}, ${worker.lon.toFixed(5)}`],
+      ["heading", worker.heading !== null && `${Math.round(worker.heading)}°`],
+      ["order_now", trip && `${short(trip.order_id)} · ${named("order", trip.status)}`],
+    ]} />
+    <h3>${t("recent")}</h3>
+    ${!recent.length && html`<p class="empty">${t("nothing_recent")}</p>`}
+    <ol class="rows events">
+      ${recent.map(({ seq, at, topic, fact }) => {
+        const text = tell(topic, fact, (id) => nameOf(world, id, short));
+        const isCall = fact.call_id && world.calls.has(fact.call_id);
+        return html`<li key=${seq}>
+          <time dateTime=${fact.at}>${formatClock(at)}</time>
+          ${isCall ? html`<button class="plain" onClick=${() => onChoose({ kind: "call", id: fact.call_id })}>${text}</button>` : html`<span>${text}</span>`}
+        </li>`;
+      })}
+    </ol>
+  </article>`;
+}
