@@ -11,6 +11,7 @@ import pytest
 from rest.money import ledger, wallet
 from rest.money.wallet.model import CREDIT_MAX_FEN
 from rest.money.wallet.routes import ROUTES
+from rest.people.store import find_or_add_account
 from storage.base.settings import Settings
 from storage.postgres import Database
 from tests.edge.conftest import Client
@@ -22,6 +23,9 @@ PEOPLE = {"ann": [], "ben": [], "fay": ["finance"], "sue": ["support"], "adam": 
 
 @pytest.fixture
 async def client(db: Database, settings: Settings) -> AsyncIterator[Client]:
+    async with db.begin() as tx:
+        for n, name in enumerate(["ann", "ben"]):
+            await find_or_add_account(tx, f"acc_{name}", f"+861390000000{n}")
     async with serve(db, settings, ROUTES, PEOPLE) as client:
         yield client
 
@@ -100,6 +104,13 @@ async def test_a_slip_of_the_keyboard_is_refused(client: Client) -> None:
     status, _, problem = await give(client.as_("fay"), CREDIT_MAX_FEN + 1)
     assert (status, problem["code"]) == (422, "amount_range")
     assert (await give(client.as_("fay"), CREDIT_MAX_FEN, key="another-key-000002"))[0] == 201
+
+
+async def test_nobody_gets_nothing(client: Client, db: Database) -> None:
+    status, _, problem = await give(client.as_("fay"), to="acc_nobody")
+    assert (status, problem["code"]) == (404, "not_found")
+    async with db.begin() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM ledger_accounts") == 0
 
 
 async def test_entries_come_in_pages_that_sum_to_the_balance(client: Client) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from rest import people
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer, Reply
@@ -91,6 +92,7 @@ async def credit(ctx: Ctx) -> Answer:
 
     async def act(tx: Tx) -> Answer:
         check_credit(body.amount.amount)
+        await people.account_of(tx, account_id)
         transfer = await wallet.credit(tx, account_id, body.amount.amount, ref, body.reason, by_id=by)
         return Reply(
             CreditView(
