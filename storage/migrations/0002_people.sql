@@ -1,7 +1,7 @@
 -- People: one account for all sides; a technician is an account with one more role (HS-003).
 CREATE TABLE accounts (
     id               text        PRIMARY KEY,
-    phone            text        NOT NULL UNIQUE CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'),
+    phone            text        COLLATE "C" NOT NULL UNIQUE CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'),
     nickname         text        NOT NULL DEFAULT '' CHECK (length(nickname) <= 40),
     roles            text[]      NOT NULL
                      CHECK ('user' = ANY (roles)
@@ -10,11 +10,13 @@ CREATE TABLE accounts (
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,
     -- Access tokens made before this instant carry roles the account no longer has: they are refused (HS-215).
-    roles_changed_at timestamptz NOT NULL,
+    roles_changed_at timestamptz,
     version          int         NOT NULL DEFAULT 1
 );
+-- All accounts, the newest first (administrators).
+CREATE INDEX accounts_created ON accounts (created_at DESC, id DESC);
 -- Read by every process each second: whose roles have changed lately.
-CREATE INDEX accounts_roles_changed ON accounts (roles_changed_at);
+CREATE INDEX accounts_roles_changed ON accounts (roles_changed_at) WHERE roles_changed_at IS NOT NULL;
 
 -- Sign-in sessions. The refresh token is known only by its hash; a token of an older generation was stolen or
 -- repeated, and ends the session.
