@@ -59,7 +59,10 @@ class ProblemServer(web.Server):
 
 
 class ProblemRunner(web.AppRunner):
-    """Use it wherever `AppRunner` would be used."""
+    """Use it wherever `AppRunner` would be used. No access log: the edge writes its own line for each request."""
+
+    def __init__(self, app: web.Application, **options: Any) -> None:  # noqa: ANN401 - as AppRunner's
+        super().__init__(app, **{"access_log": None, **options})
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()

@@ -127,7 +127,8 @@ async def _answer(request: web.Request, handler: AioHandler, machine: Machine) -
         return await handler(request)
     except web.HTTPException as raised:
         if raised.status < 400:
-            return raised
+            # A redirect; aiohttp wants the exception raised or a plain response, not the exception returned.
+            return web.Response(status=raised.status, headers={hdrs.LOCATION: raised.headers[hdrs.LOCATION]})
         response = problem(request, refusal_of(raised))
         if hdrs.ALLOW in raised.headers:
             response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]

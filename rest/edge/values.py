@@ -10,8 +10,14 @@ from msgspec import Meta
 
 T = TypeVar("T")
 
+
+def exactly(pattern: str) -> str:
+    """A pattern for the whole text. Python's `$` also matches before a final newline, JSON Schema's does not."""
+    return f"^(?:{pattern})$(?!\\n)"
+
+
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone; answers are UTC with ms.")]
-Id = Annotated[str, Meta(pattern=r"^[a-z]{3}_[0-9a-z]{26}$", examples=["acc_01kcbs3t20ewxvqs1a5d9rm2f7"])]
+Id = Annotated[str, Meta(pattern=exactly("[a-z]{3}_[0-9a-z]{26}"), examples=["acc_01kcbs3t20ewxvqs1a5d9rm2f7"])]
 Line = Annotated[str, Meta(min_length=1, max_length=200)]
 """One line of text typed by a person."""
 Note = Annotated[str, Meta(min_length=1, max_length=2000)]

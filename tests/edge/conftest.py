@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -58,16 +59,22 @@ def shop_settings(settings: Settings) -> Settings:
     )
 
 
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """The base URL of an application on a port of its own."""
+    runner = ProblemRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 @pytest.fixture
 async def client(db: Database, shop_settings: Settings, logged: io.StringIO) -> AsyncIterator[Client]:
     async with db.pool.acquire() as connection:
         await connection.execute(shop.TABLE)
         await connection.execute("DELETE FROM test_jars")
-    runner = ProblemRunner(shop.build(db, shop_settings))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    async with ClientSession() as session:
-        yield Client(f"http://127.0.0.1:{port}", session, "ann-token")
-    await runner.cleanup()
+    async with serving(shop.build(db, shop_settings)) as base, ClientSession() as session:
+        yield Client(base, session, "ann-token")

@@ -105,7 +105,8 @@ async def add(ctx: Ctx) -> Reply:
 
     async def act(tx: Tx) -> Reply:
         row = await tx.fetchrow(
-            f"INSERT INTO test_jars (id, label, coins, opens_at, made_at) VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}",
+            "INSERT INTO test_jars (id, label, coins, opens_at, made_at) VALUES ($1, $2, $3, $4, $5)"
+            f" RETURNING {COLUMNS}",
             tx.new_id("jar"), wanted.label, wanted.coins, wanted.opens_at, tx.now,
         )  # fmt: skip
         if wanted.label == "broken":
@@ -202,7 +203,9 @@ ROUTES = [
         "PUT", "/v1/jars/{jar_id}", change, "jars.change", "Change a jar", request=JarBody, response=Jar,
         if_match=True, tags=("jars",),
     ),
-    Route("DELETE", "/v1/jars/{jar_id}", drop, "jars.drop", "Drop a jar", status=204, roles=("support",), tags=("jars",)),
+    Route(
+        "DELETE", "/v1/jars/{jar_id}", drop, "jars.drop", "Drop a jar", status=204, roles=("support",), tags=("jars",),
+    ),
     Route(
         "POST", "/v1/jars/{jar_id}/coin", put_coin, "jars.put_coin", "Put a coin in", request=NoteBody, response=Jar,
         idempotent="optional", tags=("jars",),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
-from rest.edge import ProblemRunner, idempotency
+from rest.edge import idempotency
 from storage.base.settings import Settings
 from storage.postgres import Database
 from tests.edge import shop
-from tests.edge.conftest import Client
+from tests.edge.conftest import Client, serving
 
 KEY = "key-0123456789abcdef"
 
@@ -21,12 +20,8 @@ KEY = "key-0123456789abcdef"
 @pytest.fixture
 async def twins(client: Client, db: Database, shop_settings: Settings) -> AsyncIterator[list[Client]]:
     """The same shop served twice, as by two processes: they share nothing but the database."""
-    runner = ProblemRunner(shop.build(db, replace(shop_settings, requests_per_minute_max=499)))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with ClientSession() as session:
-        yield [client, Client(f"http://127.0.0.1:{runner.addresses[0][1]}", session, client.token)]
-    await runner.cleanup()
+    async with serving(shop.build(db, shop_settings)) as base, ClientSession() as session:
+        yield [client, Client(base, session, client.token)]
 
 
 async def raw(client: Client, label: str, key: str, path: str = "/v1/jars") -> tuple[int, bytes, str | None]:

@@ -1,0 +1,61 @@
+"""Builds the REST application: everything it answers is in the lists of this file."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+
+import dispatch
+from rest.desk.routes import ROUTES as DESK
+from rest.edge import MACHINE, Machine
+from rest.edge import deadlines as edge_deadlines
+from rest.edge.documents import add_documents
+from rest.edge.registry import Route, check_table
+from rest.edge.serve import around, mount
+from rest.fleet.routes import ROUTES as FLEET
+from rest.money.wallet.routes import ROUTES as WALLET
+from rest.pages.routes import add_pages
+from rest.people import jobs as people_jobs
+from rest.people.routes import ROUTES as PEOPLE
+from rest.people.wiring import WorkerFinder, wire
+from storage.base.settings import Settings
+from storage.postgres import Database
+from storage.tx import Tx
+
+TABLES = (PEOPLE, WALLET, DESK, FLEET)
+
+OPERATIONS: list[Route] = [route for table in TABLES for route in table]
+
+
+def build_app(db: Database, settings: Settings) -> web.Application:
+    """The application, ready for `ProblemRunner`. The hub adds its own routes to it."""
+    check_table(OPERATIONS)
+    app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
+    app[MACHINE] = Machine(db, settings, wire(app, db, settings, DispatchWorkers()))
+    mount(app, OPERATIONS)
+    add_documents(app, OPERATIONS, version=release())
+    add_pages(app, settings)
+    return app
+
+
+class DispatchWorkers(WorkerFinder):
+    """Tells people which worker an account is."""
+
+    async def worker_id_of(self, tx: Tx, account_id: str) -> str | None:
+        worker = await dispatch.worker_of(tx, account_id)
+        return None if worker is None else worker.id
+
+
+async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
+    """Schedule what comes back by itself; called at each start."""
+    await edge_deadlines.begin_purging(tx, settings.idempotency_keep_s)
+    await people_jobs.begin_purging(tx)
+
+
+def release() -> str:
+    """The version of this program."""
+    try:
+        return version("fieldhub")
+    except PackageNotFoundError:
+        return "0.1.0"
