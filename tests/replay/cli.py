@@ -41,6 +41,7 @@ from tests.replay.places import (
     Region,
     areas_of,
     brought_inside,
+    largest_whole,
     points_of,
     read_areas,
     square_around,
@@ -53,7 +54,7 @@ SYNTHETIC_WORKERS = 60
 STAFF = 3
 ORDERS_SHARE = 0.2  # of workers, when --orders is not given
 ORDERS_MIN = 20
-DEMO = Region("990101", "Replay", box(104.03, 30.62, 104.11, 30.70))
+DEMO = Region("990199", "Replay", box(104.03, 30.62, 104.11, 30.70))
 """Where synthetic technicians drive when neither the hub nor the caller has areas."""
 
 
@@ -173,10 +174,10 @@ def _scene(options: argparse.Namespace, url: str, progress: Progress) -> Scene:
     if options.workers and trips:
         trips = tuple(trips[number % len(trips)] for number in range(options.workers))
     regions: list[Region] = []
-    is_new = bool(options.areas) or not options.hub
+    is_new = bool(options.areas)
     if options.areas:
         regions = read_areas(options.areas, options.areas_crs)
-    elif options.hub:
+    elif options.hub or not trips:
         regions = _areas_of_hub(url)
     if not regions:
         is_new = True
@@ -186,7 +187,7 @@ def _scene(options: argparse.Namespace, url: str, progress: Progress) -> Scene:
         if note:
             progress.note(note)
     else:
-        trips = wander(regions[0], options.workers or SYNTHETIC_WORKERS, seed=options.seed)
+        trips = wander(largest_whole(regions), options.workers or SYNTHETIC_WORKERS, seed=options.seed)
     places = Places(regions, points_of(trips))
     return Scene(trips, places, tuple(places.codes()), is_new)
 

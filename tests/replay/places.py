@@ -119,7 +119,12 @@ def square_around(points: Points, *, margin_m: float = 2_000.0) -> Region:
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     up = margin_m / _METRES_PER_DEGREE
     across = up / math.cos(math.radians((south + north) / 2))
-    return Region("990101", "Replay", box(west - across, south - up, east + across, north + up))
+    return Region("990199", "Replay", box(west - across, south - up, east + across, north + up))
+
+
+def largest_whole(regions: Sequence[Region]) -> shapely.Geometry:
+    """The largest connected part of all the areas together."""
+    return max(shapely.get_parts(shapely.union_all([region.polygon for region in regions])), key=shapely.area)
 
 
 def geojson_of(regions: Sequence[Region]) -> dict[str, Any]:
@@ -153,8 +158,7 @@ def brought_inside(trips: Sequence[Trip], regions: Sequence[Region]) -> tuple[tu
     if share >= INSIDE_SHARE_MIN:
         return tuple(trips), ""
     middle = Point(*np.median(points, axis=0).tolist())
-    largest = max((region.polygon for region in regions), key=shapely.area)
-    target = Point(*largest.representative_point().coords[0])
+    target = Point(*largest_whole(regions).representative_point().coords[0])
     move = mover(middle, target)
     note = f"{share:.0%} of the points lie in the areas: trips moved {haversine_m(middle, target) / 1000:.0f} km"
     return tuple(trip.mapped(move) for trip in trips), note

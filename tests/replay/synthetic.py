@@ -1,4 +1,4 @@
-"""Trips out of nothing: random way-points inside the areas, for a first start without any file."""
+"""Trips out of nothing: random way-points inside an area, for a first start without any file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import shapely
 from geo.distance import haversine_m
 from geo.point import Point
 from tests.replay.movement import between
-from tests.replay.places import Region
 from tests.replay.trips import Trip
 
 SPREAD_M = 3_000.0
@@ -23,11 +22,11 @@ PAUSE_SHARE = 0.25  # of way-points at which the vehicle waits a while
 PACES_MPS = (4.0, 14.0)
 
 
-def wander(region: Region, count: int, *, seed: int) -> tuple[Trip, ...]:
+def wander(area: shapely.Geometry, count: int, *, seed: int) -> tuple[Trip, ...]:
     """`count` trips of LEGS legs each inside one area; the same for the same seed."""
-    middle = Point(*region.polygon.representative_point().coords[0])
+    middle = Point(*area.representative_point().coords[0])
     return tuple(
-        _trip(f"{number + 1}", middle, region.polygon, random.Random(f"{seed}:wander:{number}"))
+        _trip(f"{number + 1}", middle, area, random.Random(f"{seed}:wander:{number}"))
         for number in range(count)
     )
 

@@ -90,11 +90,6 @@ def test_only_a_hub_of_this_machine_takes_commands(url: str, local: bool) -> Non
     assert is_local(url) is local
 
 
-def test_a_scene_needs_no_file() -> None:
-    scene = _scene(_parser().parse_args(["--workers", "3"]), "", Progress())
-    assert (len(scene.trips), scene.codes, scene.is_new) == (3, ("990101",), True)
-
-
 def test_trips_without_areas_get_a_square(tmp_path: Path) -> None:
     scene = _scene(_parser().parse_args(["--trips", str(write(tmp_path, TAXI)), "--workers", "4"]), "", Progress())
     assert len(scene.trips) == 4
