@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from storage import engines, migrate, schema
+from storage.base.errors import HubError
 from storage.base.log import log
 from storage.base.settings import Settings
 from storage.postgres import Database
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.command(arguments)
-    except (ValueError, engines.EngineFailed, migrate.DatabaseTooNew) as problem:
+    except (ValueError, OSError, HubError, engines.EngineFailed, migrate.DatabaseTooNew) as problem:
         print(f"fieldhub: {problem}", file=sys.stderr)
         return 2
     return status
@@ -172,11 +173,13 @@ def migrate_database(arguments: argparse.Namespace) -> int:
 
 
 def import_areas(arguments: argparse.Namespace) -> int:
-    from geo.areas.importer import import_file
+    from geo.areas.actions import import_areas as save
+    from geo.areas.importer import parse_areas
+
+    parsed = parse_areas(arguments.file.read_bytes(), crs=arguments.crs, code_field=arguments.code_field)
 
     async def run(db: Database, _settings: Settings) -> int:
-        report = await db.run(import_file, arguments.file, crs=arguments.crs, code_field=arguments.code_field)
-        print(report)
+        print(await db.run(save, parsed))
         return 0
 
     return _with_database(run)

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from geo.positions import Fix
-
 from dispatch import Dispatcher
 from dispatch.dispatcher import Position
+from geo.positions import Fix
 from hub.bus import Bus, Moved
 from hub.follower import Follower
 from hub.relay import Relay
@@ -26,6 +25,7 @@ from storage.outbox import FeedFact
 from storage.postgres import Database
 
 RETRY_S = 1.0
+FINISH_S = 3.0
 
 
 class Worker:
@@ -52,6 +52,7 @@ class Worker:
         self._changed: set[str] = set()
         self._is_rebuilt = False
         self._told = asyncio.Event()
+        self._ending: list[asyncio.Task[None]] = []
         others = bus.on_moves
         bus.on_moves = _both(others, self._moved_elsewhere)
 
@@ -71,8 +72,11 @@ class Worker:
             tasks.create_task(self.relay.run())
             tasks.create_task(self.follower.run())
             tasks.create_task(self._refresh())
-            tasks.create_task(self.dispatcher.run(stop))
-            tasks.create_task(self.jobs.run(stop))
+            self._ending = [tasks.create_task(self.dispatcher.run(stop)), tasks.create_task(self.jobs.run(stop))]
+
+    async def finished(self) -> None:
+        """After `stop`: the jobs in hand are done and the last positions written."""
+        await asyncio.wait(self._ending, timeout=FINISH_S)
 
     def accept(self, worker_id: str, fixes: Sequence[Fix]) -> None:
         """A position sink for the hub of this process."""

@@ -13,7 +13,9 @@ from rest.edge import deadlines as edge_deadlines
 from rest.edge.documents import add_documents
 from rest.edge.registry import Route, check_table
 from rest.edge.serve import around, mount
+from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.routes import ROUTES as FLEET
+from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.pages.routes import add_pages
 from rest.people import jobs as people_jobs
@@ -23,7 +25,7 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, WALLET, DESK, FLEET)
+TABLES = (PEOPLE, AREAS, HOMESERVICE, WALLET, DESK, FLEET)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 

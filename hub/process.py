@@ -1,0 +1,199 @@
+"""One process on one screen: what it builds, starts, answers for and takes down in the reverse order.
+
+The roles decide which parts there are: `hub` holds sockets, `rest` answers HTTP, `worker` relays, fires deadlines and
+dispatches. All of them answer /health and /metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from chat.cases.deadlines import DEADLINES as CASE_DEADLINES
+from hub.areas import LiveAreas
+from hub.bus import Bus
+from hub.drain import drain
+from hub.health import Health
+from hub.server import Hub
+from hub.wiring import hub_ports
+from hub.worker import Worker
+from rest.app import begin_housekeeping, build_app
+from rest.edge import MACHINE
+from rest.edge import deadlines as edge_deadlines
+from rest.edge.runner import ProblemRunner
+from rest.lines.homeservice import demo
+from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
+from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
+from rest.people import jobs as people_jobs
+from rest.people.auth import Keys
+from rest.people.senders import HttpCodeSender
+from storage import migrate
+from storage import redis as redis_store
+from storage.base.log import log
+from storage.base.settings import Settings
+from storage.jobs import Handler
+from storage.postgres import Database
+
+DEADLINES: Mapping[str, Handler] = {
+    **CASE_DEADLINES,
+    **HOMESERVICE_DEADLINES,
+    **edge_deadlines.DEADLINES,
+    **people_jobs.DEADLINES,
+}
+"""Every kind of deadline but those of dispatch, which need the live index and come with the dispatcher."""
+
+SUBSCRIBERS: Mapping[str, list[Handler]] = {topic: list(known) for topic, known in HOMESERVICE_SUBSCRIBERS.items()}
+
+
+async def run_process(
+    settings: Settings, roles: frozenset[str], arm: Callable[[], asyncio.Event], *, banner: Callable[[list[str]], None]
+) -> None:
+    """Run until the event of `arm` is set. The URLs of both engines are in the settings."""
+    stop = arm()
+    await migrate.migrate(settings.database_url)
+    if settings.dev and "worker" in roles:
+        await _seed(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        process = Process(settings, roles, await _database(settings, stack), await _redis(settings, stack))
+        await process.start()
+        banner(_lines(settings, roles))
+        await process.until(stop)
+        await process.stop()
+
+
+async def _database(settings: Settings, stack: contextlib.AsyncExitStack) -> Database:
+    db = await Database.connect(
+        settings.database_url,
+        pool_size=settings.db_pool_size,
+        statement_timeout=settings.db_statement_timeout_ms,
+        lock_timeout=settings.db_lock_timeout_ms,
+    )
+    stack.push_async_callback(db.close)
+    return db
+
+
+async def _redis(settings: Settings, stack: contextlib.AsyncExitStack) -> Any:  # noqa: ANN401 - redis-py's generics
+    client = redis_store.connect(settings.redis_url)
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+async def _seed(settings: Settings) -> None:
+    """The demo town, on the first start; statistics after it, since plans made on empty tables stay bad."""
+    db = await Database.connect(settings.database_url, pool_size=2)
+    try:
+        if await db.run(demo.seed):
+            async with db.pool.acquire() as connection:
+                await connection.execute("ANALYZE")
+            log("demo.seeded")
+    finally:
+        await db.close()
+
+
+class Process:
+    """The parts of one process and their life."""
+
+    def __init__(self, settings: Settings, roles: frozenset[str], db: Database, redis: Any) -> None:  # noqa: ANN401
+        self._settings, self._roles, self._db, self._redis = settings, roles, db, redis
+        self._app = build_app(db, settings)
+        self._areas = LiveAreas(db)
+        self._quiet = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sinks: list[Any] = []
+        self._hub = self._build_hub() if "hub" in roles else None
+        self._worker = self._build_worker() if "worker" in roles else None
+        self._health = Health(
+            {"postgres": self._postgres_answers, "redis": self._redis_answers, "tasks": self._goes_on}
+        )
+        self._health.attach_to(self._app)
+        self._runner = ProblemRunner(self._app, handle_signals=False)
+
+    def _build_hub(self) -> Hub:
+        machine = self._app[MACHINE]
+        ports = hub_ports(self._db, machine.gate, sinks=self._sinks, area_of=self._areas.code_at)
+        hub = Hub(self._db, self._redis, self._settings, ports, address_of=machine.address)
+        hub.attach_to(self._app)
+        return hub
+
+    def _build_worker(self) -> Worker:
+        bus = self._hub.bus if self._hub else Bus(self._redis, self._db.clock)
+        sender = HttpCodeSender(self._settings.sms_url)  # in dev mode nothing is ever sent
+        outside = people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock)
+        worker = Worker(self._db, self._settings, bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS)
+        if self._hub:
+            worker.tell_also(self._hub.follower)
+            self._sinks.append(worker)
+        return worker
+
+    # Start
+
+    async def start(self) -> None:
+        """Take places in the feed, rebuild the index, run everything, and only then listen."""
+        await self._areas.load()
+        self._go("areas", self._areas.run())
+        if self._hub:
+            await self._hub.start()
+            self._go("hub", self._hub.run())
+        if self._worker:
+            await self._worker.start(())
+            await self._db.run(begin_housekeeping, self._settings)
+            self._go("worker", self._worker.run(self._quiet))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._settings.host, self._settings.port, reuse_port=True).start()
+        log("process.started", roles=sorted(self._roles), port=self._settings.port)
+
+    def _go(self, name: str, work: Any) -> None:  # noqa: ANN401 - a coroutine
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Wait for the signal, or for a part that died: half a process helps nobody."""
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for task in self._tasks:
+            if task.done():
+                log("process.part_died", level="error", part=task.get_name(), error=task.exception())
+
+    # Stop
+
+    async def stop(self) -> None:
+        """Leave the balancer, let sockets move, finish requests and jobs, stop the rest."""
+        self._health.is_leaving = True
+        if self._hub:
+            await drain(self._hub, self._settings.drain_s / 2)
+        await self._runner.cleanup()
+        self._quiet.set()
+        if self._worker:
+            await self._worker.finished()
+        for task in reversed(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Health
+
+    async def _postgres_answers(self) -> None:
+        async with self._db.pool.acquire() as connection:
+            await connection.execute("SELECT 1")
+
+    async def _redis_answers(self) -> None:
+        await self._redis.ping()
+
+    async def _goes_on(self) -> None:
+        if any(task.done() for task in self._tasks):
+            raise RuntimeError("a part has died")
+
+
+def _lines(settings: Settings, roles: frozenset[str]) -> list[str]:
+    address = f"http://{settings.host}:{settings.port}"
+    lines = ["", f"fieldhub is ready on {address}  ({' + '.join(sorted(roles))})"]
+    if "rest" in roles:
+        lines += [f"  map       {address}/map", f"  REST      {address}/docs", f"  sockets   {address}/asyncapi.json"]
+    if settings.dev and "worker" in roles:
+        lines += ["", "  demo sign-ins (dev mode: the code is in the answer and filled in by the page)"]
+        lines += [f"    customer    {demo.customer_phone(1)}", f"    technician  {demo.technician_phone(1)}"]
+        lines += [f"    {role:<12}{phone}" for phone, role in demo.STAFF.items()]
+    return [*lines, ""]

@@ -1,0 +1,63 @@
+"""Fills the hub's ports from rest, dispatch and geo: the only file of the edge that knows the business lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import dispatch
+from dispatch.store import workers as worker_store
+from geo.point import Point
+from hub.bus import Moved
+from hub.ports import OrderView, Ports, PositionSink
+from rest.edge.actors import Gate
+from rest.lines.homeservice import tracking
+from rest.lines.homeservice.verbs import VERBS
+from storage.postgres import Database
+
+
+def hub_ports(
+    db: Database, gate: Gate, *, sinks: Sequence[PositionSink], area_of: Callable[[Point], str | None]
+) -> Ports:
+    """The hub's way down."""
+
+    async def worker_id_of(account_id: str) -> str | None:
+        async with db.begin() as tx:
+            worker = await dispatch.worker_of(tx, account_id)
+        return None if worker is None else worker.id
+
+    async def open_share(token: str) -> str:
+        return await tracking.open_share(db, token)
+
+    async def view_order(order_id: str) -> OrderView:
+        trip = await tracking.view_trip(db, order_id)
+        return OrderView(
+            order_id=trip.order_id,
+            customer_id=trip.customer_id,
+            worker_id=trip.worker_id,
+            version=trip.version,
+            tracked_since=trip.tracked_since,
+            destination=trip.destination,
+        )
+
+    async def go_silent(worker_id: str) -> None:
+        await db.run(dispatch.go_offline, worker_id, reason="silent")
+
+    async def last_known(worker_id: str) -> Moved | None:
+        async with db.begin() as tx:
+            known = await worker_store.position(tx, worker_id)
+        if known is None:
+            return None
+        point, at = known
+        return Moved(worker_id, round(at.timestamp() * 1000), point.lon, point.lat)
+
+    return Ports(
+        gate=gate,
+        worker_id_of=worker_id_of,
+        open_share=open_share,
+        view_order=view_order,
+        verbs=VERBS,
+        on_silent=go_silent,
+        last_known=last_known,
+        area_of=area_of,
+        sinks=tuple(sinks),
+    )
