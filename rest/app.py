@@ -14,6 +14,7 @@ from rest.edge.documents import add_documents
 from rest.edge.registry import Route, check_table
 from rest.edge.serve import around, mount
 from rest.fleet.areas import ROUTES as AREAS
+from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.money.wallet.routes import ROUTES as WALLET
@@ -25,7 +26,7 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, WALLET, DESK, FLEET)
+TABLES = (PEOPLE, AREAS, HOMESERVICE, WALLET, DESK, FLEET, FIELD)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from aiohttp import hdrs, web
 
-from rest.pages.assets import Asset, Assets, LibrariesMissing, load_assets
+from rest.pages.assets import NODE_MODULES, Asset, Assets, LibrariesMissing, load_assets
 from rest.pages.shell import Shell, render
 from storage.base.log import log
 from storage.base.settings import Settings
@@ -20,10 +21,10 @@ ASK_AGAIN = "no-cache"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_pages(app: web.Application, settings: Settings) -> None:
+def add_pages(app: web.Application, settings: Settings, *, node_modules: Path = NODE_MODULES) -> None:
     """Mount every page and its files. Where the npm libraries are missing each page says so instead."""
     try:
-        assets = load_assets()
+        assets = load_assets(node_modules=node_modules)
     except LibrariesMissing as missing:
         log("pages.missing", level="warning", reason=str(missing))
         for name in PAGES:
