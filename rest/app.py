@@ -16,6 +16,7 @@ from rest.edge.serve import around, mount
 from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
+from rest.lines.homeservice.regions import wire as wire_homeservice
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.pages.routes import add_pages
@@ -36,6 +37,7 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     check_table(OPERATIONS)
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, wire(app, db, settings, DispatchWorkers()))
+    wire_homeservice(app, db)
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())
     add_pages(app, settings)

@@ -165,7 +165,7 @@ def _header_parameters(route: Route) -> list[Schema]:
 def _responses(route: Route, kinds: dict[Any, Schema]) -> Schema:
     success: Schema = {"description": HTTPStatus(route.status).phrase, "headers": _success_headers(route)}
     if route.response is not None:
-        success["content"] = {JSON: {"schema": kinds[route.response]}}
+        success["content"] = {route.media: {"schema": kinds[route.response]}}
     if route.links:
         success["links"] = {name: _link(link) for name, link in route.links.items()}
     responses: Schema = {str(route.status): success}

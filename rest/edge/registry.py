@@ -43,7 +43,7 @@ class Route:
 
     `idempotent`: whether an Idempotency-Key is needed, welcome, or unknown here. `if_match`: the caller must
     name the version it has read (`ctx.expect`). `has_etag`: the answer names its version. `cache`:
-    Cache-Control; private data is never stored.
+    Cache-Control; private data is never stored. `media`: the answer's content type, set by the handler.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -64,6 +64,7 @@ class Route:
     links: Mapping[str, Link] = field(default_factory=dict)
     cache: str = "no-store"
     has_etag: bool = False
+    media: str = "application/json"
 
     def __post_init__(self) -> None:
         """Refuse a row that contradicts itself: found at start, not by a caller."""

@@ -20,10 +20,17 @@ def schemas_of(routes: Iterable[Route]) -> tuple[dict[Any, Schema], dict[str, Sc
         for kind in (route.request, route.query, route.response):
             if kind is not None and kind not in kinds:
                 kinds.append(kind)
-    found, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    found, components = msgspec.json.schema_components(kinds, ref_template=REF, schema_hook=_any_value)
     for schema in components.values():
         _tidy(schema)
     return dict(zip(kinds, found, strict=True)), components
+
+
+def _any_value(kind: type) -> Schema:
+    """`object` in an answer: foreign JSON passed through, such as GeoJSON."""
+    if kind is object:
+        return {"description": "Any JSON value."}
+    raise NotImplementedError
 
 
 def query_parameters(schema: Schema, components: dict[str, Schema]) -> list[Schema]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rest.edge.errors import StaleVersion, VersionRequired
+from rest.edge.errors import BadRequest, StaleVersion, VersionRequired
 
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _VERSION = re.compile(r"v([1-9][0-9]{0,9})")
@@ -17,12 +17,15 @@ def etag(version: int) -> str:
 def expected_versions(header: str | None) -> frozenset[int]:
     """The versions an If-Match names; strong comparison, so weak tags name none.
 
-    Raises VersionRequired without the header. `*` is refused too: whoever changes a thing must have read it.
+    Raises VersionRequired without the header, and for `*` (whoever changes a thing must have read it); BadRequest.
     """
     if header is None or header.strip() == "*":
         raise VersionRequired
-    tags = [_VERSION.fullmatch(tag) for weak, tag in _TAG.findall(header) if not weak]
-    return frozenset(int(tag[1]) for tag in tags if tag)
+    tags = _TAG.findall(header)
+    if not tags:
+        raise BadRequest('If-Match takes entity tags, such as "v3".')
+    versions = [_VERSION.fullmatch(tag) for weak, tag in tags if not weak]
+    return frozenset(int(found[1]) for found in versions if found)
 
 
 def check_version(expected: frozenset[int], actual: int) -> None:

@@ -94,6 +94,6 @@ ROUTES = (
     ),
     Route(
         "GET", "/v1/areas.geojson", draw, "areas.draw", "Service areas as simplified GeoJSON",
-        query=MapQuery, response=Collection, roles=PUBLIC, tags=("areas",),
+        query=MapQuery, response=Collection, roles=PUBLIC, media="application/geo+json", tags=("areas",),
     ),
 )  # fmt: skip

@@ -121,7 +121,7 @@ function tryForm(method, path, operation) {
 
 function fill(panel, method, path, operation) {
   const success = Object.entries(operation.responses).find(([status]) => status < 300);
-  const shown = success[1].content?.["application/json"].schema;
+  const shown = Object.values(success[1].content ?? {})[0]?.schema;
   panel.append(...[
     operation.description && h("p", {}, operation.description),
     operation.parameters.length && h("h3", {}, "Parameters"),

@@ -104,7 +104,7 @@ class SettingsBody(Body, frozen=True, kw_only=True):
 
     takes_pool: bool | None = None
     takes_direct: bool | None = None
-    radius_m: int | None = None
+    radius_m: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     work_from_min: Minute | None = None
     work_to_min: Minute | None = None
     rest_dates: Annotated[list[date], Meta(max_length=366)] | None = None
