@@ -18,7 +18,7 @@ from storage.postgres import Database
 def hub_ports(
     db: Database, gate: Gate, *, sinks: Sequence[PositionSink], area_of: Callable[[Point], str | None]
 ) -> Ports:
-    """The hub's way down."""
+    """The hub's way down. `sinks` is kept as it is given: a worker built later adds itself to it."""
 
     async def worker_id_of(account_id: str) -> str | None:
         async with db.begin() as tx:
@@ -59,5 +59,5 @@ def hub_ports(
         on_silent=go_silent,
         last_known=last_known,
         area_of=area_of,
-        sinks=tuple(sinks),
+        sinks=sinks,
     )
