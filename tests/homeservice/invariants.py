@@ -24,7 +24,7 @@ CHECKS = {
          WHERE o.status = 'in_pool' AND EXISTS (SELECT FROM grabs g WHERE g.call_id = o.call_id AND g.state = 'offered')""",
     "I10 every waiting order has the timers its state wants": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
-         WHERE (o.status = 'in_pool' AND v.no_grab_stage < 2 AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':no_grab'))
+         WHERE (o.status = 'in_pool' AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':no_grab'))
             OR (o.status = 'pending_payment' AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':lock'))
             OR (o.status = 'has_candidates' AND v.choice_due_at IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':choice'))
             OR (o.status = 'paid' AND v.answer_due_at IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':answer'))

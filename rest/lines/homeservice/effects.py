@@ -194,6 +194,7 @@ class _Case(NamedTuple):
     title: str
     priority: int
     due_s: int
+    stage: cases.Stage = cases.Stage.QUEUE
 
 
 CASE_TYPES: Mapping[str, _Case] = {
@@ -206,9 +207,9 @@ CASE_TYPES: Mapping[str, _Case] = {
     "cancel_confirm": _Case("The customer wants to cancel", 5, 300),
     "late_departure": _Case("The technician has not departed", 7, 300),
     "leave_unconfirmed": _Case("The customer has not confirmed that the technician left", 1, 1_800),
-    "safety": _Case("A person asks for help", 9, 60),
+    "safety": _Case("A person asks for help", 9, 60, cases.Stage.ALL),
 }
-"""Title, priority (9 is the most urgent) and seconds until due, by case type."""
+"""By case type: title, priority (9 is the most urgent), seconds until due, and who is called at once."""
 
 
 def _opens(kind: str) -> Effect[Job]:
@@ -228,6 +229,7 @@ async def _open(tx: Tx, step: Step[Job], kind: str) -> None:
         subject_id=step.after.order.id,
         due_at=tx.now + timedelta(seconds=case.due_s),
         priority=case.priority,
+        stage=case.stage,
         title=case.title,
     )
 

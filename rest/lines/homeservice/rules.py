@@ -29,6 +29,7 @@ class HomeserviceRules:
     unbinds_max: int = 3  # HS-099: at this many unbinds support is asked
     pool_close_s: int = 1_800  # HS-098: this long before the start without a paid technician
     post_ahead_days: int = 30  # an appointment further away is a mistake
+    offer_s: int = 1_800  # an offer lives as long as a choice may take; then the order is pushed again
     radius_grow: int = 2  # HS-078: the second push doubles the radius
     qty_max: int = 10
     support_confirms_unpaid_cancel: bool = False  # spec part 10 row 4: the system confirms these itself

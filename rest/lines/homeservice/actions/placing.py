@@ -104,7 +104,7 @@ def _draft(
             "minutes": minutes,
             "item_fen": found.item.price_fen * wanted.qty,
         },
-        plan=dispatch.plan_for(Mode.CHOOSE_BACK),
+        plan=dispatch.plan_for(Mode.CHOOSE_BACK, offer_ttl_s=rules.offer_s),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rest.lines.homeservice.actions.visiting import ended
 from rest.lines.homeservice.line import HOMESERVICE
@@ -14,16 +14,31 @@ from storage.tx import Tx
 
 
 async def nobody_grabbed(tx: Tx, job: Job) -> Job:
-    """First the order is pushed again, wider, and support is asked; later the lead and the customer are told.
+    """First the order is pushed again, wider, and support is asked; then the lead and the customer are told.
 
+    As long as it stays in the pool it is pushed again whenever its offers have run out.
     Source: HS-078, HS-079.
     """
-    if job.visit.no_grab_stage == 0:
-        lead_due_at = job.visit.pool_entered_at + timedelta(seconds=job.rules.no_grab_lead_s)
-        visit = replace(job.visit, no_grab_stage=1, no_grab_due_at=lead_due_at, push_round=job.visit.push_round + 1)
-        return await _step(tx, job, "push_again", replace(job, visit=visit))
-    visit = replace(job.visit, no_grab_stage=2, no_grab_due_at=None)
-    return await _step(tx, job, "raise_no_grab", replace(job, visit=visit), reason="no_grab")
+    if job.visit.no_grab_stage == LEAD_IS_DUE:
+        visit = replace(job.visit, no_grab_stage=PUSH_AGAIN, no_grab_due_at=_after(tx, job.rules.offer_s))
+        return await _step(tx, job, "raise_no_grab", replace(job, visit=visit), reason="no_grab")
+    is_first = job.visit.no_grab_stage == 0
+    lead_due_at = job.visit.pool_entered_at + timedelta(seconds=job.rules.no_grab_lead_s)
+    visit = replace(
+        job.visit,
+        no_grab_stage=LEAD_IS_DUE if is_first else PUSH_AGAIN,
+        no_grab_due_at=lead_due_at if is_first else _after(tx, job.rules.offer_s),
+        push_round=job.visit.push_round + 1,
+    )
+    return await _step(tx, job, "push_again", replace(job, visit=visit))
+
+
+LEAD_IS_DUE, PUSH_AGAIN = 1, 2
+"""Stages of an order nobody grabs, after the first push."""
+
+
+def _after(tx: Tx, seconds: int) -> datetime:
+    return tx.now + timedelta(seconds=seconds)
 
 
 async def nobody_chose(tx: Tx, job: Job) -> Job:

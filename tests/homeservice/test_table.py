@@ -1,0 +1,258 @@
+"""Every state × every verb, allowed and refused. The expectation is written here from spec 5.3 and 5.5, not from the code.
+
+A cell is the next status, an error code, or "=" (a repeat of the last step: answered with the order, nothing changes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rest.lines.homeservice import actions, sharing
+from rest.lines.homeservice.line import HOMESERVICE
+from rest.lines.homeservice.model import (
+    CASES,
+    MACHINE,
+    STATUSES,
+    TABLE,
+    TIMERS,
+    cases_left,
+)
+from rest.trade import orders
+from rest.trade.orders import By, Role
+from storage.base.errors import HubError
+from tests.homeservice.conftest import Tech, Town
+
+
+@dataclass
+class Scene:
+    town: Town
+    job: Any
+    tech: Tech
+    other: Tech
+
+    async def grab_id(self) -> str:
+        async with self.town.db.begin() as tx:
+            found = await tx.fetchval(
+                "SELECT id FROM grabs WHERE call_id = $1 ORDER BY at LIMIT 1", self.job.order.call_id
+            )
+        return found or "grb_none"
+
+
+def run(scene: Scene, verb: Callable[..., Any], *args: Any, **named: Any) -> Awaitable[Any]:
+    return scene.town.db.run(verb, *args, **named)
+
+
+def own(scene: Scene, verb: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+    return run(scene, verb, scene.job.order.id, scene.job.order.customer_id, *args)
+
+
+def bound(scene: Scene, verb: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+    return run(scene, verb, scene.job.order.id, scene.tech.id, *args)
+
+
+async def choose(scene: Scene) -> Any:
+    return await own(scene, actions.choose, await scene.grab_id())
+
+
+async def start(scene: Scene) -> Any:
+    return await bound(scene, actions.start, await scene.town.code(scene.job))
+
+
+async def arrive(scene: Scene) -> Any:
+    scene.town.clock.advance(seconds=1)
+    await scene.town.fix(scene.tech, scene.job.visit_point)
+    return await bound(scene, actions.arrive)
+
+
+async def ask_help(scene: Scene) -> Any:
+    async def verb(tx: Any) -> Any:
+        job = await orders.lock_for_customer(tx, HOMESERVICE, scene.job.order.id, scene.job.order.customer_id)
+        return await actions.ask_help(tx, job, By(Role.CUSTOMER, job.order.customer_id))
+
+    return await scene.town.db.run(verb)
+
+
+def decide(scene: Scene, *, saved: bool) -> Awaitable[Any]:
+    return run(scene, actions.decide_cancel, scene.job.order.id, "acc_staff", saved=saved, note="talked")
+
+
+def judge(scene: Scene, outcome: str) -> Awaitable[Any]:
+    return run(scene, actions.decide_rejection, scene.job.order.id, "acc_staff", outcome=outcome, note="talked")
+
+
+VERBS: dict[str, Callable[[Scene], Awaitable[Any]]] = {
+    "grab": lambda s: run(s, actions.grab, s.job.order.call_id, s.other.id),
+    "withdraw": lambda s: run(s, actions.withdraw, s.job.order.call_id, s.tech.id),
+    "choose": choose,
+    "pay": lambda s: own(s, actions.pay, "wallet"),
+    "cancel": lambda s: own(s, actions.cancel, "changed my mind"),
+    "reschedule": lambda s: own(s, actions.reschedule, s.town.clock.now() + timedelta(hours=5)),
+    "accept": lambda s: bound(s, actions.accept),
+    "reject": lambda s: bound(s, actions.reject, "ill"),
+    "depart": lambda s: bound(s, actions.depart),
+    "arrive": arrive,
+    "start": start,
+    "end": lambda s: own(s, actions.end),
+    "confirm_left": lambda s: own(s, actions.confirm_left),
+    "leave": lambda s: bound(s, actions.leave),
+    "save": lambda s: decide(s, saved=True),
+    "drop": lambda s: decide(s, saved=False),
+    "agree": lambda s: judge(s, "technician_agreed"),
+    "give_up": lambda s: judge(s, "cancel"),
+    "ask_help": ask_help,
+    "share": lambda s: own(s, sharing.share),
+}
+
+NO = "invalid_state"
+STRANGER = dict.fromkeys(("accept", "reject", "depart", "arrive", "start", "leave"), "not_found")
+ANSWERED = {"accept": "already_answered", "reject": "already_answered"}
+HELD = {"withdraw": "locked", "grab": "order_gone"}
+LOST = {"withdraw": "offer_closed", "grab": "order_gone"}
+
+EXPECTED: dict[str, dict[str, str]] = {
+    "in_pool": STRANGER
+    | {"grab": "has_candidates", "withdraw": "offer_closed", "cancel": "cancelled", "reschedule": "in_pool"},
+    "has_candidates": STRANGER
+    | {
+        "grab": "has_candidates",
+        "withdraw": "in_pool",
+        "choose": "pending_payment",
+        "cancel": "cancelled",
+        "reschedule": "in_pool",
+    },
+    "pending_payment": HELD | {"choose": "=", "pay": "paid", "cancel": "cancel_requested"},
+    "paid": HELD
+    | {
+        "pay": "=",
+        "cancel": "cancel_requested",
+        "accept": "accepted",
+        "reject": "rejected",
+        "ask_help": "paid",
+        "share": "paid",
+    },
+    "accepted": HELD
+    | ANSWERED
+    | {
+        "accept": "=",
+        "cancel": "cancel_requested",
+        "depart": "departed",
+        "ask_help": "accepted",
+        "share": "accepted",
+    },
+    "rejected": HELD
+    | ANSWERED
+    | {
+        "reject": "=",
+        "cancel": "cancel_requested",
+        "agree": "accepted",
+        "give_up": "cancel_requested",
+        "ask_help": "rejected",
+        "share": "rejected",
+    },
+    "cancel_requested": HELD | ANSWERED | {"cancel": "=", "save": "paid", "drop": "cancelled"},
+    "departed": HELD | ANSWERED | {"depart": "=", "arrive": "arrived", "ask_help": "departed", "share": "departed"},
+    "arrived": HELD | ANSWERED | {"arrive": "=", "start": "in_service", "ask_help": "arrived", "share": "arrived"},
+    "in_service": HELD | ANSWERED | {"end": "service_ended", "ask_help": "in_service", "share": "in_service"},
+    "service_ended": HELD
+    | ANSWERED
+    | {
+        "end": "=",
+        "confirm_left": "leave_confirmed",
+        "leave": "not_confirmed",
+        "ask_help": "service_ended",
+        "share": "service_ended",
+    },
+    "leave_confirmed": HELD
+    | ANSWERED
+    | {"confirm_left": "=", "leave": "completed", "ask_help": "leave_confirmed", "share": "leave_confirmed"},
+    "completed": HELD | {"leave": "="},
+    "cancelled": LOST,
+}
+
+
+async def scene_in(town: Town, status: str) -> Scene:
+    other = await town.technician(metres=900)
+    job, tech = await town.in_status(status)
+    return Scene(town, job, tech, other)
+
+
+async def outcome(scene: Scene, verb: str) -> str:
+    """The error code, "=" when nothing changed, or the status after."""
+    before = await scene.town.job(scene.job)
+    try:
+        await VERBS[verb](scene)
+    except HubError as refused:
+        assert await scene.town.job(scene.job) == before, f"{verb} was refused and changed the order"
+        return refused.code
+    after = await scene.town.job(scene.job)
+    if after.order.version == before.order.version:
+        assert after == before
+        return after.order.status if verb == "share" else "="
+    return after.order.status
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_every_verb_in_every_status(town: Town, status: str) -> None:
+    expected = {verb: EXPECTED[status].get(verb, NO) for verb in VERBS}
+    scene = await scene_in(town, status)
+    found: dict[str, str] = {}
+    for verb in VERBS:
+        found[verb] = await outcome(scene, verb)
+        if found[verb] in STATUSES and verb != "share":
+            scene = await scene_in(town, status)
+    assert found == expected
+    assert await town.faults() == []
+
+
+async def test_a_used_code_cannot_start_a_second_time(town: Town) -> None:
+    job, tech = await town.in_status("arrived")
+    code = await town.code(job)
+    await town.by_worker(actions.start, job, tech, code)
+    with pytest.raises(HubError) as refused:
+        await town.by_worker(actions.start, job, tech, code)
+    assert refused.value.code == "code_used"
+
+
+def test_the_expectation_covers_every_status() -> None:
+    assert EXPECTED.keys() == set(STATUSES)
+
+
+def test_every_edge_of_the_table_is_reached_by_some_test_verb_or_timer() -> None:
+    by_time_or_money = {
+        "lose_candidates", "push_again", "raise_no_grab", "ask_choice", "near_start", "fail_payment", "unbind",
+        "pay_late", "return_money", "miss_answer", "miss_departure", "time_up", "miss_confirmation", "ask_cancel",
+    }  # fmt: skip
+    assert set(MACHINE.verbs) == (VERBS.keys() - {"share"}) | by_time_or_money
+
+
+def test_terminal_statuses_absorb() -> None:
+    for (status, _), row in TABLE.items():
+        if status in MACHINE.terminal:
+            assert row.to == (status,)
+
+
+def test_every_status_can_be_reached_and_left() -> None:
+    reached, last = {MACHINE.initial}, set[str]()
+    while reached != last:
+        last = set(reached)
+        reached |= {to for (status, _), row in TABLE.items() if status in last for to in row.to}
+    assert reached == set(STATUSES)
+    stuck = {s for s in STATUSES if not any(status == s and set(row.to) - {s} for (status, _), row in TABLE.items())}
+    assert stuck == MACHINE.terminal
+
+
+def test_timers_and_cases_live_in_known_statuses_only() -> None:
+    assert all(statuses <= set(STATUSES) - MACHINE.terminal for _, statuses in TIMERS.values())
+    assert all(statuses <= set(STATUSES) for statuses in CASES.values())
+
+
+def test_leaving_the_pool_settles_its_cases() -> None:
+    assert cases_left("in_pool", "has_candidates") == ["no_grab"]
+    assert cases_left("has_candidates", "cancelled") == ["no_choice", "pool_expired"]
+    assert cases_left("pending_payment", "paid") == ["no_choice", "pool_expired", "payment_failed"]
+    assert cases_left("in_pool", "in_pool") == []
