@@ -6,8 +6,8 @@ Each step takes the track so far and an outcome, and gives both back; the first 
 `accepted` ends the road. Nothing is thrown away in silence: every fix gets a verdict, and a track that was led
 astray finds back by itself (three consistent fixes move the anchor).
 
-A track belongs to one worker. `seq` and the instant must both grow; a phone that starts counting anew opens a new
-connection, for which the hub calls `new_session`.
+A track belongs to one worker. `seq` and the instant must both grow. A phone that counts from the start again is
+believed at once after `new_session` (it has connected anew), else from its second fix on.
 
 Source    HS-033 (impossible speed, old time), HS-102, HS-205; reference: 0.08 to 0.29 % of real fixes are jumps
 """
@@ -65,7 +65,8 @@ class Track(msgspec.Struct, frozen=True):
 
     `anchor` is the newest believed fix as measured, `pin` where the worker is drawn; they differ while it stands
     still. `last_seq` and `last_at` are the highest in order, whether believed or not. `suspects` are fixes that
-    could not be reached from the anchor but agree with each other.
+    could not be reached from the anchor but agree with each other. `recount` is a fix that was newer but counted
+    lower: the phone may count from the start again.
     """
 
     anchor: Fix | None = None
@@ -74,6 +75,7 @@ class Track(msgspec.Struct, frozen=True):
     last_at: datetime | None = None
     seen_at: datetime | None = None  # our clock at the newest fix in order: the phone is alive
     suspects: tuple[Fix, ...] = ()
+    recount: Fix | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -109,7 +111,7 @@ def advance(track: Track, fix: Fix, now: datetime, rules: Rules = RULES) -> tupl
 
 def new_session(track: Track) -> Track:
     """The worker's phone has connected anew and may count from the start; instants must still grow."""
-    return replace(track, last_seq=-1)
+    return replace(track, last_seq=-1, recount=None)
 
 
 def valid(track: Track, outcome: Outcome, _now: datetime, _rules: Rules) -> tuple[Track, Outcome]:
@@ -134,9 +136,11 @@ def in_order(track: Track, outcome: Outcome, now: datetime, _rules: Rules) -> tu
     if track.last_at is not None:
         if fix.seq == track.last_seq or fix.at == track.last_at:
             return track, _ended(outcome, "duplicate")
-        if fix.seq < track.last_seq or fix.at < track.last_at:
+        if fix.at < track.last_at:
             return track, _ended(outcome, "late", history=True)
-    return replace(track, last_seq=fix.seq, last_at=fix.at, seen_at=now), outcome
+        if fix.seq < track.last_seq and not _counts_anew(track.recount, fix):
+            return replace(track, recount=fix), _ended(outcome, "late", history=True)
+    return replace(track, last_seq=fix.seq, last_at=fix.at, seen_at=now, recount=None), outcome
 
 
 def accurate(track: Track, outcome: Outcome, _now: datetime, rules: Rules) -> tuple[Track, Outcome]:
@@ -172,6 +176,11 @@ PIPELINE: Final[tuple[Step, ...]] = (valid, in_time, in_order, accurate, no_jump
 
 def _ended(outcome: Outcome, verdict: Verdict, *, history: bool = False) -> Outcome:
     return replace(outcome, verdict=verdict, live=False, fence=False, history=history, moved=False)
+
+
+def _counts_anew(recount: Fix | None, fix: Fix) -> bool:
+    """Two fixes in a row, newer than all before and counted lower, are a new count and no delayed message."""
+    return recount is not None and fix.seq > recount.seq and fix.at > recount.at
 
 
 def _reachable(earlier: Fix, later: Fix, rules: Rules) -> bool:
