@@ -1,4 +1,6 @@
-"""Every state × every verb, allowed and refused. The expectation is written here from spec 5.3 and 5.5, not from the code.
+"""Every state × every verb, allowed and refused.
+
+The expectation is written here from spec 5.3 and 5.5, not from the code.
 
 A cell is the next status, an error code, or "=" (a repeat of the last step: answered with the order, nothing changes).
 """

@@ -1,4 +1,4 @@
-"""Every timer of spec part 6, by moving the clock: not before, at its instant, once, and not when it no longer matters."""
+"""Every timer of spec part 6, by moving the clock: not before, at its instant, once, and only while it matters."""
 
 from __future__ import annotations
 
