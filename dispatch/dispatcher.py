@@ -129,7 +129,8 @@ class Dispatcher:
         call = await call_store.read(tx, payload["call_id"])
         if call is None or call.status is not CallStatus.OPEN or call.epoch != payload["epoch"]:
             return
-        await offers.offer_wave(tx, call.id, call.epoch, await self._next(tx, call))
+        near = await self._next(tx, call)
+        await offers.offer_wave(tx, call.id, call.epoch, near, empty_before=payload.get("empty", 0))
 
     async def _next(self, tx: Tx, call: Call) -> list[Near]:
         """The nearest workers for the next wave who are free to be offered it, by index and by record."""

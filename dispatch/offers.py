@@ -15,6 +15,9 @@ from dispatch.store import workers as worker_store
 from storage.base.codec import instant
 from storage.tx import Tx
 
+EMPTY_PAUSE_MAX_S = 20.0
+"""Who becomes eligible meanwhile waits this long for his offer; he sees the call in the pool list at once."""
+
 ROUGH_DEGREES = 2
 """Decimals of a call's place in an offer, about 1 km: no exact address before acceptance (HS-074)."""
 
@@ -28,10 +31,11 @@ class Near:
     fix_at: datetime
 
 
-async def offer_wave(tx: Tx, call_id: str, epoch: int, nearby: Sequence[Near]) -> list[Offer]:
+async def offer_wave(tx: Tx, call_id: str, epoch: int, nearby: Sequence[Near], *, empty_before: int = 0) -> list[Offer]:
     """Offer a call to those of `nearby` who may have it, as the call's next wave.
 
-    The index says where workers are, the locked rows say everything else.
+    The index says where workers are, the locked rows say everything else. `empty_before` waves in a row have found
+    nobody: a pool of calls that everybody near knows must not keep the dispatcher busy.
     Locks   the workers in id order, then the call.
     """
     if nearby:
@@ -49,17 +53,13 @@ async def offer_wave(tx: Tx, call_id: str, epoch: int, nearby: Sequence[Near]) -
     for offer in made:
         tx.tell(_made(call, offer), to=[telling.worker_audience(offer.worker_id)], expires_at=offer.expires_at)
     if made:
-        payload = {"call_id": call.id}
-        tx.schedule(OFFERS_EXPIRE, f"offers:{call.id}:{call.epoch}:{call.wave}", expires_at, payload)
+        tx.schedule(OFFERS_EXPIRE, f"offers:{call.id}:{call.epoch}:{call.wave}", expires_at, {"call_id": call.id})
     if made or call.wave == 1:
         await store.save(tx, call)
         telling.call_changed(tx, call)
-    tx.schedule(
-        WAVE,
-        f"wave:{call.id}",
-        tx.now + timedelta(seconds=call.plan.interval_s),
-        {"call_id": call.id, "epoch": call.epoch},
-    )
+    empty = 0 if made else empty_before + 1
+    payload = {"call_id": call.id, "epoch": call.epoch, "empty": empty}
+    tx.schedule(WAVE, f"wave:{call.id}", tx.now + timedelta(seconds=_pause_s(call, empty)), payload)
     return made
 
 
@@ -75,6 +75,11 @@ async def eligible(tx: Tx, call: Call, nearby: Sequence[Near]) -> list[Standing]
         for standing in await worker_store.standings(tx, call, list(seen))
     ]
     return [found for found in standings if not found.is_offered and why_not(call, found, tx.now) is None]
+
+
+def _pause_s(call: Call, empty: int) -> float:
+    """Until the next wave: the plan's interval, doubled with each empty wave up to EMPTY_PAUSE_MAX_S."""
+    return min(call.plan.interval_s * 2 ** min(empty, 8), max(EMPTY_PAUSE_MAX_S, call.plan.interval_s))
 
 
 def _next_wave(call: Call, distances: Sequence[float]) -> Call:

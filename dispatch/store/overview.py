@@ -85,3 +85,9 @@ async def made_since(tx: Tx, past: timedelta) -> tuple[int, int]:
     )
     assert row is not None  # noqa: S101 - an aggregate has a row
     return row["offers"], row["grabs"]
+
+
+async def offered(tx: Tx, *, limit: int) -> list[str]:
+    """Ids of workers who have an offer to answer."""
+    rows = await tx.fetch("SELECT DISTINCT worker_id FROM offers WHERE state = 'open' LIMIT $1", limit)
+    return [row["worker_id"] for row in rows]

@@ -205,4 +205,3 @@ async def doing(tx: Tx, worker_id: str) -> str:
         worker_id,
     )
     return state
-

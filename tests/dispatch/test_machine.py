@@ -185,7 +185,7 @@ class Pool(RuleBasedStateMachine):
     def everybody_eligible_hears_of_every_open_call(self) -> None:
         """I14, I10: within the plan's waves, whoever may be offered a call has been."""
         for _ in range(3):
-            self.town.clock.advance(seconds=5)
+            self.town.clock.advance(seconds=20)
             self.wait(self.town.fresh(*self.workers))
             self.wait(self.town.run())
         for call in self.calls:

@@ -47,9 +47,20 @@ async def test_who_comes_online_later_is_offered_by_a_later_wave(town: Town) -> 
     await town.call()
     await town.run()
     late = await town.worker()
-    town.clock.advance(seconds=5)
+    town.clock.advance(seconds=10)
     await town.run()
     assert len(await town.heard(f"worker:{late.id}", "offer.made")) == 1
+
+
+async def test_a_call_everybody_knows_is_looked_at_less_and_less_often(town: Town) -> None:
+    call = await town.call()
+    waves = []
+    for second in range(120):
+        before = (await town.runner.drain()) > 0
+        waves += [second] if before else []
+        town.clock.advance(seconds=1)
+    assert waves == [0, 10, 30, 50, 70, 90, 110]
+    assert (await town.state(call)).wave == 1
 
 
 async def test_offers_do_not_give_the_exact_place_away(town: Town) -> None:
@@ -104,7 +115,7 @@ async def test_a_stale_fix_keeps_a_worker_out(town: Town) -> None:
         (told,) = await dispatch.candidates(tx, call.id)
     assert told.reason == "stale_fix"
     await town.fresh(worker)
-    town.clock.advance(seconds=5)
+    town.clock.advance(seconds=10)
     await town.run()
     async with town.db.begin() as tx:
         (told,) = await dispatch.candidates(tx, call.id)
