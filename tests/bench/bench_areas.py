@@ -37,6 +37,7 @@ def run(quick: bool) -> dict[str, float]:
         "first_look_ups_per_s": len(points) / cold_s,
         "look_ups_per_s": len(points) / warm_s,
         "strtree_look_ups_per_s": len(some) / tree_s,
+        "cells_over_strtree": len(points) / warm_s / (len(some) / tree_s),
     }
 
 
