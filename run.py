@@ -81,6 +81,8 @@ def _add_homeservice(commands: argparse._SubParsersAction[argparse.ArgumentParse
     command = line.add_parser("open-region", help="open imported areas with the demo items and prices")
     command.add_argument("codes", nargs="*", help="6-digit codes; all areas when none is given")
     command.set_defaults(command=open_region)
+    command = line.add_parser("seed", help="make the demo town: districts, items, people")
+    command.set_defaults(command=seed_demo)
 
 
 # Settings and engines
@@ -121,6 +123,7 @@ def _with_database(work: Callable[[Database, Settings], Awaitable[int]]) -> int:
 def serve(arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM, then drain and stop in the reverse order of the start."""
     import uvloop  # the loop is for servers only
+
     from hub.process import run_process  # imports everything; commands need not wait for it
 
     settings = _settings()
@@ -211,6 +214,16 @@ def open_region(arguments: argparse.Namespace) -> int:
 
     async def run(db: Database, _settings: Settings) -> int:
         print(f"open: {', '.join(await db.run(open_codes, arguments.codes))}")
+        return 0
+
+    return _with_database(run)
+
+
+def seed_demo(_arguments: argparse.Namespace) -> int:
+    from rest.lines.homeservice.demo import seed
+
+    async def run(db: Database, _settings: Settings) -> int:
+        print("seeded" if await db.run(seed) else "nothing to do")
         return 0
 
     return _with_database(run)
