@@ -79,7 +79,8 @@ async def eligible(tx: Tx, call: Call, nearby: Sequence[Near]) -> list[Standing]
 
 def _pause_s(call: Call, empty: int) -> float:
     """Until the next wave: the plan's interval, doubled with each empty wave up to EMPTY_PAUSE_MAX_S."""
-    return min(call.plan.interval_s * 2 ** min(empty, 8), max(EMPTY_PAUSE_MAX_S, call.plan.interval_s))
+    doubled = call.plan.interval_s * (1 << min(empty, 8))
+    return min(doubled, max(EMPTY_PAUSE_MAX_S, call.plan.interval_s))
 
 
 def _next_wave(call: Call, distances: Sequence[float]) -> Call:

@@ -12,15 +12,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
+from redis.exceptions import RedisError
 
 from chat.cases.deadlines import DEADLINES as CASE_DEADLINES
+from dispatch.dispatcher import Position
+from geo.history import UPKEEP_KIND, HistoryWriter, keep_history
+from geo.lastknown import LastKnown, load_positions
 from hub.areas import LiveAreas
 from hub.bus import Bus
 from hub.drain import drain
 from hub.health import Health
+from hub.ports import PositionSink
 from hub.server import Hub
 from hub.wiring import hub_ports
-from hub.worker import Worker
+from hub.worker import Worker, position_of
 from rest.app import begin_housekeeping, build_app
 from rest.edge import MACHINE
 from rest.edge import deadlines as edge_deadlines
@@ -43,6 +48,7 @@ DEADLINES: Mapping[str, Handler] = {
     **HOMESERVICE_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
+    UPKEEP_KIND: keep_history,
 }
 """Every kind of deadline but those of dispatch, which need the live index and come with the dispatcher."""
 
@@ -103,7 +109,9 @@ class Process:
         self._areas = LiveAreas(db)
         self._quiet = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._sinks: list[Any] = []
+        self._last_known = LastKnown(redis, ttl_s=settings.position_ttl_s, flush_ms=settings.position_flush_ms)
+        self._history = HistoryWriter(db, flush_ms=settings.history_flush_ms)
+        self._sinks: list[PositionSink] = [self._last_known, self._history]
         self._hub = self._build_hub() if "hub" in roles else None
         self._worker = self._build_worker() if "worker" in roles else None
         self._health = Health(
@@ -138,13 +146,25 @@ class Process:
         if self._hub:
             await self._hub.start()
             self._go("hub", self._hub.run())
+            self._go("last_known", self._last_known.run(self._quiet))
+            self._go("history", self._history.run(self._quiet))
         if self._worker:
-            await self._worker.start(())
+            await self._worker.start(await self._positions_in_redis())
             await self._db.run(begin_housekeeping, self._settings)
+            await self._db.run(keep_history, {"keep_days": self._settings.history_keep_days})
             self._go("worker", self._worker.run(self._quiet))
         await self._runner.setup()
         await web.TCPSite(self._runner, self._settings.host, self._settings.port, reuse_port=True).start()
         log("process.started", roles=sorted(self._roles), port=self._settings.port)
+
+    async def _positions_in_redis(self) -> list[Position]:
+        """Newer than the record by up to one flush; an empty or absent Redis only means fewer."""
+        try:
+            known = await load_positions(self._redis)
+        except (RedisError, OSError) as problem:
+            log("last_known.not_read", level="warning", error=problem)
+            return []
+        return [position_of(worker_id, fix) for worker_id, fix in known.items()]
 
     def _go(self, name: str, work: Any) -> None:  # noqa: ANN401 - a coroutine
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -169,6 +189,8 @@ class Process:
         self._quiet.set()
         if self._worker:
             await self._worker.finished()
+        await self._last_known.flush()
+        await self._history.flush()
         for task in reversed(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

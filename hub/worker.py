@@ -60,10 +60,10 @@ class Worker:
         """Hand batches of the relay to a hub of this process at once."""
         self._followers.append(follower)
 
-    async def start(self, last_known: Iterable[Moved]) -> None:
+    async def start(self, last_known: Iterable[Position]) -> None:
         """Take the place in the feed, then know every online worker again."""
         await self.follower.start()
-        count = await self.dispatcher.rebuild(position_of(moved) for moved in last_known)
+        count = await self.dispatcher.rebuild(last_known)
         log("dispatcher.rebuilt", workers=count)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -80,15 +80,14 @@ class Worker:
 
     def accept(self, worker_id: str, fixes: Sequence[Fix]) -> None:
         """A position sink for the hub of this process."""
-        last = fixes[-1]
-        point = last.point
-        self.dispatcher.moved(
-            (worker_id, point.lon, point.lat, last.accuracy_m, last.heading_deg, last.speed_mps, last.at)
-        )
+        self.dispatcher.moved(position_of(worker_id, fixes[-1]))
 
     def _moved_elsewhere(self, moves: Sequence[Moved]) -> None:
         for moved in moves:
-            self.dispatcher.moved(position_of(moved))
+            at = datetime.fromtimestamp(moved.at_ms / 1000, UTC)
+            self.dispatcher.moved(
+                (moved.worker_id, moved.lon, moved.lat, moved.accuracy_m, moved.heading_deg, moved.speed_mps, at)
+            )
 
     def _hand_over(self, batch: Sequence[FeedFact]) -> None:
         for follower in self._followers:
@@ -125,9 +124,9 @@ class Worker:
                 await asyncio.sleep(RETRY_S)
 
 
-def position_of(moved: Moved) -> Position:
-    at = datetime.fromtimestamp(moved.at_ms / 1000, UTC)
-    return (moved.worker_id, moved.lon, moved.lat, moved.accuracy_m, moved.heading_deg, moved.speed_mps, at)
+def position_of(worker_id: str, fix: Fix) -> Position:
+    point = fix.point
+    return (worker_id, point.lon, point.lat, fix.accuracy_m, fix.heading_deg, fix.speed_mps, fix.at)
 
 
 def _both(first: Callable[[list[Moved]], None], second: Callable[[list[Moved]], None]) -> Callable[[list[Moved]], None]:
