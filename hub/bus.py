@@ -7,17 +7,18 @@ and sent by one task, so nobody ever waits for Redis; while it is down, words ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from hub.loops import forever, leave_if_cancelled
 from storage.base.clock import Clock
 from storage.base.ids import new_id
-from storage.base.log import log
 from storage.redis import FEED_CHANNEL, LIVE_CHANNEL
 
-RETRY_S = 1.0
+HEAR_S = 1.0
 FLUSH_S = 0.1
 """Positions are sent in batches this far apart: at most a tenth of the rate at which watchers see them."""
 
@@ -67,40 +68,28 @@ class Bus:
     async def run(self) -> None:
         """Send and hear until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forever("bus.send_failed", self._send))
-            tasks.create_task(self._forever("bus.hear_failed", self._hear))
-
-    async def _forever(self, event: str, work: Callable[[], Any]) -> None:
-        while True:
-            try:
-                await work()
-            except asyncio.CancelledError:
-                raise
-            except Exception as problem:  # noqa: BLE001 - the relay loop: Redis may fail in any way and come back
-                log(event, level="warning", error=problem)
-                await asyncio.sleep(RETRY_S)
+            tasks.create_task(forever("bus.send_failed", self._send))
+            tasks.create_task(forever("bus.hear_failed", self._hear))
 
     async def _send(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(FLUSH_S):
-                    await self._due.wait()
-            except TimeoutError:
-                pass
-            self._due.clear()
-            seq, self._seq = self._seq, None
-            moves, self._moves = self._moves, []
-            if seq is not None:
-                await self._redis.publish(FEED_CHANNEL, str(seq))
-            if moves:
-                await self._redis.publish(LIVE_CHANNEL, msgspec.msgpack.encode(_Batch(self._name, moves)))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await self._due.wait()
+        self._due.clear()
+        seq, self._seq = self._seq, None
+        moves, self._moves = self._moves, []
+        if seq is not None:
+            await self._redis.publish(FEED_CHANNEL, str(seq))
+        if moves:
+            await self._redis.publish(LIVE_CHANNEL, msgspec.msgpack.encode(_Batch(self._name, moves)))
 
     async def _hear(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(FEED_CHANNEL, LIVE_CHANNEL)
             self.on_feed()  # whatever was said while we were deaf
             while True:
-                message = await pubsub.get_message(timeout=RETRY_S)
+                leave_if_cancelled()
+                message = await pubsub.get_message(timeout=HEAR_S)
                 if message is not None:
                     self._heard(message["channel"], message["data"])
 

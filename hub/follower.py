@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from hub.loops import forever
 from storage import outbox
 from storage.base.log import log
 from storage.outbox import FeedFact
@@ -17,7 +18,6 @@ from storage.postgres import Database
 
 POLL_S = 0.25
 BATCH_MAX = 500
-RETRY_S = 1.0
 
 
 class Follower:
@@ -58,15 +58,13 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled. A database outage is waited out."""
-        while True:
-            try:
-                if not await self.catch_up():
-                    await self._rest()
-            except asyncio.CancelledError:
-                raise
-            except Exception as problem:  # noqa: BLE001 - the relay loop: whatever it was, facts wait in the feed
-                log("feed.follow_failed", level="warning", error=problem, seq=self.seq)
-                await asyncio.sleep(RETRY_S)
+        await forever("feed.follow_failed", self._follow)
+
+    async def _follow(self) -> None:
+        if not await self.catch_up():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._woken.wait()
 
     async def catch_up(self) -> bool:
         """Read and deliver one batch; whether there may be more."""
@@ -93,8 +91,3 @@ class Follower:
             if fact.seq > self.seq:
                 self.seq = fact.seq
                 self._deliver(fact)
-
-    async def _rest(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._poll_s):
-                await self._woken.wait()

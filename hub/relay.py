@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub import metrics
+from hub.loops import forever
 from storage import outbox
-from storage.base.log import log
 from storage.base.settings import Settings
 from storage.outbox import FeedFact
 from storage.postgres import Database
@@ -31,7 +31,6 @@ LOCK_KEY = 0x6669656C64687562
 """'fieldhub' in ASCII: the advisory lock of the relay, one for each database."""
 
 STANDBY_S = 1.0
-RETRY_S = 0.5
 SWEEP_S = 60.0
 
 HandOver = Callable[[Sequence[FeedFact]], None]
@@ -59,17 +58,13 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until cancelled; stand by while another relay holds the lock."""
-        while True:
-            try:
-                async with self._db.pool.acquire() as connection:
-                    if await self._lead(connection):
-                        continue
-                await asyncio.sleep(STANDBY_S)
-            except asyncio.CancelledError:
-                raise
-            except Exception as problem:  # noqa: BLE001 - the relay loop: facts wait in the outbox meanwhile
-                log("relay.failed", level="warning", error=problem)
-                await asyncio.sleep(RETRY_S)
+        await forever("relay.failed", self._serve)
+
+    async def _serve(self) -> None:
+        async with self._db.pool.acquire() as connection:
+            if await self._lead(connection):
+                return
+        await asyncio.sleep(STANDBY_S)
 
     async def _lead(self, connection: Any) -> bool:  # noqa: ANN401 - asyncpg has no types
         """Hold the lock and relay; False when somebody else has it."""
