@@ -1,0 +1,157 @@
+"""One request from a socket: find it, limit it, read it, run it, and answer in one shape whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from hub import metrics
+from hub.limits import Limiter, Rate
+from hub.members import Member, Principal
+from hub.registry import Registry, Request
+from hub.services import Services
+from rest.edge.errors import BodyTooLarge
+from rest.edge.request_ids import request_id_of
+from storage.base import codec
+from storage.base.clock import Clock
+from storage.base.errors import Busy, Denied, HubError, Malformed, NotFound
+from storage.base.log import log, request_id
+
+DEPTH_MAX = 16
+"""Deeper JSON is nobody's request; the same bound as over HTTP."""
+
+INTERNAL = {"code": "internal", "detail": "Something went wrong on our side.", "retry": True}
+
+UNKNOWN_RATE = Rate(burst=20, per_s=2)
+"""Names we do not know share one bucket, so that trying names is slow."""
+
+
+class UnknownEvent(NotFound):
+    """There is no such request in this namespace."""
+
+    code = "unknown_event"
+
+
+class TimedOut(Busy):
+    """This took too long; look at the state before you try again."""
+
+    code = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a handler knows beside its body."""
+
+    member: Member
+    services: Services
+    now: datetime
+    request_id: str
+
+    @property
+    def principal(self) -> Principal:
+        return self.member.principal
+
+    @property
+    def worker_id(self) -> str:
+        """The worker of a `/worker` socket. Raises Denied where there is none."""
+        if self.principal.worker_id is None:
+            raise Denied
+        return self.principal.worker_id
+
+
+class Answerer:
+    """Answers requests by the registry's table."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        services: Services,
+        limiter: Limiter,
+        *,
+        payload_bytes_max: int,
+        timeout_s: float,
+    ) -> None:
+        self._registry = registry
+        self._services = services
+        self._limiter = limiter
+        self._clock: Clock = services.db.clock
+        self._payload_bytes_max = payload_bytes_max
+        self._timeout_s = timeout_s
+        self.in_flight = 0
+
+    async def answer(self, member: Member, event: str, args: Sequence[object], *, size: int) -> dict[str, Any]:
+        """The ack: `{"ok": true, …}` or `{"error": {code, detail, retry, …}}`."""
+        now = self._clock.now()
+        ask = Ask(member, self._services, now, request_id_of(None, now))
+        before = request_id.set(ask.request_id)
+        self.in_flight += 1
+        try:
+            given = await self._run(ask, event, args, size)
+            answer: dict[str, Any] = codec.loads(codec.dumps(given))
+        except HubError as refusal:
+            answer = {"error": refusal.as_dict()}
+        except Exception as problem:  # noqa: BLE001 - the socket loop: every request gets its answer
+            log("socket.request_failed", level="error", error=problem, namespace=member.namespace, name=event[:64])
+            answer = {"error": {**INTERNAL, "request_id": ask.request_id}}
+        finally:
+            self.in_flight -= 1
+            request_id.reset(before)
+        error = answer.get("error")
+        metrics.REQUESTS.labels(member.namespace, self._label(member, event), error["code"] if error else "ok").inc()
+        return answer
+
+    async def _run(self, ask: Ask, event: str, args: Sequence[object], size: int) -> msgspec.Struct:
+        request = self._registry.requests.get((ask.member.namespace, event))
+        if request is None:
+            self._limiter.check(ask.principal.name, "unknown", UNKNOWN_RATE)
+            raise UnknownEvent(event=event[:64])
+        self._limiter.check(f"{request.namespace} {ask.principal.name}", event, request.rate)
+        if size > self._payload_bytes_max:
+            raise BodyTooLarge(bytes_max=self._payload_bytes_max)
+        if request.roles and not ask.principal.has_any(request.roles):
+            raise Denied
+        body = read(request, args)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await request.handler(ask, body)
+        except TimeoutError as problem:
+            raise TimedOut from problem
+
+    def _label(self, member: Member, event: str) -> str:
+        """Names from the wire never become metric labels."""
+        return event if (member.namespace, event) in self._registry.requests else "unknown"
+
+
+def read(request: Request, args: Sequence[object]) -> Any:  # noqa: ANN401 - the type is the request's
+    """The typed body of a request. Raises Malformed."""
+    if len(args) > 1:
+        raise Malformed("A request takes one argument.")
+    body = args[0] if args and args[0] is not None else {}
+    _check_plain(body, DEPTH_MAX)
+    if request.shapes:
+        return body
+    try:
+        return msgspec.convert(body, request.request)
+    except msgspec.ValidationError as fault:
+        raise Malformed(str(fault)) from None
+
+
+def _check_plain(value: object, depth: int) -> None:
+    """Refuse what JSON text of ours never holds: binary, NUL, numbers without a value, endless nesting."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            raise Malformed(f"Nested deeper than {DEPTH_MAX} levels.")
+        for part in [*value, *value.values()] if isinstance(value, dict) else value:
+            _check_plain(part, depth - 1)
+    elif isinstance(value, str) and "\x00" in value:
+        raise Malformed("Text must not contain NUL.")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Malformed("Numbers must be finite.")
+    elif isinstance(value, bytes | bytearray):
+        raise Malformed("Binary is not accepted here.")

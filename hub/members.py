@@ -1,0 +1,89 @@
+"""Who is connected, as whom, and what they may hear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from geo.datum import Crs
+from hub.emitter import Link
+from hub.outbound import Frame
+
+WORKER, CUSTOMER, DESK = "/worker", "/customer", "/desk"
+"""One namespace per app."""
+
+SHARE_ROLE = "share"
+"""The role of a visitor who holds a share link; no account has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Whoever is behind a socket. A share link has no account and opens one order."""
+
+    account_id: str
+    session_id: str
+    roles: frozenset[str]
+    expires_at: datetime
+    crs: Crs = "wgs84"
+    worker_id: str | None = None
+    order_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Whose rate limits count: the account, or the order a share link opens."""
+        return self.account_id or f"share:{self.order_id}"
+
+    def has_any(self, roles: tuple[str, ...]) -> bool:
+        return not self.roles.isdisjoint(roles)
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One admitted link. `buffered` holds facts while the gap before them is still being read; None means live."""
+
+    link: Link
+    principal: Principal
+    since: int | None = None
+    epoch: str | None = None
+    share: str | None = None
+    audiences: set[str] = field(default_factory=set)
+    watching: set[str] = field(default_factory=set)
+    buffered: list[tuple[int, Frame]] | None = field(default_factory=list)
+    is_present: bool = False
+    is_closing: bool = False
+
+    @property
+    def namespace(self) -> str:
+        return self.link.namespace
+
+
+class Audiences:
+    """Audience name to members: the only answer to "who hears this"."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, dict[Member, None]] = {}
+
+    def join(self, member: Member, audience: str) -> None:
+        member.audiences.add(audience)
+        self._members.setdefault(audience, {})[member] = None
+
+    def leave(self, member: Member, audience: str) -> None:
+        member.audiences.discard(audience)
+        listeners = self._members.get(audience)
+        if listeners is not None:
+            listeners.pop(member, None)
+            if not listeners:
+                del self._members[audience]
+
+    def drop(self, member: Member) -> None:
+        """The member hears nothing more."""
+        for audience in tuple(member.audiences):
+            self.leave(member, audience)
+
+    def listeners(self, audiences: Iterable[str]) -> list[Member]:
+        """Everybody in any of these, each once."""
+        found: dict[Member, None] = {}
+        for audience in audiences:
+            found.update(self._members.get(audience, {}))
+        return list(found)

@@ -1,0 +1,58 @@
+"""What the hub needs from below, as types. `hub.wiring` fills them from rest, dispatch and geo."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from geo.point import Point
+from geo.positions import Fix
+from hub.bus import Moved
+from rest.edge.actors import Gate
+from storage.postgres import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """What tracking must know of an order. `tracked_since`: the instant of departure while the trip is on."""
+
+    order_id: str
+    customer_id: str
+    worker_id: str | None
+    version: int
+    tracked_since: datetime | None
+    destination: Point | None
+
+
+Verb = Callable[[Database, Any, Any], Awaitable[Mapping[str, Any]]]
+"""A business verb behind a request: (db, principal, body) → fields of the ack. Opens its own transaction."""
+
+
+class PositionSink(Protocol):
+    """Takes accepted fixes: the live index, last-known positions. Must not wait; flushing is its own."""
+
+    def accept(self, worker_id: str, fixes: Sequence[Fix]) -> None: ...
+
+
+class HistorySink(Protocol):
+    """Takes every fix worth a row, also those that came too late to be shown."""
+
+    def accept(self, worker_id: str, fixes: Sequence[Fix], *, is_late: bool = False) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything the hub calls down into."""
+
+    gate: Gate
+    worker_id_of: Callable[[str], Awaitable[str | None]]  # account → worker
+    open_share: Callable[[str], Awaitable[str]]  # token of a share link → order id; raises NotFound when it is dead
+    view_order: Callable[[str], Awaitable[OrderView]]  # order id → view; raises NotFound
+    verbs: Mapping[str, Verb]
+    on_silent: Callable[[str], Awaitable[None]]  # worker id: no socket and no fix for longer than the lease
+    last_known: Callable[[str], Awaitable[Moved | None]]  # worker id → last position, of any hub or HTTP
+    area_of: Callable[[Point], str | None] = lambda _point: None
+    sinks: Sequence[PositionSink] = field(default_factory=tuple)
+    history: HistorySink | None = None
