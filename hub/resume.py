@@ -1,0 +1,150 @@
+"""How a socket joins the feed without a gap, a repeat or a reordering.
+
+The member is in its audiences, buffering, before anything is read. Then the head and the gap are read in one snapshot.
+What was handed out before the member joined is committed, so the snapshot has it; what is handed out later is in its
+buffer. So: `ready`, the gap up to the head of the snapshot, the buffer above that head, live. The last three happen
+without a pause between them.
+
+When the gap cannot be replayed whole it is not replayed at all: `resync` tells the client to read its state over REST
+and go on from the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from hub import metrics
+from hub.delivery import Delivery, fact_frame
+from hub.emitter import event_frame
+from hub.members import Member
+from hub.outbound import Frame
+from storage import outbox
+from storage.base import codec
+from storage.base.settings import Settings
+from storage.outbox import FeedFact, FeedHead
+from storage.postgres import Database
+from storage.tx import Tx
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`ready`: the socket is in. `recovered`: everything since your `since` follows; false on a first connect too."""
+
+    epoch: str
+    seq: int
+    recovered: bool
+    server_time: str
+    limits: dict[str, int]
+    account_id: str = ""
+    worker_id: str | None = None
+    order_id: str | None = None
+
+
+class Resync(msgspec.Struct, frozen=True):
+    """`resync`: what you missed cannot be replayed (epoch, too_old, too_many, ahead). Read your state over REST, then
+    go on: facts above `seq` follow on this socket."""
+
+    reason: str
+    seq: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a member missed: `facts` in order, or the `reason` why not."""
+
+    head: FeedHead
+    facts: tuple[FeedFact, ...] = ()
+    reason: str | None = None
+
+
+def refusal(head: FeedHead, *, since: int, epoch: str | None) -> str | None:
+    """Why the gap above `since` cannot be replayed; None when it can, as far as the head tells."""
+    if epoch is not None and epoch != head.epoch:
+        return "epoch"
+    if since > head.last_seq:
+        return "ahead"
+    if since < head.floor_seq:
+        return "too_old"
+    return None
+
+
+async def read_gap(tx: Tx, audiences: list[str], *, since: int | None, epoch: str | None, gap_max: int) -> Gap:
+    """The head and what lies between `since` and it. The transaction must have one snapshot."""
+    head = await outbox.head(tx)
+    if since is None:
+        return Gap(head)
+    reason = refusal(head, since=since, epoch=epoch)
+    if reason is not None or since == head.last_seq:
+        return Gap(head, reason=reason)
+    facts = await outbox.gap(tx, audiences, since=since, upto=head.last_seq, limit=gap_max + 1)
+    if len(facts) > gap_max:
+        return Gap(head, reason="too_many")
+    return Gap(head, tuple(facts))
+
+
+class Resumer:
+    """Brings members from buffering to live."""
+
+    def __init__(self, db: Database, delivery: Delivery, settings: Settings) -> None:
+        self._db = db
+        self._delivery = delivery
+        self._settings = settings
+
+    async def join(self, member: Member) -> None:
+        """Say `ready`, replay what was missed, go live."""
+        gap = await self._read(member)
+        self._say_ready(member, gap)
+        for fact in gap.facts:
+            if not await self._send(member, fact_frame(fact, member.namespace, member.principal.crs)):
+                return
+        while member.buffered:
+            seq, frame = member.buffered.pop(0)
+            if seq > gap.head.last_seq and not await self._send(member, frame):
+                return
+        member.buffered = None  # nothing was awaited since the buffer was seen empty
+
+    async def _send(self, member: Member, frame: Frame) -> bool:
+        """Send at the pace of the reader; False when the socket has gone or does not read at all."""
+        if not await member.link.has_room():
+            self._delivery.give_up(member)
+        if member.is_closing:
+            return False
+        self._delivery.send(member, frame)
+        return not member.is_closing
+
+    async def _read(self, member: Member) -> Gap:
+        async with self._db.begin() as tx:
+            # One snapshot for both reads: the floor may not rise between them.
+            await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return await read_gap(
+                tx,
+                sorted(member.audiences),
+                since=member.since,
+                epoch=member.epoch,
+                gap_max=self._settings.feed_gap_max,
+            )
+
+    def _say_ready(self, member: Member, gap: Gap) -> None:
+        principal, head = member.principal, gap.head
+        recovered = member.since is not None and gap.reason is None
+        ready = Ready(
+            epoch=head.epoch,
+            seq=head.last_seq,
+            recovered=recovered,
+            server_time=codec.instant(self._db.clock.now()),
+            limits={"payload_bytes_max": self._settings.socket_payload_bytes_max},
+            account_id=principal.account_id,
+            worker_id=principal.worker_id,
+            order_id=principal.order_id,
+        )
+        self._delivery.send(member, event_frame(member.namespace, "ready", codec.dumps(_told(ready))))
+        if gap.reason is not None:
+            resync = codec.dumps(Resync(gap.reason, head.last_seq, head.epoch))
+            self._delivery.send(member, event_frame(member.namespace, "resync", resync))
+        metrics.REPLAYS.labels(gap.reason or ("replayed" if recovered else "fresh")).inc()
+
+
+def _told(ready: Ready) -> dict[str, object]:
+    return {name: value for name, value in msgspec.structs.asdict(ready).items() if value is not None}
