@@ -1,0 +1,207 @@
+"""Who sees a worker move: the customer of the order and whoever holds its share link, only while the trip is on.
+
+A small table of the watched orders. It learns of departures and ends from `order.changed` and `tracking.ended`, and
+from one read when a watcher comes; versions decide which of the two is newer. The table is switched before sockets hear
+the fact, in the same step, so a client never gets a position before it hears of the departure or after
+`tracking.ended`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from geo.eta import eta_s
+
+from geo.datum import Crs, from_wgs84
+from geo.distance import haversine_m
+from geo.point import Point
+from hub import metrics
+from hub.bus import Moved
+from hub.emitter import event_frame
+from hub.members import Member
+from hub.outbound import Frame, Put
+from hub.ports import OrderView
+from storage.base import codec
+from storage.base.clock import Clock
+from storage.outbox import FeedFact
+
+EVERY = timedelta(seconds=1)
+"""A watcher gets at most one position a second; the latest wins."""
+
+TRACKED_STATUSES = frozenset({"departed"})
+"""HS-205, HS-206: shown from departure until arrival."""
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """`position`: where the worker of your order is. Degrees in your coordinate system; straight-line metres; `age_ms`
+    is how old the fix was when this was sent."""
+
+    order_id: str
+    worker_id: str
+    lat: float
+    lon: float
+    heading_deg: float | None
+    speed_mps: float | None
+    accuracy_m: float | None
+    at: str
+    age_ms: int
+    distance_m: int | None
+    eta_s: int | None
+
+
+@dataclass(slots=True, eq=False)
+class Trip:
+    """One watched order. `tracked_since` is set while its worker may be seen."""
+
+    order_id: str
+    version: int = -1
+    worker_id: str | None = None
+    tracked_since: datetime | None = None
+    destination: Point | None = None
+    watchers: dict[Member, None] = field(default_factory=dict)
+    expected: int = 0  # watchers on their way: the row must outlive the read
+    last: Moved | None = None
+    sent_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return f"position {self.order_id}"
+
+
+class Watching:
+    """The watched orders of this hub."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._trips: dict[str, Trip] = {}
+        self._of_worker: dict[str, dict[Trip, None]] = {}
+        self._unsent: dict[Trip, None] = {}
+
+    async def watch(self, member: Member, order_id: str, read: Callable[[], Any]) -> Trip:
+        """Show the order to this member. `read` gives the OrderView or raises: not yours, not there.
+
+        The row exists before the read, so that a fact told meanwhile is not lost.
+        """
+        trip = self._trips.setdefault(order_id, Trip(order_id))
+        trip.expected += 1
+        try:
+            view: OrderView = await read()
+            trip.watchers[member] = None
+        finally:
+            trip.expected -= 1
+            self._forget_unwatched(trip)
+        trip.destination = view.destination
+        if view.version >= trip.version:
+            self._set(trip, view.version, view.worker_id, view.tracked_since)
+        return trip
+
+    def unwatch(self, member: Member, order_id: str) -> None:
+        trip = self._trips.get(order_id)
+        if trip is not None:
+            trip.watchers.pop(member, None)
+            self._forget_unwatched(trip)
+
+    def order_changed(self, fact: FeedFact, body: dict[str, Any]) -> None:
+        """An order took a step."""
+        trip = self._trips.get(body["order_id"])
+        if trip is None or body["version"] <= trip.version:
+            return
+        tracked_since = fact.at if body["status"] in TRACKED_STATUSES else None
+        if tracked_since and trip.tracked_since and trip.worker_id == body["worker_id"]:
+            tracked_since = trip.tracked_since  # a step within the trip
+        self._set(trip, body["version"], body["worker_id"], tracked_since)
+
+    def tracking_ended(self, _fact: FeedFact, body: dict[str, Any]) -> None:
+        """The trip is over, whatever else happens to the order."""
+        trip = self._trips.get(body["order_id"])
+        if trip is not None:
+            self._set(trip, trip.version, trip.worker_id, None)
+
+    def moved(self, move: Moved) -> None:
+        """A worker moved: show it to whoever may see it now."""
+        for trip in self._of_worker.get(move.worker_id, ()):
+            if self.remember(trip, move):
+                self._unsent[trip] = None
+        self.flush()
+
+    def remember(self, trip: Trip, move: Moved) -> bool:
+        """Keep the move as the trip's latest; False when it is not of this trip: too early, too old, not on."""
+        if trip.tracked_since is None or move.at_ms < trip.tracked_since.timestamp() * 1000:
+            return False
+        if trip.last is not None and move.at_ms < trip.last.at_ms:
+            return False
+        trip.last = move
+        return True
+
+    def flush(self) -> None:
+        """Send what is due; the rest waits for its second."""
+        now = self._clock.now()
+        for trip in [trip for trip in self._unsent if trip.sent_at is None or now - trip.sent_at >= EVERY]:
+            del self._unsent[trip]
+            trip.sent_at = now
+            self._send(trip, trip.watchers)
+
+    def position(self, trip: Trip, crs: Crs) -> Position | None:
+        """What a watcher may see of this trip now."""
+        move = trip.last
+        if move is None or trip.tracked_since is None:
+            return None
+        here = Point(move.lon, move.lat)
+        shown = from_wgs84(here, crs)
+        distance_m = None if trip.destination is None else haversine_m(here, trip.destination)
+        at = datetime.fromtimestamp(move.at_ms / 1000, UTC)
+        return Position(
+            order_id=trip.order_id,
+            worker_id=move.worker_id,
+            lat=round(shown.lat, 6),
+            lon=round(shown.lon, 6),
+            heading_deg=move.heading_deg,
+            speed_mps=move.speed_mps,
+            accuracy_m=move.accuracy_m,
+            at=codec.instant(at),
+            age_ms=max(0, round((self._clock.now() - at).total_seconds() * 1000)),
+            distance_m=None if distance_m is None else round(distance_m),
+            eta_s=None if distance_m is None else round(eta_s(distance_m, move.speed_mps)),
+        )
+
+    def _send(self, trip: Trip, members: dict[Member, None]) -> None:
+        frames: dict[tuple[str, Crs], Frame] = {}
+        for member in members:
+            if member.buffered is not None:
+                continue  # not ready yet; the next one reaches it
+            key = (member.namespace, member.principal.crs)
+            if key not in frames:
+                frames[key] = event_frame(key[0], "position", codec.dumps(self.position(trip, key[1])))
+            if member.link.send_live(trip.key, frames[key]) is Put.DROPPED:
+                metrics.SEND_DROPS.labels("live").inc()
+
+    def _set(self, trip: Trip, version: int, worker_id: str | None, tracked_since: datetime | None) -> None:
+        trip.version = version
+        if trip.worker_id != worker_id or tracked_since is None:
+            trip.last = trip.sent_at = None
+            self._unsent.pop(trip, None)
+            for member in trip.watchers:
+                member.link.forget_live(trip.key)
+        trip.tracked_since = tracked_since
+        if trip.worker_id != worker_id:
+            self._unlink(trip)
+            trip.worker_id = worker_id
+        if worker_id is not None:
+            self._of_worker.setdefault(worker_id, {})[trip] = None
+
+    def _unlink(self, trip: Trip) -> None:
+        trips = self._of_worker.get(trip.worker_id or "")
+        if trips is not None:
+            trips.pop(trip, None)
+            if not trips:
+                del self._of_worker[trip.worker_id or ""]
+
+    def _forget_unwatched(self, trip: Trip) -> None:
+        if not trip.watchers and not trip.expected:
+            self._trips.pop(trip.order_id, None)
+            self._unsent.pop(trip, None)
+            self._unlink(trip)
