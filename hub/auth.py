@@ -1,0 +1,120 @@
+"""Who may open a socket in which app, and what it then hears.
+
+The token comes in Socket.IO's `auth` only: never in a query (it would be logged) and never in a cookie (any page could
+send it). Everything that is not a clear yes is a no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from hub.members import CUSTOMER, DESK, SHARE_ROLE, WORKER, Principal
+from hub.ports import Ports
+from rest.edge.actors import Actor
+from rest.people.facts import session_audience
+from storage.base.errors import Denied, Malformed, Unauthorized
+
+ROLES: Mapping[str, tuple[str, ...]] = {
+    WORKER: ("technician",),
+    CUSTOMER: ("user",),
+    DESK: ("support", "ops", "admin", "finance"),
+}
+"""Any one of these roles opens the app. `/worker` needs a worker row besides."""
+
+TOKEN_LENGTH_MAX = 4_096
+
+SHARE_CHECK = timedelta(seconds=30)
+"""A share link is looked at again this often: it may have been taken back, or its order closed."""
+
+
+class ConnectAuth(msgspec.Struct, frozen=True):
+    """Socket.IO `auth`. `since` is the highest `seq` you have, `epoch` the one it belongs to. `share` opens one order
+    in /customer without signing in. Fields we do not know are left alone: client libraries add their own."""
+
+    token: str | None = None
+    share: str | None = None
+    since: int | None = None
+    epoch: str | None = None
+    crs: Literal["wgs84", "gcj02"] = "wgs84"
+
+
+class NoWorker(Denied):
+    """This account is not a worker."""
+
+    code = "not_a_worker"
+
+
+class OtherSession(Denied):
+    """A socket is refreshed by the session that opened it."""
+
+    code = "other_session"
+
+
+async def identify(ports: Ports, namespace: str, auth: ConnectAuth, now: datetime) -> Principal:
+    """The principal behind `auth` in this namespace. Raises Unauthorized, Denied, NotFound."""
+    if auth.share is not None and auth.token is None:
+        return await _visitor(ports, namespace, auth, now)
+    if not auth.token or len(auth.token) > TOKEN_LENGTH_MAX:
+        raise Unauthorized
+    actor = await ports.gate.admit(auth.token)
+    return await principal_of(ports, namespace, actor, auth)
+
+
+async def principal_of(ports: Ports, namespace: str, actor: Actor, auth: ConnectAuth) -> Principal:
+    """What this account is in this namespace. Raises Denied."""
+    if not actor.has_any(ROLES[namespace]):
+        raise Denied
+    worker_id = None
+    if namespace == WORKER:
+        worker_id = await ports.worker_id_of(actor.account_id)
+        if worker_id is None:
+            raise NoWorker
+    return Principal(
+        account_id=actor.account_id,
+        session_id=actor.session_id,
+        roles=actor.roles,
+        expires_at=actor.expires_at,
+        crs=auth.crs,
+        worker_id=worker_id,
+    )
+
+
+async def _visitor(ports: Ports, namespace: str, auth: ConnectAuth, now: datetime) -> Principal:
+    if namespace != CUSTOMER or not auth.share or len(auth.share) > TOKEN_LENGTH_MAX:
+        raise Denied
+    order_id = await ports.open_share(auth.share)
+    return Principal(
+        account_id="",
+        session_id="",
+        roles=frozenset({SHARE_ROLE}),
+        expires_at=now + SHARE_CHECK,
+        crs=auth.crs,
+        order_id=order_id,
+    )
+
+
+def read_auth(value: object) -> ConnectAuth:
+    """Raises Malformed."""
+    try:
+        auth = msgspec.convert({} if value is None else value, ConnectAuth)
+    except msgspec.ValidationError as fault:
+        raise Malformed(str(fault)) from None
+    if auth.since is not None and auth.since < 0:
+        raise Malformed("`since` counts from 0.")
+    return auth
+
+
+def audiences_of(namespace: str, principal: Principal) -> set[str]:
+    """What a member hears from the first moment. More is joined by asking (`watch`)."""
+    if principal.order_id is not None:
+        return {f"order:{principal.order_id}"}
+    own = {
+        WORKER: {f"worker:{principal.worker_id}"},
+        CUSTOMER: {f"customer:{principal.account_id}"},
+        DESK: {"desk"},
+    }[namespace]
+    return own | {session_audience(principal.session_id)}

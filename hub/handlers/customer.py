@@ -1,0 +1,91 @@
+"""`/customer`: what customer apps and tracking pages ask."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hub.asking import Ask
+from hub.handlers.session import refresh_request
+from hub.handlers.verbs import verb_request
+from hub.handlers.worker import Id, OrderAck, OrderRef
+from hub.limits import Rate
+from hub.members import CUSTOMER, Principal
+from hub.ports import OrderView
+from hub.registry import Done, Request
+from hub.watching import Position
+from storage.base.errors import NotFound, TooMany
+
+WATCHED_MAX = 20
+"""Orders one socket may watch; nobody has more running."""
+
+
+class ChooseGrab(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    order_id: Id
+    grab_id: Id
+
+
+class WatchAck(Done, frozen=True, kw_only=True):
+    """Whether the worker can be seen now, and the last position if there is one."""
+
+    order_id: str
+    tracking: bool
+    position: Position | None
+
+
+async def watch(ask: Ask, body: OrderRef) -> WatchAck:
+    """Show me the worker of this order whenever the trip is on."""
+    member, services = ask.member, ask.services
+    if len(member.watching) >= WATCHED_MAX and body.order_id not in member.watching:
+        raise TooMany(f"At most {WATCHED_MAX} orders at once.")
+
+    async def read() -> OrderView:
+        return _checked(await services.ports.view_order(body.order_id), ask.principal)
+
+    trip = await services.watching.watch(member, body.order_id, read)
+    member.watching.add(body.order_id)
+    if not member.link.is_open:  # gone while we read; nobody else will clean up
+        services.watching.unwatch(member, body.order_id)
+    if trip.tracked_since is not None and trip.last is None and trip.worker_id is not None:
+        known = services.tracker.last(trip.worker_id) or await services.ports.last_known(trip.worker_id)
+        if known is not None:
+            services.watching.remember(trip, known)
+    position = services.watching.position(trip, ask.principal.crs)
+    return WatchAck(order_id=trip.order_id, tracking=trip.tracked_since is not None, position=position)
+
+
+async def unwatch(ask: Ask, body: OrderRef) -> Done:
+    ask.member.watching.discard(body.order_id)
+    ask.services.watching.unwatch(ask.member, body.order_id)
+    return Done()
+
+
+def _checked(view: OrderView, principal: Principal) -> OrderView:
+    """One's own order, or the one a share link opens. Others' orders look like none (HS-206)."""
+    is_own = bool(principal.account_id) and view.customer_id == principal.account_id
+    if not is_own and view.order_id != principal.order_id:
+        raise NotFound
+    return view
+
+
+REQUESTS: tuple[Request, ...] = (
+    Request(
+        namespace=CUSTOMER,
+        name="watch",
+        summary="Show me the worker of this order while the trip is on.",
+        request=OrderRef,
+        response=WatchAck,
+        handler=watch,
+        rate=Rate(burst=10, per_s=1),
+    ),
+    Request(
+        namespace=CUSTOMER,
+        name="unwatch",
+        summary="No more positions of this order.",
+        request=OrderRef,
+        response=Done,
+        handler=unwatch,
+        rate=Rate(burst=10, per_s=1),
+    ),
+    verb_request(CUSTOMER, "choose", ChooseGrab, OrderAck, roles=("user",), summary="I choose this candidate."),
+    refresh_request(CUSTOMER),
+)

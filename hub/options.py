@@ -1,0 +1,40 @@
+"""Numbers of the socket edge that operators need not touch, each with its reason. The rest is in `Settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from hub.engine import EngineOptions
+from storage.base.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubOptions:
+    """Times and sizes of one hub."""
+
+    tick_s: float = 0.1  # expiries, presence and waiting positions are looked at this often
+    follow_poll_s: float = 0.25  # how late a fact may be when Redis is down and the relay is elsewhere
+    request_timeout_s: float = 15.0  # longer than any statement or lock of ours may take
+    recheck_s: float = 1.2  # a session revoked while it connected is caught this soon; the gate caches for 1 s
+    ping_interval_s: float = 25.0  # mobile NATs forget idle connections after about 30 s
+    ping_timeout_s: float = 20.0  # a phone in a lift comes back within this
+    stall_s: float = 10.0  # a replay that makes no progress for this long gives up
+    polling: bool = True  # long-polling needs one hub or a sticky balancer; off with several
+
+
+def engine_options(settings: Settings, options: HubOptions, address_of: Callable[[web.Request], str]) -> EngineOptions:
+    origins = tuple(origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip())
+    return EngineOptions(
+        payload_bytes_max=settings.socket_payload_bytes_max,
+        buffer_bytes_max=settings.socket_buffer_bytes_max,
+        connect_timeout_s=settings.socket_connect_timeout_s,
+        ping_interval_s=options.ping_interval_s,
+        ping_timeout_s=options.ping_timeout_s,
+        allowed_origins=origins or None,
+        stall_s=options.stall_s,
+        polling=options.polling,
+        address_of=address_of,
+    )
