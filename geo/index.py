@@ -91,9 +91,6 @@ class _Limits(NamedTuple):
     own_radius_factor: float
     fresh_since: datetime | None
 
-    def reach_m(self, entry: Entry) -> float:
-        return min(entry.radius_m * self.own_radius_factor, self.radius_m)
-
 
 class LiveIndex:
     """Exact k nearest workers of a service."""
@@ -272,7 +269,9 @@ class LiveIndex:
                 break
             entry = entries[slot]
             distance_m = haversine_m(point, entry.point)
-            if distance_m > limits.reach_m(entry) or (accept is not None and not accept(entry.worker_id)):
+            if distance_m > radius_m or distance_m > entry.radius_m * own_radius_factor:
+                continue
+            if accept is not None and not accept(entry.worker_id):
                 continue
             found.append(Candidate(entry.worker_id, distance_m))
             if len(found) == k:
@@ -365,7 +364,7 @@ def _why_not(entry: Entry, distance_m: float, service: str, limits: _Limits) -> 
         return "stale_fix"
     if distance_m > limits.radius_m:
         return "too_far"
-    return "own_radius" if distance_m > limits.reach_m(entry) else None
+    return "own_radius" if distance_m > entry.radius_m * limits.own_radius_factor else None
 
 
 def _by_distance(found: Candidate) -> tuple[float, str]:
