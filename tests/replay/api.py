@@ -20,13 +20,18 @@ EARLY_S = 60.0
 """A token is renewed this long before it runs out."""
 
 
+SHOWN = frozenset({"instance", "request_id", "status", "reason", "field", "errors"})
+"""Fields of a refusal that help to find its cause in the hub's log."""
+
+
 class No(Exception):
     """The hub refuses: its stable code, over HTTP or a socket."""
 
     def __init__(
         self, code: str, detail: str = "", *, retry: bool = False, fields: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(f"{code}: {detail}")
+        about = {name: value for name, value in (fields or {}).items() if name in SHOWN}
+        super().__init__(f"{code}: {detail} {about or ''}".rstrip())
         self.code = code
         self.retry = retry
         self.fields = dict(fields or {})

@@ -16,6 +16,7 @@ from tests.replay.api import Api
 from tests.replay.audit import Auditor
 from tests.replay.checks import findings, wrong_wallets
 from tests.replay.customer import Customer
+from tests.replay.figures import Figures
 from tests.replay.movement import Movement
 from tests.replay.places import Places
 from tests.replay.report import Outcome, Progress
@@ -151,7 +152,19 @@ class _Day:
         workers = {technician.worker_id: technician.phone.journal for technician in self.technicians}
         found = findings(journals, workers, truth)
         self.world.figures.add("lost", sum("never heard" in one or "nobody heard" in one for one in found))
-        return [*found, *(fault for journal in journals for fault in journal.faults), *self.world.faults]
+        heard_wrong = [fault for journal in journals for fault in journal.faults]
+        return [*nothing_happened(self.world.figures), *found, *heard_wrong, *self.world.faults]
+
+
+def nothing_happened(figures: Figures) -> list[str]:
+    """A quiet run proves nothing: what it should have shown and did not is a finding too."""
+    counts = figures.counts
+    reached = (("orders", 1, "offers"), ("offers", 20, "grabs"), ("orders", 10, "completed"))
+    return [
+        f"{counts[cause]} {cause} and not one of {effect}: this run has tested nothing"
+        for cause, enough, effect in reached
+        if counts[cause] >= enough and not counts[effect]
+    ]
 
 
 def spread(total: int, among: int) -> list[int]:

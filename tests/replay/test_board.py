@@ -11,7 +11,7 @@ import pytest
 from tests.replay.accounts import SetUpFailed, is_local, people_of, read_tokens
 from tests.replay.board import Board, Standing
 from tests.replay.cli import _parser, _scene, main
-from tests.replay.drive import spread
+from tests.replay.drive import nothing_happened, spread
 from tests.replay.figures import Figures
 from tests.replay.report import Outcome, Progress
 from tests.replay.test_trips import TAXI, write
@@ -70,6 +70,18 @@ def test_the_last_line_is_one_object() -> None:
 
 def test_a_clean_run_says_so() -> None:
     assert "no findings" in Outcome(Figures(), (), 1.0, 1, 1.0).as_table()
+
+
+def test_a_run_without_effect_is_a_finding() -> None:
+    figures = Figures()
+    figures.add("orders", 12)
+    assert nothing_happened(figures) == [
+        "12 orders and not one of offers: this run has tested nothing",
+        "12 orders and not one of completed: this run has tested nothing",
+    ]
+    figures.add("offers", 5)
+    figures.add("completed")
+    assert nothing_happened(figures) == []
 
 
 def test_tokens_are_read_and_counted(tmp_path: Path) -> None:
