@@ -70,7 +70,7 @@ class MeView(msgspec.Struct, frozen=True, kw_only=True):
     area_code: str
     work_from_min: int
     work_to_min: int
-    rest_dates: list[date]
+    rest_dates: list[str]
     free_travel_m: int
     auto_accept: bool
 
@@ -93,7 +93,7 @@ class MeView(msgspec.Struct, frozen=True, kw_only=True):
             area_code=worker.area_code,
             work_from_min=worker.work_from_min,
             work_to_min=worker.work_to_min,
-            rest_dates=sorted(worker.rest_dates),
+            rest_dates=[day.isoformat() for day in sorted(worker.rest_dates)],
             free_travel_m=technician.free_travel_m,
             auto_accept=technician.auto_accept,
         )

@@ -14,6 +14,17 @@ from rest.lines.homeservice.model import KNOWS_ADDRESS, MACHINE, POOL, Job, time
 from rest.people import mask_phone
 from rest.trade.orders import Event, Role
 
+REQUESTS = {
+    "ask_cancel": "cancel",
+    "pay_late": "pay",
+    "ask_help": "help",
+    "save": "cancel_decision",
+    "drop": "cancel_decision",
+    "agree": "rejection_decision",
+    "give_up": "rejection_decision",
+}
+"""Verbs of the table that a caller asks for by another name."""
+
 INTERNAL = ("note",)
 """Fields of timeline data that only staff may read (HS-196)."""
 
@@ -89,7 +100,7 @@ class DeadlineView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as its customer, its technician or staff see it; `allowed` is what the reader may do now."""
+    """An order as its customer, its technician or staff see it; `allowed` is what the reader may ask for now."""
 
     id: str
     no: str
@@ -139,10 +150,17 @@ def order_view(job: Job, worker: Worker | None, reader: Role) -> OrderView:
         grab_first_at=visit.grab_first_at,
         call_id=order.call_id,
         deadlines=[DeadlineView(name=name, due_at=at) for name, at in sorted(timers(job).items())],
-        allowed=MACHINE.allowed(order.status, reader),
+        allowed=_allowed(job, reader),
         created_at=order.created_at,
         updated_at=order.updated_at,
     )
+
+
+def _allowed(job: Job, reader: Role) -> list[str]:
+    verbs = MACHINE.allowed(job.order.status, reader)
+    if job.visit.worker_id is None:
+        verbs = [verb for verb in verbs if verb != "pay_late"]  # nobody was chosen who could be paid late
+    return sorted({REQUESTS.get(verb, verb) for verb in verbs})
 
 
 def _address(job: Job, reader: Role) -> AddressView:
