@@ -121,6 +121,10 @@ class VersionRequired(HubError):
     status = 428
 
 
+class Crash(HubError):
+    """Something failed on our side; nothing of this request was kept."""
+
+
 class Unavailable(Busy):
     """The service cannot reach its data right now; try again shortly."""
 
@@ -130,6 +134,7 @@ class Unavailable(Busy):
 __all__ = [
     "BadRequest",
     "BodyTooLarge",
+    "Crash",
     "CursorInvalid",
     "ExpectationFailed",
     "Forbidden",

@@ -21,7 +21,7 @@ ALWAYS: tuple[type[HubError], ...] = (
     errors.BadRequest,
     errors.UnknownParameter,
     errors.RateLimited,
-    HubError,
+    errors.Crash,
     TryAgain,
     errors.Unavailable,
 )

@@ -19,6 +19,7 @@ from rest.edge import wording
 from rest.edge.errors import (
     BadRequest,
     BodyTooLarge,
+    Crash,
     ExpectationFailed,
     Forbidden,
     LoginRequired,
@@ -67,14 +68,14 @@ def refusal_of(error: Exception) -> HubError:
             log("http.crashed", level="error", error=error)
         return error
     if isinstance(error, web.HTTPException):
-        return _OF_AIOHTTP.get(error.status, BadRequest if error.status < 500 else HubError)(error.reason)
+        return _OF_AIOHTTP.get(error.status, BadRequest if error.status < 500 else Crash)(error.reason)
     if isinstance(error, HttpProcessingError | web.RequestPayloadError | ContentTypeError):
         return BadRequest("The body cannot be read as it was sent.")
     if isinstance(error, OUTAGES):
         log("http.unavailable", level="warning", error=error)
         return Unavailable()
     log("http.crashed", level="error", error=error)
-    return HubError("Something failed on our side; nothing of this request was kept.")
+    return Crash()
 
 
 def refuse(request: web.BaseRequest, refusal: HubError) -> Finished:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from rest.edge.values import Body, Note, PageQuery, exactly
+from rest.edge.values import Body, Instant, Note, PageQuery, exactly
 from rest.people.actions import CodeSent, SignedIn
 from rest.people.auth import CODE_DIGITS
 from rest.people.model import PHONE_PATTERN, Account, Role, Session, mask_phone
@@ -46,8 +45,8 @@ class AccountQuery(PageQuery, frozen=True, kw_only=True):
 class CodeView(msgspec.Struct, frozen=True):
     """`dev_code` appears in development mode only, where nothing is sent."""
 
-    expires_at: datetime
-    resend_at: datetime
+    expires_at: Instant
+    resend_at: Instant
     dev_code: str | UnsetType = UNSET
 
 
@@ -57,7 +56,7 @@ class AccountView(msgspec.Struct, frozen=True):
     nickname: str
     roles: list[Role]
     status: str
-    created_at: datetime
+    created_at: Instant
     version: int
     worker_id: str | UnsetType = UNSET
 
@@ -65,9 +64,9 @@ class AccountView(msgspec.Struct, frozen=True):
 class SignedInView(msgspec.Struct, frozen=True):
     session_id: str
     access_token: str
-    access_expires_at: datetime
+    access_expires_at: Instant
     refresh_token: str
-    refresh_expires_at: datetime
+    refresh_expires_at: Instant
     account: AccountView
 
 
@@ -75,9 +74,9 @@ class SessionView(msgspec.Struct, frozen=True):
     id: str
     is_current: bool
     user_agent: str
-    created_at: datetime
-    refreshed_at: datetime
-    expires_at: datetime
+    created_at: Instant
+    refreshed_at: Instant
+    expires_at: Instant
 
 
 def code_view(sent: CodeSent, *, dev: bool) -> CodeView:

@@ -20,7 +20,7 @@ from tests.conftest import SECRET
 from tests.edge.conftest import serving
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = os.environ.get("FIELDHUB_FUZZ_EXAMPLES", "8")
+EXAMPLES = os.environ.get("FIELDHUB_FUZZ_EXAMPLES", "6")
 
 
 async def test_no_request_breaks_the_contract(db: Database, settings: Settings, tmp_path: Path) -> None:

@@ -37,11 +37,11 @@ async def test_the_own_account_is_read_and_renamed(phone: Phone) -> None:
     assert (status, problem["code"], problem["version"]) == (412, "stale_version", 2)
 
 
-@pytest.mark.parametrize("nickname", ["", "x" * 41, "a\nb", "a\tb", "a\n", None, 7])
-async def test_a_nickname_is_one_short_line(phone: Phone, nickname: object) -> None:
+async def test_a_nickname_is_one_short_line(phone: Phone) -> None:
     await phone.sign_in()
-    status, problem = await phone.send("PATCH", "/v1/me", {"nickname": nickname}, If_Match='"v1"')
-    assert (status, problem["field"]) == (400, "nickname")
+    for nickname in ("", "x" * 41, "a\nb", "a\tb", "a\n", None, 7):
+        status, problem = await phone.send("PATCH", "/v1/me", {"nickname": nickname}, If_Match='"v1"')
+        assert (status, problem["field"]) == (400, "nickname"), nickname
 
 
 async def test_roles_are_set_by_administrators_and_hold_at_once(

@@ -158,22 +158,25 @@ async def test_nobody_learns_which_phones_have_accounts(phone: Phone, clock: Man
     assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize(
-    "number",
-    ["", "138", "12345678901", "23800138000", "1380013800a", "138001380000", "+8612345678901", "+8613800138000 ",
-     "13800138000\n", "+0123456789", "+1234567890123456", "+861380013800", "\uff11\uff13800138000", "+86 13800138000",
-     "tel:13800138000"],
-)  # fmt: skip
-async def test_what_is_no_phone_is_refused(phone: Phone, number: str) -> None:
-    for path, body in (("codes", {"phone": number}), ("sessions", {"phone": number, "code": "123456"})):
-        status, problem = await phone.send("POST", f"/v1/auth/{path}", body)
-        assert (status, problem["code"], problem["field"]) == (400, "invalid_input", "phone")
+NO_PHONES = [
+    "", "138", "12345678901", "23800138000", "1380013800a", "138001380000", "+8612345678901", "+8613800138000 ",
+    "13800138000\n", "+0123456789", "+1234567890123456", "+861380013800", "\uff11\uff13800138000", "+86 13800138000",
+    "tel:13800138000",
+]  # fmt: skip
+NO_CODES = ["", "12345", "1234567", "12345a", "123456\n", "\uff1123456", " 123456"]
 
 
-@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345a", "123456\n", "\uff1123456", " 123456"])
-async def test_what_is_no_code_is_refused(phone: Phone, code: str) -> None:
-    status, problem = await phone.send("POST", "/v1/auth/sessions", {"phone": PHONE, "code": code})
-    assert (status, problem["code"], problem["field"]) == (400, "invalid_input", "code")
+async def test_what_is_no_phone_is_refused(phone: Phone) -> None:
+    for number in NO_PHONES:
+        for path, body in (("codes", {"phone": number}), ("sessions", {"phone": number, "code": "123456"})):
+            status, problem = await phone.send("POST", f"/v1/auth/{path}", body)
+            assert (status, problem["code"], problem["field"]) == (400, "invalid_input", "phone"), number
+
+
+async def test_what_is_no_code_is_refused(phone: Phone) -> None:
+    for code in NO_CODES:
+        status, problem = await phone.send("POST", "/v1/auth/sessions", {"phone": PHONE, "code": code})
+        assert (status, problem["code"], problem["field"]) == (400, "invalid_input", "code"), code
 
 
 @given(st.from_regex(r"1[3-9][0-9]{9}|\+(?:1|44|852)[0-9]{8,10}", fullmatch=True))

@@ -39,8 +39,13 @@ function limits(schema) {
     .filter((text, n, all) => all.indexOf(text) === n).join(", ");
 }
 
-function table(head, rows) {
-  return h("table", {}, h("thead", {}, h("tr", {}, head.map((text) => h("th", {}, text)))),
+// `words` in backticks are code, as in Markdown; the rest is text.
+function prose(text) {
+  return text.split("`").map((part, n) => (n % 2 ? h("code", {}, part) : part));
+}
+
+function table(head, rows, kind = "") {
+  return h("table", { class: kind }, h("thead", {}, h("tr", {}, head.map((text) => h("th", {}, text)))),
     h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))));
 }
 
@@ -54,7 +59,7 @@ function fields(schema, seen = []) {
   ]);
   const inner = Object.values(found.properties)
     .flatMap((type) => [type, type.items, ...(type.anyOf ?? [])]).filter((type) => type?.$ref);
-  return [h("h3", {}, name), table(["field", "type", ""], rows), ...inner.flatMap((type) => fields(type, [...seen, name]))];
+  return [h("h3", {}, name), table(["field", "type", ""], rows, "fields"), ...inner.flatMap((type) => fields(type, [...seen, name]))];
 }
 
 function example(schema, depth = 0) {
@@ -123,12 +128,12 @@ function fill(panel, method, path, operation) {
   const success = Object.entries(operation.responses).find(([status]) => status < 300);
   const shown = Object.values(success[1].content ?? {})[0]?.schema;
   panel.append(...[
-    operation.description && h("p", {}, operation.description),
+    operation.description && h("p", {}, prose(operation.description)),
     operation.parameters.length && h("h3", {}, "Parameters"),
     operation.parameters.length && table(["name", "in", "type", ""], operation.parameters.map((parameter) => [
       h("code", {}, parameter.name, parameter.required ? "" : "?"), parameter.in, h("code", {}, typeName(parameter.schema)),
       [parameter.description, limits(parameter.schema)].filter(Boolean).join(" · "),
-    ])),
+    ]), "fields"),
     operation.requestBody && h("h3", {}, "Body"),
     ...(operation.requestBody ? fields(operation.requestBody.content["application/json"].schema) : []),
     h("h3", {}, `Answer ${success[0]}`), ...(shown ? fields(shown) : [h("p", {}, "No body.")]),
@@ -151,7 +156,7 @@ function show() {
     .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ method, path, operation })));
   const main = byId("main");
   byId("version").textContent = contract.info.version;
-  main.replaceChildren(h("p", {}, contract.info.description));
+  main.replaceChildren(h("p", {}, prose(contract.info.description)));
   for (const tag of contract.tags.map((entry) => entry.name)) {
     const members = operations.filter(({ operation }) => operation.tags[0] === tag);
     if (!members.length) continue;
