@@ -20,7 +20,7 @@ class Settings:
 
     # Where things are
     host: str = "127.0.0.1"  # loopback: a first start must not open the machine to its network
-    port: int = 8080
+    port: int = 8080  # one port for sockets, REST and pages
     data_dir: str = ".fieldhub"  # embedded engines, generated secret; never needed with outside engines
     database_url: str = ""  # empty: embedded PostgreSQL
     redis_url: str = ""  # empty: embedded Redis
@@ -55,19 +55,19 @@ class Settings:
     refresh_ttl_s: int = 2_592_000  # 30 days without use ends a session
     code_ttl_s: int = 300  # a sign-in code lives 5 min
     code_tries_max: int = 5  # 6 digits, 5 tries: 1 in 200,000 to guess
-    code_resend_s: int = 60
+    code_resend_s: int = 60  # between two codes for one phone
     code_per_hour_max: int = 5  # per phone: texts cost money
     code_per_address_max: int = 30  # per address and hour: one office behind one address still works
 
     # Sockets
     socket_buffer_bytes_max: int = 262_144  # a phone that lags further behind resumes from the feed instead
-    socket_connect_timeout_s: int = 5
+    socket_connect_timeout_s: int = 5  # a connection that does not say who it is by then is closed
     socket_payload_bytes_max: int = 65_536  # largest message a client may send
     presence_lease_s: int = 120  # silence after which an online worker is taken off the pool
     drain_s: int = 8  # SIGTERM to exit; balancers usually allow 10 s
 
     # REST
-    request_bytes_max: int = 1_048_576
+    request_bytes_max: int = 1_048_576  # largest HTTP body: 1 MiB
     requests_per_minute_max: int = 1_200  # per principal or address; a busy app stays below 10 a second for long
     idempotency_keep_s: int = 259_200  # 72 h: longer than any payment channel repeats
 

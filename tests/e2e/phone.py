@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class Phone:
-    """One person: `await phone.post(path, body)`, `await phone.connect("/worker")`, `await phone.wait("offer.made")`."""
+    """One person: `await phone.post(path)`, `await phone.connect("/worker")`, `await phone.wait("offer.made")`."""
 
     def __init__(self, url: str, token: str = "") -> None:
         self.url, self.token = url, token
