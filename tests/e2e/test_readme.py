@@ -40,9 +40,23 @@ def start(name: str, folder: Path, live: Live, token: str) -> subprocess.Popen[s
     return subprocess.Popen([*program, str(path)], env=env, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize(
-    ("technician", "customer"), [("technician.py", "customer.mjs"), ("technician.mjs", "customer.py")]
-)
+async def both_connected(live: Live) -> None:
+    """A client hears what happens after it has connected; starting Node or Python takes a moment."""
+    async with aiohttp.ClientSession() as http:
+        for _ in range(200):
+            async with http.get(f"{live.url}/metrics") as answer:
+                text = await answer.text()
+            if all(re.search(rf'fieldhub_sockets{{namespace="/{app}"}} [1-9]', text) for app in ("worker", "customer")):
+                await asyncio.sleep(0.5)
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError("the clients have not connected")
+
+
+PAIRS = [("technician.py", "customer.mjs"), ("technician.mjs", "customer.py")]
+
+
+@pytest.mark.parametrize(("technician", "customer"), PAIRS)
 async def test_the_clients_of_the_readme_work_as_written(
     live: Live, tmp_path: Path, technician: str, customer: str
 ) -> None:
