@@ -93,6 +93,14 @@ class MethodNotAllowed(HubError):
     status = 405
 
 
+class BodyTooSlow(HubError):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+    retry = True
+
+
 class BodyTooLarge(HubError):
     """The body is larger than this server reads."""
 
@@ -134,6 +142,7 @@ class Unavailable(Busy):
 __all__ = [
     "BadRequest",
     "BodyTooLarge",
+    "BodyTooSlow",
     "Crash",
     "CursorInvalid",
     "ExpectationFailed",

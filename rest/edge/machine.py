@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from rest.edge.actors import Actor, Gate
-from rest.edge.errors import Forbidden, LoginRequired
+from rest.edge.errors import Forbidden, LoginRequired, RateLimited
 from rest.edge.idempotency import Twins
 from rest.edge.limits import Limiter, Quota
 from rest.edge.metrics import Meter
@@ -25,6 +25,7 @@ class Trace:
     """What the outermost layer writes down about a request, filled in by the layers below."""
 
     operation: Meter | None = None
+    codes: frozenset[str] = frozenset()
     quota: str | None = None
     account_id: str | None = None
 
@@ -75,7 +76,11 @@ class Machine:
         return actor
 
     def _count(self, request: web.Request, caller: str) -> None:
-        request[TRACE].quota = self.limiter.take(self.quota, caller)
+        try:
+            request[TRACE].quota = self.limiter.take(self.quota, caller)
+        except RateLimited as refusal:
+            request[TRACE].quota = f'"{self.quota.name}";r=0;t={refusal.fields["retry_after_s"]}'
+            raise
 
 
 def _bearer(header: str | None) -> str:

@@ -16,16 +16,16 @@ SECONDS = Histogram(
 class Meter:
     """The counters of one operation, looked up once."""
 
-    __slots__ = ("_by_status", "_operation", "_seconds")
+    __slots__ = ("_by_status", "_seconds", "name")
 
     def __init__(self, operation: str) -> None:
-        self._operation = operation
+        self.name = operation
         self._seconds = SECONDS.labels(operation)
         self._by_status: dict[int, Counter] = {}
 
     def count(self, status: int, seconds: float) -> None:
         counter = self._by_status.get(status)
         if counter is None:
-            counter = self._by_status[status] = REQUESTS.labels(self._operation, str(status))
+            counter = self._by_status[status] = REQUESTS.labels(self.name, str(status))
         counter.inc()
         self._seconds.observe(seconds)

@@ -7,26 +7,14 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from rest.edge import errors
 from rest.edge.problems import PROBLEM
+from rest.edge.refusals import errors_of
 from rest.edge.registry import Link, Route
 from rest.edge.reply import JSON
 from rest.edge.schemas import Schema, query_parameters, schemas_of
 from storage.base.errors import HubError
-from storage.idempotency import KeyReused
-from storage.postgres import TryAgain
 
 TITLE = "fieldhub"
-ALWAYS: tuple[type[HubError], ...] = (
-    errors.BadRequest,
-    errors.UnknownParameter,
-    errors.RateLimited,
-    errors.Crash,
-    TryAgain,
-    errors.Unavailable,
-)
-"""Refusals any operation may give."""
-
 _PROBLEM: Schema = {
     "type": "object",
     "description": "RFC 9457 problem. `code` is stable; `title` and `detail` follow Accept-Language.",
@@ -88,29 +76,6 @@ def document(routes: Sequence[Route], *, version: str) -> Schema:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
-
-
-def errors_of(route: Route) -> list[type[HubError]]:
-    """Every refusal an operation may answer with: its own and those of its features."""
-    found: list[type[HubError]] = [*route.errors, *ALWAYS]
-    if not route.is_public:
-        found += [errors.LoginRequired, errors.TokenInvalid, errors.TokenExpired, errors.SessionRevoked]
-        found.append(errors.Forbidden)
-    if route.path_variables:
-        found.append(errors.NotFound)
-    if route.query is not None or route.request is not None:
-        found.append(errors.InvalidInput)
-    if route.query is not None and "cursor" in route.query.__struct_fields__:
-        found.append(errors.CursorInvalid)
-    if route.request is not None:
-        found += [errors.MalformedJson, errors.BodyTooLarge, errors.UnsupportedMediaType]
-    if route.if_match:
-        found += [errors.VersionRequired, errors.StaleVersion]
-    if route.idempotent is not None:
-        found += [errors.KeyInvalid, KeyReused, errors.KeyInProgress]
-    if route.idempotent == "required":
-        found.append(errors.KeyRequired)
-    return list(dict.fromkeys(found))
 
 
 def _operation(route: Route, kinds: dict[Any, Schema], components: dict[str, Schema]) -> Schema:

@@ -79,6 +79,8 @@ class Route:
             raise ValueError(f"{self.operation_id}: {self.method} has no body")
         if self.idempotent is not None and self.method != "POST":
             raise ValueError(f"{self.operation_id}: only POST takes an Idempotency-Key")
+        if self.idempotent is not None and not self.roles:
+            raise ValueError(f"{self.operation_id}: a key belongs to a caller, and nobody knows who this one is")
         if (self.response is None) != (self.status == 204):
             raise ValueError(f"{self.operation_id}: no body means 204, and 204 no body")
 

@@ -51,7 +51,12 @@ class ProblemServer(web.Server):
     """Makes a protocol for each connection."""
 
     def __init__(self, plain: web.Server, options: dict[str, Any]) -> None:
-        super().__init__(_guarded(plain.request_handler), request_factory=plain.request_factory, **options)
+        super().__init__(
+            _guarded(plain.request_handler),
+            request_factory=plain.request_factory,
+            handler_cancellation=plain.handler_cancellation,
+            **options,
+        )
         self._options = options
 
     def __call__(self) -> web.RequestHandler:

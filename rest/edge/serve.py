@@ -7,6 +7,7 @@ below.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
@@ -15,12 +16,13 @@ from aiohttp import hdrs, web
 
 from rest.edge.context import Ctx
 from rest.edge.decode import BodyReader, QueryReader
-from rest.edge.errors import BodyTooLarge, NotFound, UnsupportedMediaType
+from rest.edge.errors import BodyTooLarge, BodyTooSlow, NotFound, UnsupportedMediaType
 from rest.edge.idempotency import Claim
 from rest.edge.machine import TRACE, Machine, Trace
 from rest.edge.metrics import Meter
 from rest.edge.origins import allow_origin, answer_preflight
 from rest.edge.problems import refusal_of, refuse
+from rest.edge.refusals import errors_of
 from rest.edge.registry import Route
 from rest.edge.reply import Finished, finish
 from rest.edge.request_ids import HEADER as REQUEST_ID
@@ -30,6 +32,9 @@ from storage.base.errors import HubError
 from storage.base.log import log, request_id
 
 MACHINE = web.AppKey("machine", Machine)
+
+BODY_WAIT_S = 20.0
+"""A megabyte over a slow phone; longer waits are held open by nobody honest."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _JSON = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
@@ -52,9 +57,11 @@ def handler_of(machine: Machine, route: Route) -> AioHandler:
     read_query = QueryReader(route.query).read
     reader = BodyReader(route.request) if route.request is not None else None
     meter = Meter(route.operation_id)
+    codes = frozenset(kind.code for kind in errors_of(route))
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        request[TRACE].operation = meter
+        trace = request[TRACE]
+        trace.operation, trace.codes = meter, codes
         actor = await machine.admit(request, route)
         ctx = Ctx(machine, route, request, actor)
         for name in ctx.path.values():
@@ -77,7 +84,7 @@ def handler_of(machine: Machine, route: Route) -> AioHandler:
 
 
 async def read_body(request: web.Request, bytes_max: int, *, typed: bool) -> bytes:
-    """The raw body. Raises BodyTooLarge, and UnsupportedMediaType where JSON is expected and not sent."""
+    """The raw body. Raises BodyTooLarge, BodyTooSlow, and UnsupportedMediaType where JSON is expected and not sent."""
     if not request.body_exists:
         return b""
     if (request.content_length or 0) > bytes_max:
@@ -85,8 +92,12 @@ async def read_body(request: web.Request, bytes_max: int, *, typed: bool) -> byt
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
     if typed and not _JSON.fullmatch(content_type):
         raise UnsupportedMediaType
-    # aiohttp counts while it reads (and inflates): see client_max_size.
-    return await request.read()
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            # aiohttp counts while it reads (and inflates): see client_max_size.
+            return await request.read()
+    except TimeoutError as late:
+        raise BodyTooSlow from late
 
 
 def respond(request: web.Request, route: Route, finished: Finished) -> web.Response:
@@ -134,7 +145,11 @@ async def _answer(request: web.Request, handler: AioHandler, machine: Machine) -
             response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
         return response
     except Exception as raised:  # noqa: BLE001 - one of the four loops; crashes are logged by refusal_of
-        return problem(request, refusal_of(raised))
+        refusal = refusal_of(raised)
+        operation, codes = request[TRACE].operation, request[TRACE].codes
+        if operation is not None and refusal.code not in codes:
+            log("http.refusal_undocumented", level="warning", operation=operation.name, refusal=refusal.code)
+        return problem(request, refusal)
 
 
 def problem(request: web.BaseRequest, refusal: HubError) -> web.Response:

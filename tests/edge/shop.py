@@ -188,6 +188,10 @@ async def greet(ctx: Ctx) -> Greeting:
     return Greeting(f"hello {asked.name}")
 
 
+async def surprises(ctx: Ctx) -> Greeting:
+    raise JarBroken
+
+
 async def forgets_its_key(ctx: Ctx) -> Greeting:
     return Greeting("done, perhaps twice")
 
@@ -212,6 +216,8 @@ ROUTES = [
     ),
     Route("GET", "/v1/greeting", greet, "greeting.read", "Greet", query=NameQuery, response=Greeting, roles=PUBLIC,
           cache="public, max-age=60", tags=("other",)),
+    Route("POST", "/v1/undocumented", surprises, "undocumented.run", "Refuse unexpectedly", response=Greeting,
+          tags=("other",)),
     Route("POST", "/v1/forgetful", forgets_its_key, "forgetful.run", "Forget the key", response=Greeting,
           idempotent="optional", tags=("other",)),
 ]  # fmt: skip

@@ -13,7 +13,8 @@ from openapi_spec_validator import validate
 from rest.app import OPERATIONS, build_app
 from rest.edge import PUBLIC, Route
 from rest.edge.catalogue import catalogue
-from rest.edge.openapi import document, errors_of
+from rest.edge.openapi import document
+from rest.edge.refusals import errors_of
 from rest.edge.registry import Link, check_table
 from storage.base.errors import all_errors
 from storage.base.settings import Settings
@@ -149,6 +150,7 @@ def test_a_code_means_one_thing_and_is_documented() -> None:
         {"query": shop.Jar},
         {"method": "GET", "request": shop.JarBody},
         {"method": "PUT", "idempotent": "required"},
+        {"idempotent": "optional", "roles": ()},
         {"response": None},
         {"status": 204},
     ],

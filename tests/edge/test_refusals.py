@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from rest.edge import serve
 from rest.edge.problems import PROBLEM
 from tests.edge.conftest import Client
 
@@ -231,6 +232,23 @@ async def test_an_unknown_expectation_is_a_problem_too(client: Client) -> None:
         head, problem = await raw_exchange(client, request)
         assert b" 417 " in head.split(b"\r\n")[0]
         assert problem["code"] == "expectation_failed"
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "BODY_WAIT_S", 0.05)
+    head, problem = await raw_exchange(
+        client,
+        b"POST /v1/jars HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ann-token\r\nContent-Type: application/json\r\n"
+        b"Idempotency-Key: key-0123456789abcdef\r\nContent-Length: 100\r\n\r\n{",
+    )
+    assert b" 408 " in head.split(b"\r\n")[0]
+    assert problem["code"] == "request_timeout"
+
+
+async def test_a_refusal_that_is_not_documented_is_noted(client: Client, logged: io.StringIO) -> None:
+    await client.send("POST", "/v1/undocumented")
+    assert '"event":"http.refusal_undocumented"' in logged.getvalue()
+    assert '"operation":"undocumented.run","refusal":"test_jar_broken"' in logged.getvalue()
 
 
 async def test_a_crash_says_nothing_and_leaves_nothing(client: Client, logged: io.StringIO) -> None:
