@@ -51,7 +51,7 @@ def _prepare(live: Live, folder: Path, workers: int) -> None:
 
     reach = 2 * SPREAD_DEGREES
     square = box(MIDDLE.lon - reach, MIDDLE.lat - reach, MIDDLE.lon + reach, MIDDLE.lat + reach)
-    open_areas(live.command, [Region(CODE, "Bench", square)], [CODE])
+    open_areas(live.command, [Region(CODE, "Bench", square)], "wgs84", [CODE])
     for role, count in (("technician", workers), ("user", CUSTOMERS)):
         path = folder / f"{role}.jsonl"
         live.command("accounts", "create", "--role", role, "--count", str(count), "--tokens", str(path))

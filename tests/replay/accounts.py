@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from geo.datum import Crs
 from tests.live import ROOT
 from tests.replay.api import Api, Person
 from tests.replay.places import Region, geojson_of
@@ -56,12 +57,15 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
-def open_areas(command: Command, regions: Sequence[Region], codes: Sequence[str]) -> None:
-    """Import the areas and open these codes for home service."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "areas.geojson"
-        path.write_bytes(orjson.dumps(geojson_of(regions)))
-        command("areas", "import", str(path), "--crs", "wgs84")
+def open_areas(command: Command, areas: Path | Sequence[Region], crs: Crs, codes: Sequence[str]) -> None:
+    """Import areas, from a file as it is or as this run has made them, and open these codes for home service."""
+    if isinstance(areas, Path):
+        command("areas", "import", str(areas.resolve()), "--crs", crs)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "areas.geojson"
+            path.write_bytes(orjson.dumps(geojson_of(areas)))
+            command("areas", "import", str(path), "--crs", "wgs84")
     command("homeservice", "open-region", *codes)
 
 

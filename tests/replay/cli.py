@@ -147,7 +147,7 @@ def _rounds(options: argparse.Namespace, url: str, command: Command | None, prog
     if scene.is_new:
         if command is None:
             raise SetUpFailed(f"import the areas on the machine of {url} first, then leave --areas out")
-        open_areas(command, scene.places.regions, scene.codes)
+        open_areas(command, options.areas or scene.places.regions, options.areas_crs, scene.codes)
     status, seed = 0, options.seed
     while True:
         plan = _plan(options, url, scene, seed)

@@ -113,12 +113,13 @@ class Phone:
                     raise
                 await asyncio.sleep(0.05)
 
-    def drop(self, away_s: float) -> None:
-        """Lose the connection as phones do, and stay away for a while."""
-        if self._wire is not None and self._ready.is_set():
-            self.journal.drops += 1
-            self.away_s = away_s
-            self._wire.cut()
+    def drop(self, away_s: float) -> bool:
+        """Lose the connection as phones do, and stay away for a while; whether there was one to lose."""
+        if self._wire is None or not self._ready.is_set():
+            return False
+        self.away_s = away_s
+        self._wire.cut()
+        return True
 
     async def leave(self) -> None:
         """Close for good."""

@@ -50,7 +50,6 @@ class Journal:
     started_seq: int | None = None
     repeats: int = 0
     resyncs: int = 0
-    drops: int = 0
     faults: list[str] = field(default_factory=list)
     online: list[tuple[float, float]] = field(default_factory=list)
     ahead_s: float = 0.0

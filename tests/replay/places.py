@@ -103,7 +103,7 @@ def areas_of(document: Mapping[str, Any], crs: Crs, *, where: str) -> list[Regio
         properties = feature.get("properties") or {}
         code = str(properties.get("adcode") or properties.get("code") or "")
         try:
-            polygon = shapely.make_valid(shape(feature["geometry"]))
+            polygon = _faces(shapely.make_valid(shape(feature["geometry"])))
         except (KeyError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError) as problem:
             raise AreasError(f"{where}: feature {number} ({code}): {problem}") from problem
         if crs == "gcj02":
@@ -112,6 +112,12 @@ def areas_of(document: Mapping[str, Any], crs: Crs, *, where: str) -> list[Regio
     if not regions:
         raise AreasError(f"{where}: holds no features")
     return regions
+
+
+def _faces(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Only what has an area: mending a polygon can leave loose lines."""
+    faces = [part for part in shapely.get_parts(geometry) if part.area > 0]
+    return shapely.union_all(faces)
 
 
 def square_around(points: Points, *, margin_m: float = 2_000.0) -> Region:

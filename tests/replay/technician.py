@@ -105,7 +105,7 @@ class Technician:
     def _heard(self, topic: str, body: Mapping[str, Any], at_s: float) -> None:
         if topic == "offer.made":
             self.world.figures.add("offers")
-            self.world.offer_heard(body, at_s)
+            self.world.offer_heard(body, at_s, connected_s=self.phone.journal.connected_for(at_s))
             self._spawn(self._consider(body), f"on offer {body['offer_id']}")
         elif topic == "order.changed":
             standing = Standing.of(body)

@@ -83,7 +83,7 @@ class World:
     closed: asyncio.Event = field(default_factory=asyncio.Event)  # everybody hangs up
     _fixes: OrderedDict[tuple[str, int], float] = field(default_factory=OrderedDict)
     _items: dict[str, list[str]] = field(default_factory=dict)
-    _offers_early: dict[str, list[float]] = field(default_factory=dict)
+    _offers_early: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def chance(self, *who: object) -> random.Random:
         """A stream of chances of its own for everybody, the same for the same seed."""
@@ -117,17 +117,24 @@ class World:
     def posted(self, order: Posted) -> None:
         """The answer to a post has come; offers may have been faster."""
         self.orders[order.order_id] = order
-        for at_s in self._offers_early.pop(order.order_id, ()):
-            self.figures.took("order_to_offer_ms", at_s - order.sent_s)
+        for at_s, since_s in self._offers_early.pop(order.order_id, ()):
+            self._offer_took(order, at_s, since_s)
 
-    def offer_heard(self, offer: Mapping[str, Any], at_s: float) -> None:
-        """Only the first wave measures the way of an offer; later ones are meant to come later."""
+    def offer_heard(self, offer: Mapping[str, Any], at_s: float, *, connected_s: float) -> None:
+        """Only the first wave measures the way of an offer; later ones are meant to come later.
+
+        `connected_s`: how long the technician's connection has stood. One who was away hears late by his own fault.
+        """
         if offer["epoch"] != 1 or offer["wave"] != 1:
             return
         order = self.orders.get(offer["subject_id"])
         if order is None:
-            self._offers_early.setdefault(offer["subject_id"], []).append(at_s)
+            self._offers_early.setdefault(offer["subject_id"], []).append((at_s, at_s - connected_s))
         else:
+            self._offer_took(order, at_s, at_s - connected_s)
+
+    def _offer_took(self, order: Posted, at_s: float, since_s: float) -> None:
+        if since_s < order.sent_s:
             self.figures.took("order_to_offer_ms", at_s - order.sent_s)
 
     def fix_sent(self, worker_id: str, at_ms: int, at_s: float) -> None:
@@ -180,8 +187,7 @@ class World:
                 if chance.random() < pause_s / self.habits.drop_every_s:
                     kind = chance.random()
                     away = chance.uniform(*((0.05, 1.0) if kind < 0.7 else (1.0, 8.0) if kind < 0.95 else (15.0, 40.0)))
-                    phone.drop(away)
-                    self.figures.add("drops")
+                    self.figures.add("drops", phone.drop(away))
 
 
 def now_s() -> float:
