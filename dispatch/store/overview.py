@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,10 +66,14 @@ async def everybody_online(tx: Tx, *, limit: int) -> list[Seen]:
     return [_seen(row) for row in await tx.fetch(f"{_SEEN} WHERE w.online ORDER BY w.id LIMIT $1", limit)]
 
 
+async def some(tx: Tx, worker_ids: Sequence[str]) -> list[Seen]:
+    """These workers, online or not, in id order; those that do not exist are left out."""
+    return [_seen(row) for row in await tx.fetch(f"{_SEEN} WHERE w.id = ANY($1) ORDER BY w.id", list(worker_ids))]
+
+
 async def one(tx: Tx, worker_id: str) -> Seen | None:
     """One worker, online or not."""
-    row = await tx.fetchrow(f"{_SEEN} WHERE w.id = $1", worker_id)
-    return None if row is None else _seen(row)
+    return next(iter(await some(tx, [worker_id])), None)
 
 
 async def made_since(tx: Tx, past: timedelta) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from dispatch.store.overview import Seen
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer
+from rest.edge.values import Id, Query
 from rest.trade.orders.running import Running, running_of, running_orders
 from storage.tx import Tx
 
@@ -25,10 +26,19 @@ STAFF = ("support", "ops", "admin")
 WORKERS_MAX = 20_000
 """More than one map can show; about 5 MB."""
 
+OFFERED_MAX = 5_000
+"""Asked for every few seconds by every open map; 160 kB at worst."""
+
 ON_THE_ROAD = ("departed", "arrived", "in_service")
 """Statuses that say where a worker is, in every line that sends somebody."""
 
 PULSE = timedelta(minutes=1)
+
+
+class FieldQuery(Query, frozen=True, kw_only=True):
+    """`ids`: just these workers, online or not, as a comma-separated list; everybody online without."""
+
+    ids: Annotated[list[Id], Meta(min_length=1, max_length=100)] | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -90,7 +100,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """Everybody online. `is_cut`: there are more than this answer may hold."""
+    """Workers as of one instant. `is_cut`: there are more than this answer may hold."""
 
     at: datetime
     is_cut: bool
@@ -98,11 +108,12 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """What the last minute brought."""
+    """What the last minute brought, and which workers have an offer to answer now (at most OFFERED_MAX of them)."""
 
     at: datetime
     offers: int
     grabs: int
+    offered: Annotated[list[str], Meta(max_length=OFFERED_MAX)]
 
 
 def _place(seen: Seen) -> Place | None:
@@ -112,8 +123,13 @@ def _place(seen: Seen) -> Place | None:
 
 
 async def list_field(ctx: Ctx) -> Answer:
+    wanted: FieldQuery = ctx.query
+
     async def read(tx: Tx) -> Field:
-        found = await overview.everybody_online(tx, limit=WORKERS_MAX + 1)
+        if wanted.ids:
+            found = await overview.some(tx, wanted.ids)
+        else:
+            found = await overview.everybody_online(tx, limit=WORKERS_MAX + 1)
         # Newest first, so that the newest order of a worker is the one that stays.
         running = {one.worker_id: one for one in reversed(await running_orders(tx, ON_THE_ROAD, limit=WORKERS_MAX))}
         shown = [SeenView.of(seen, running.get(seen.worker_id)) for seen in found[:WORKERS_MAX]]
@@ -147,7 +163,8 @@ async def get_worker(ctx: Ctx) -> Answer:
 
 async def get_pulse(ctx: Ctx) -> Answer:
     async def read(tx: Tx) -> Pulse:
-        return Pulse(tx.now, *await overview.made_since(tx, PULSE))
+        offers, grabs = await overview.made_since(tx, PULSE)
+        return Pulse(tx.now, offers, grabs, await overview.offered(tx, limit=OFFERED_MAX))
 
     return await ctx.db.run(read)
 
@@ -155,14 +172,14 @@ async def get_pulse(ctx: Ctx) -> Answer:
 ROUTES = (
     Route(
         "GET", "/v1/workers", list_field, "workers.online", "Everybody who is online, as of one instant",
-        response=Field, roles=STAFF, tags=("dispatch",),
+        query=FieldQuery, response=Field, roles=STAFF, tags=("dispatch",),
     ),
     Route(
         "GET", "/v1/workers/{worker_id}", get_worker, "workers.get", "One worker",
         response=WorkerView, roles=STAFF, errors=(WorkerNotFound,), tags=("dispatch",),
     ),
     Route(
-        "GET", "/v1/pulse", get_pulse, "pool.pulse", "Offers and grabs of the last minute",
+        "GET", "/v1/pulse", get_pulse, "pool.pulse", "Offers and grabs of the last minute, and who is offered work now",
         response=Pulse, roles=STAFF, tags=("dispatch",),
     ),
 )  # fmt: skip

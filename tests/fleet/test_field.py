@@ -57,6 +57,8 @@ async def test_the_pulse_counts_the_last_minute_only(town: Town, clock: ManualCl
     await town.grab(second, workers[0])
     async with town.db.begin() as tx:
         assert await overview.made_since(tx, MINUTE) == (6, 1)
+        # The one who grabbed has the first call still to answer.
+        assert sorted(await overview.offered(tx, limit=10)) == sorted(worker.id for worker in workers)
     clock.advance(seconds=30)
     async with town.db.begin() as tx:
         assert await overview.made_since(tx, MINUTE) == (3, 1)
@@ -111,11 +113,15 @@ async def test_operations_read_the_field_one_worker_and_the_pulse(ops: Phone, db
         ("free", None),
     ]
     assert set(field["data"][0]["position"]) == {"lon", "lat", "heading_deg", "at"}
+    away = await db.run(lambda tx: tx.fetchval("SELECT max(id) FROM workers"))
+    status, some = await ops.send("GET", f"/v1/workers?ids={away},{rows[1]['id']}")
+    assert [(one["id"], one["state"]) for one in some["data"]] == [(rows[1]["id"], "free"), (away, "offline")]
+    assert (await ops.send("GET", "/v1/workers?ids=nobody"))[0] == 400
     status, worker = await ops.send("GET", f"/v1/workers/{rows[0]['id']}")
     assert (status, worker["display_name"], worker["order"]["id"]) == (200, field["data"][0]["display_name"], "ord_1")
     assert (await ops.send("GET", "/v1/workers/wrk_none"))[0] == 404
     status, pulse = await ops.send("GET", "/v1/pulse")
-    assert (status, pulse["offers"], pulse["grabs"]) == (200, 0, 0)
+    assert (status, pulse["offers"], pulse["grabs"], pulse["offered"]) == (200, 0, 0, [])
 
 
 async def test_the_field_is_for_staff_only(phone: Phone) -> None:

@@ -8,7 +8,7 @@
 
 import { io } from "socket.io-client";
 
-import { ask, Problem } from "./api.js";
+import { Problem } from "./api.js";
 import { learnClock } from "./clock.js";
 import { endSession, freshToken } from "./session.js";
 import { makeSignal } from "./ui.js";
@@ -20,9 +20,12 @@ const ACK_MS = 10_000;
 const OVER = new Set(["session_revoked", "account_closed", "refresh_reused"]);
 
 export class Link {
-  /** `onStart()` on the first ready and on every resync: read the state. `onReady()`: ask again for what is watched. */
-  constructor(namespace, { onStart, onReady, onFact, onLive }) {
-    this.handlers = { onStart, onReady, onFact, onLive };
+  /**
+   * `onReady()`: connected, ask for what is to be watched. `onResync()`: what was missed cannot be had, read the state.
+   * `probe()`: a small request to the server; rejects with a Problem.
+   */
+  constructor(namespace, { onReady, onResync, onFact, onLive, probe }) {
+    this.handlers = { onReady, onResync, onFact, onLive, probe };
     this.changes = makeSignal();
     this.phase = "connecting";
     this.since_ms = Date.now(); // when the phase began
@@ -111,13 +114,12 @@ export class Link {
     this.enter("live");
     void this.probe();
     this.handlers.onReady();
-    if (!isResumed) this.handlers.onStart();
   }
 
   onResync({ seq, epoch }) {
     this.seq = seq;
     this.epoch = epoch;
-    this.handlers.onStart();
+    this.handlers.onResync();
   }
 
   onMessage(name, payload) {
@@ -179,11 +181,12 @@ export class Link {
     if (this.phase !== "live") return;
     const started = performance.now();
     try {
-      await ask("GET", "/health/live", { signal: AbortSignal.timeout(PROBE_MS - 500) });
+      await this.handlers.probe();
       this.trip_ms = performance.now() - started;
       this.missed = 0;
     } catch (error) {
-      if (error instanceof Problem && error.status) this.missed = 0; // any answer is an answer
+      if (!(error instanceof Problem)) throw error;
+      if (error.status) this.missed = 0; // any answer is an answer
       else if (++this.missed >= PROBES_MISSED_MAX && Date.now() - this.heard_ms > PROBE_MS) this.socket.io.engine?.close();
     }
     this.changes.emit();

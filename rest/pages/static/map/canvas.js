@@ -22,6 +22,7 @@ export class MapCanvas {
     this.onChoose = onChoose;
     this.areas = [];
     this.isFitted = false;
+    this.isTouched = false;
     this.source = {
       world,
       now: serverNow,
@@ -80,6 +81,8 @@ export class MapCanvas {
       const hit = this.markers.hit(event.layerPoint);
       this.onChoose(hit ? { kind: hit.kind, id: hit.id } : null);
     });
+    this.map.on("dragstart", () => (this.isTouched = true));
+    holder.addEventListener("wheel", () => (this.isTouched = true), { passive: true });
     this.map.on("mousemove", (event) => this.point(event));
     this.map.on("mouseout movestart zoomstart", () => this.point(null));
   }
@@ -112,7 +115,7 @@ export class MapCanvas {
     areasLayer(areas, "areas").addTo(this.map);
     this.labels = new AreaLabels(areas).addTo(this.map);
     this.countAreas();
-    this.fit({ isFirst: true });
+    this.fitFirst();
   }
 
   /** Technicians and calls in each area, under its name. */
@@ -144,20 +147,30 @@ export class MapCanvas {
     return worker.area;
   }
 
-  /** Show everything there is: what moves, else the areas. The first time only once something is there. */
-  fit({ isFirst = false } = {}) {
-    if (isFirst && this.isFitted) return;
+  /** Show everything there is: what moves, else the areas. */
+  fit() {
+    this.isTouched = true;
+    this.fitAll({ animate: !still.matches });
+  }
+
+  /** The same by itself at the beginning, until there was something to show or somebody has looked elsewhere. */
+  fitFirst() {
+    if (!this.isTouched && !this.isFitted) this.fitAll({ animate: false });
+  }
+
+  fitAll(options) {
     const points = [];
     for (const worker of this.world.workers.values()) if (worker.lat !== null && worker.online) points.push([worker.lat, worker.lon]);
     for (const call of this.world.calls.values()) if (call.lat != null) points.push([call.lat, call.lon]);
     const boxes = points.length > 1 ? points : this.areas.flatMap((area) => area.bounds);
     if (!boxes.length) return;
-    this.map.fitBounds(boxes, { padding: [40, 40], maxZoom: 14, animate: !isFirst && !still.matches });
+    this.map.fitBounds(boxes, { padding: [40, 40], maxZoom: NEAR_ZOOM, ...options });
     if (points.length > 1) this.isFitted = true;
   }
 
   fitArea(code) {
     const area = this.areas.find((one) => one.code === code);
+    this.isTouched = true;
     if (area) this.map.fitBounds(area.bounds, { padding: [30, 30], animate: !still.matches });
   }
 
@@ -167,6 +180,7 @@ export class MapCanvas {
     this.source.look++;
     const thing = chosen && (chosen.kind === "call" ? this.world.calls : this.world.workers).get(chosen.id);
     if (!chosen?.isMoving || !thing || thing.lat == null) return;
+    this.isTouched = true;
     this.map.invalidateSize({ animate: false, pan: false });
     const options = { animate: !still.matches };
     if (chosen.kind === "call" && thing.ring_m) {

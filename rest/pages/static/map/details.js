@@ -4,7 +4,7 @@ import { Problem } from "../core/api.js";
 import { serverNow } from "../core/clock.js";
 import { askAsMe } from "../core/session.js";
 import { html, useEffect, useState } from "../core/ui.js";
-import { formatClock, formatDay, formatMetres } from "../core/words.js";
+import { formatClock, formatDay, formatMetres, formatNumber } from "../core/words.js";
 import { COLOURS, CALL_COLOURS } from "./pictures.js";
 import { ageOf, titleOf } from "./panel.js";
 import { named, short, t, tell } from "./text.js";
@@ -48,8 +48,8 @@ export function standing(candidate) {
     return { text: named("grab", candidate.grab_state), colour, is_in: true };
   }
   if (candidate.offered && !candidate.reason) {
-    const state = candidate.offer_state;
-    return { text: named("offer", state), colour: state === "declined" ? COLOURS.stale : COLOURS.offered, is_in: true };
+    const colour = candidate.offer_state === "open" ? COLOURS.offered : COLOURS.stale;
+    return { text: named("offer", candidate.offer_state), colour, is_in: true };
   }
   const reason = candidate.reason ?? "later_wave";
   return { text: named("why", reason), colour: reason === "later_wave" ? COLOURS.on_the_way : COLOURS.offline, is_in: false };
@@ -118,9 +118,21 @@ export function faultOf(problem) {
   return t("load_failed", { reason: problem.code === "network" ? t("network") : problem.message });
 }
 
-export function WorkerDetails({ world, worker, onChoose, onClose }) {
+/** The order a worker is at; a fact on the socket is newer than what was read. */
+function orderOf(order, trip) {
+  if (trip) return `${short(trip.order_id)} · ${named("order", trip.status)}`;
+  return order && `${short(order.id)} · ${named("order", order.status)}`;
+}
+
+function takesOf({ takes_pool, takes_direct }) {
+  const kinds = [takes_pool && t("takes_pool"), takes_direct && t("takes_direct")].filter(Boolean);
+  return kinds.join(" · ") || t("takes_none");
+}
+
+export function WorkerDetails({ world, areas, worker, turn, onChoose, onClose }) {
   const now = serverNow();
   const state = shownState(world, worker, now);
+  const { answer, problem, again } = useReading(`/v1/workers/${worker.id}`, turn);
   const trip = world.trips.get(worker.id);
   const recent = world.events.filter(({ fact }) => fact.worker_id === worker.id).slice(0, 10);
   return html`<article class="details" aria-labelledby="details-title">
@@ -133,8 +145,15 @@ export function WorkerDetails({ world, worker, onChoose, onClose }) {
       ["number", html`<code>${worker.id}</code>`],
       ["position", worker.lat !== null && `${worker.lat.toFixed(5)}, ${worker.lon.toFixed(5)}`],
       ["heading", worker.heading !== null && `${Math.round(worker.heading)}°`],
-      ["order_now", trip && `${short(trip.order_id)} · ${named("order", trip.status)}`],
+      ["order_now", orderOf(answer?.order ?? null, trip)],
+      ["area", answer && (areas.find((area) => area.code === answer.area_code)?.name ?? (answer.area_code || t("everything")))],
+      ["radius", answer && formatMetres(answer.radius_m)],
+      ["takes", answer && takesOf(answer)],
+      ["skills", answer && formatNumber(answer.services)],
+      ["open_offers", answer && formatNumber(answer.open_offers)],
+      ["score", answer && (answer.score_milli / 1000).toFixed(1)],
     ]} />
+    ${problem && html`<p class="fault" role="alert">${faultOf(problem)} <button class="plain" onClick=${again}>${t("try_again")}</button></p>`}
     <h3>${t("recent")}</h3>
     ${!recent.length && html`<p class="empty">${t("nothing_recent")}</p>`}
     <ol class="rows events">

@@ -1,18 +1,23 @@
-// Brings the server's state into the world: snapshot over REST and the ack of `watch`, then facts and positions.
+// Brings the server's state into the world: everybody online and the open calls over REST, then facts and positions.
 //
-// Facts that arrive while a snapshot is being read wait and are folded afterwards: some of them are in the snapshot
-// already, but the feed has every later one too, so the world ends where the server is.
+// The feed of operations is heard from `watch` on, so after each connection the state is read again, whatever the
+// connection could resume. Facts that arrive meanwhile wait and are folded afterwards: some of them are in what was read
+// already, but every later one follows too, so the world ends where the server is.
 
 import { Problem } from "../core/api.js";
-import { serverNow } from "../core/clock.js";
+import { learnClock, serverNow } from "../core/clock.js";
 import { Link } from "../core/live.js";
 import { askAsMe } from "../core/session.js";
 import { makeSignal } from "../core/ui.js";
-import { applyFact, applyPositions, makeWorld, replaceCalls, replaceWorkers } from "./world.js";
+import {
+  applyFact, applyPositions, applyPulse, detailCalls, makeWorld, nameWorkers, replaceCalls, replaceWorkers,
+} from "./world.js";
 
 const CALLS_LIMIT = 100; // per page
 const CALLS_PAGES_MAX = 10; // a thousand open calls is more than a map can say
-const ENRICH_MS = 1_500; // facts of new calls come in bursts; their details are read together
+const ENRICH_MS = 500; // news comes in bursts; what it is about is read together
+const CALLS_AT_ONCE = 10;
+const WORKERS_AT_ONCE = 100;
 
 export class Feed {
   constructor() {
@@ -22,10 +27,12 @@ export class Feed {
     this.status = "loading"; // loading | ready | failed | denied
     this.problem = null;
     this.waiting = null; // facts held back while a snapshot is read
+    this.unknown = { calls: new Set(), workers: new Set() };
     this.turn = 0;
     this.link = new Link("/desk", {
       onReady: () => void this.watch(),
-      onStart: () => void this.load(),
+      onResync: () => void this.load(),
+      probe: () => this.readPulse(),
       onFact: (topic, fact) => this.onFact(topic, fact),
       onLive: (name, payload) => this.onLive(name, payload),
     });
@@ -48,24 +55,26 @@ export class Feed {
     this.link.stop();
   }
 
-  /** Ask for the map: the ack has everybody who is to be seen. */
+  /** Ask for the map, then read what it begins with. */
   async watch() {
+    this.waiting ??= [];
     try {
-      const seen = await this.link.request("watch", { what: "map" });
-      if (seen.workers) replaceWorkers(this.world, seen.workers, performance.now());
-      this.changes.emit();
+      await this.link.request("watch", { what: "map" });
     } catch (problem) {
       this.fail(problem);
+      return;
     }
+    await this.load();
   }
 
-  /** Read the open calls; only the newest of several readings counts. */
+  /** Read the state; only the newest of several readings counts. */
   async load() {
     const turn = ++this.turn;
     this.waiting ??= [];
     try {
-      const calls = await readCalls();
+      const [field, calls] = await Promise.all([askAsMe("GET", "/v1/workers"), readCalls()]);
       if (turn !== this.turn) return;
+      replaceWorkers(this.world, field.data, performance.now(), serverNow());
       replaceCalls(this.world, calls);
       this.foldWaiting();
       this.enter("ready");
@@ -74,6 +83,14 @@ export class Feed {
       this.foldWaiting();
       this.fail(problem);
     }
+  }
+
+  /** One small question measures the way to the server, its clock and the pulse of the pool. Throws Problem. */
+  async readPulse() {
+    const started = performance.now();
+    const pulse = await askAsMe("GET", "/v1/pulse");
+    learnClock(Date.parse(pulse.at), performance.now() - started);
+    applyPulse(this.world, pulse);
   }
 
   foldWaiting() {
@@ -98,7 +115,6 @@ export class Feed {
     this.enter("loading");
     if (this.link.phase === "live") {
       void this.watch();
-      void this.load();
     } else {
       this.link.retry();
     }
@@ -110,30 +126,41 @@ export class Feed {
       return;
     }
     applyFact(this.world, topic, fact, serverNow());
-    if (topic === "call.changed" && this.world.calls.get(fact.call_id)?.service === undefined) this.enrich(fact);
+    this.enrich(fact);
     this.facts.emit(topic, fact);
     this.changes.emit();
   }
 
-  /** A fact says where a call is; the list says what it is about. */
-  enrich(fact) {
-    if (this.enriching || !this.world.calls.has(fact.call_id)) return;
-    this.enriching = setTimeout(async () => {
-      this.enriching = null;
-      const calls = await readCalls().catch(() => []);
-      for (const call of calls) {
-        const known = this.world.calls.get(call.id);
-        if (known) this.world.calls.set(call.id, { ...call, ...known });
-      }
-      this.world.version++;
-      this.changes.emit();
-    }, ENRICH_MS);
+  /** Facts name things by id; what they are called is asked for a moment later, together. */
+  enrich({ call_id, worker_id }) {
+    const { calls, workers } = this.world;
+    if (calls.get(call_id)?.service === undefined && calls.has(call_id)) this.unknown.calls.add(call_id);
+    if (workers.get(worker_id)?.name === null) this.unknown.workers.add(worker_id);
+    if (this.unknown.calls.size + this.unknown.workers.size > 0) {
+      this.enriching ??= setTimeout(() => void this.readUnknown(), ENRICH_MS);
+    }
+  }
+
+  async readUnknown() {
+    const take = (ids, count) => [...ids].slice(0, count).map((id) => (ids.delete(id), id));
+    const [calls, workers] = [take(this.unknown.calls, CALLS_AT_ONCE), take(this.unknown.workers, WORKERS_AT_ONCE)];
+    // What cannot be read now stays nameless until it is heard of again.
+    const nothing = () => null;
+    const [found, ...details] = await Promise.all([
+      workers.length ? askAsMe("GET", `/v1/workers?ids=${workers.join(",")}`).catch(nothing) : null,
+      ...calls.map((id) => askAsMe("GET", `/v1/calls/${id}`).catch(nothing)),
+    ]);
+    if (found) nameWorkers(this.world, found.data, performance.now());
+    detailCalls(this.world, details.filter(Boolean));
+    this.enriching = null;
+    this.enrich({});
+    this.changes.emit();
   }
 
   onLive(name, payload) {
     if (name !== "positions") return;
-    applyPositions(this.world, payload.workers, performance.now());
-    if (payload.rates) this.world.rates = payload.rates;
+    applyPositions(this.world, payload.workers, performance.now(), serverNow());
+    for (const [worker_id] of payload.workers) this.enrich({ worker_id });
     this.changes.emit();
   }
 }

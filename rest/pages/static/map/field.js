@@ -38,12 +38,13 @@ export function Field({ brand, tools }) {
   const { world, link } = feed;
   const holder = useRef(null);
   const canvas = useRef(null);
+  const shown = useRef(null);
   const [tab, setTab] = useState("calls");
   const [chosen, setChosen] = useState(null);
   const [hidden, setHidden] = useState(new Set());
   const [areas, setAreas] = useState({ list: [], problem: null });
   const [isOpen, setOpen] = useState(false); // on a phone: the panel over the map
-  const [callTurn, setCallTurn] = useState(0);
+  const [turn, setTurn] = useState(0); // grows when a fact may have changed the details
   usePaced(feed);
   useTick(1_000);
 
@@ -55,7 +56,9 @@ export function Field({ brand, tools }) {
   useEffect(() => {
     canvas.current = new MapCanvas(holder.current, world, { onChoose: (next) => choose(next, { isMoving: false }) });
     feed.start();
-    const stop = feed.facts.subscribe((topic) => topic === "call.changed" && setCallTurn((turn) => turn + 1));
+    const stop = feed.facts.subscribe((_topic, fact) => {
+      if (concerns(fact, shown.current)) setTurn((last) => last + 1);
+    });
     void loadAreas(setAreas, canvas);
     return () => {
       stop();
@@ -66,7 +69,7 @@ export function Field({ brand, tools }) {
   useEffect(() => canvas.current.setHidden(hidden), [hidden]);
   useEffect(() => {
     canvas.current.countAreas();
-    if (feed.status === "ready") canvas.current.fit({ isFirst: true });
+    if (feed.status === "ready") canvas.current.fitFirst();
   });
   useEffect(() => {
     // After the sheet of a phone has its new height: what is chosen belongs in the middle of what is left of the map.
@@ -76,6 +79,7 @@ export function Field({ brand, tools }) {
 
   const count = countWorld(world, serverNow());
   const thing = chosen && (chosen.kind === "call" ? world.calls : world.workers).get(chosen.id);
+  shown.current = thing;
   const toggle = (state) => {
     const next = new Set(hidden);
     if (!next.delete(state)) next.add(state);
@@ -97,14 +101,19 @@ export function Field({ brand, tools }) {
         <${Numbers} world=${world} count=${count} status=${feed.status} />
         ${thing
           ? chosen.kind === "call"
-            ? html`<${CallDetails} key=${chosen.id} world=${world} areas=${areas.list} call=${thing} turn=${callTurn} onChoose=${choose}
+            ? html`<${CallDetails} key=${chosen.id} world=${world} areas=${areas.list} call=${thing} turn=${turn} onChoose=${choose}
                 onClose=${() => choose(null)} onCandidates=${(list) => canvas.current?.setCandidates(list)} />`
-            : html`<${WorkerDetails} key=${chosen.id} world=${world} worker=${thing} onChoose=${choose} onClose=${() => choose(null)} />`
+            : html`<${WorkerDetails} key=${chosen.id} world=${world} areas=${areas.list} worker=${thing} turn=${turn} onChoose=${choose} onClose=${() => choose(null)} />`
           : html`<${Lists} feed=${feed} areas=${areas.list} tab=${tab} onTab=${setTab} chosen=${chosen} onChoose=${choose} />`}
       </aside>
       ${feed.status === "denied" && html`<${Denied} />`}
     </div>
   </div>`;
+}
+
+/** Whether a fact is about the call or worker that is open. */
+function concerns(fact, thing) {
+  return Boolean(thing) && [fact.call_id, fact.worker_id, fact.order_id].some((id) => id && (id === thing.id || id === thing.subject_id));
 }
 
 async function loadAreas(setAreas, canvas) {

@@ -13,9 +13,9 @@ const ROWS_MAX = 100; // longer lists are searched, not scrolled
 export function Numbers({ world, count, status }) {
   const known = (value, isKnown) => (isKnown && value != null ? formatNumber(value) : "–");
   const tiles = [
-    ["online", known(count.online, world.is_watched)],
-    ["free", known(count.free, world.is_watched)],
-    ["in_service", known(count.in_service, world.is_watched)],
+    ["online", known(count.online, world.is_read)],
+    ["free", known(count.free, world.is_read)],
+    ["in_service", known(count.in_service, world.is_read)],
     ["open_calls", known(count.open, status === "ready")],
     ["locked_calls", known(count.locked, status === "ready")],
     ["offers_min", known(world.rates?.offers, true)],

@@ -16,30 +16,35 @@ export const ON_MAP = new Set(["open", "paused", "locked"]);
 const TRIP = { departed: "on_the_way", arrived: "on_the_way", in_service: "in_service" };
 
 export function makeWorld() {
-  return { workers: new Map(), calls: new Map(), trips: new Map(), events: [], rates: null, is_watched: false, version: 0 };
+  return { workers: new Map(), calls: new Map(), trips: new Map(), offered: new Set(), events: [], rates: null, is_read: false, version: 0 };
 }
 
 function workerOf(world, id) {
   let worker = world.workers.get(id);
   if (!worker) {
-    worker = { id, name: null, lat: null, lon: null, heading: null, at: null, state: "free", online: true, was: null };
+    worker = { id, name: null, lat: null, lon: null, heading: null, at: null, state: "offline", online: false, was: null };
     world.workers.set(id, worker);
   }
   return worker;
 }
 
-/** Rows `[worker_id, lat, lon, heading, at_ms, state, name?]`; `heard` is the local `performance.now()`. */
-export function applyPositions(world, rows, heard) {
-  for (const [id, lat, lon, heading, at, state, name] of rows) {
+/** Rows `[worker_id, lat, lon, heading, at_ms, state]`; `heard` is the local `performance.now()`. */
+export function applyPositions(world, rows, heard, now) {
+  for (const [id, lat, lon, heading, at, state] of rows) {
     const worker = workerOf(world, id);
     if (worker.at !== null && at < worker.at) continue; // an older fix that came late
-    if (worker.lat !== lat || worker.lon !== lon) move(worker, lat, lon, heard);
-    worker.heading = heading ?? worker.heading;
-    worker.at = at;
-    if (state) setState(worker, state);
-    if (name) worker.name = name;
+    place(worker, lat, lon, heading, at, heard);
+    // A hub that has just started says `online` of everybody: it knows positions, not yet what people do.
+    if (state !== "online") setState(worker, state);
   }
+  forget(world, now);
   world.version++;
+}
+
+function place(worker, lat, lon, heading, at, heard) {
+  if (worker.lat !== lat || worker.lon !== lon) move(worker, lat, lon, heard);
+  worker.heading = heading ?? worker.heading;
+  worker.at = at;
 }
 
 function setState(worker, state) {
@@ -47,17 +52,56 @@ function setState(worker, state) {
   worker.online = state !== "offline";
 }
 
-/** Everybody who is to be seen, as the ack of `watch` says: who is not in it is gone. */
-export function replaceWorkers(world, rows, heard) {
-  const seen = new Set(rows.map(([id]) => id));
-  for (const id of world.workers.keys()) if (!seen.has(id)) world.workers.delete(id);
-  world.is_watched = true;
-  applyPositions(world, rows, heard);
+/** Everybody online, as GET /v1/workers says; who is not in it is offline, however fresh his position is. */
+export function replaceWorkers(world, found, heard, now) {
+  const seen = new Set(found.map(({ id }) => id));
+  for (const worker of world.workers.values()) if (!seen.has(worker.id)) setState(worker, "offline");
+  world.trips.clear();
+  for (const one of found) {
+    setState(workerOf(world, one.id), one.state);
+    const { order } = one;
+    if (order && TRIP[order.status]) {
+      world.trips.set(one.id, { order_id: order.id, state: TRIP[order.status], status: order.status });
+    }
+  }
+  nameWorkers(world, found, heard);
+  world.is_read = true;
+  forget(world, now);
+  world.version++;
+}
+
+/** Names, and positions where none is known yet. What people do is left to the facts, which are newer. */
+export function nameWorkers(world, found, heard) {
+  for (const { id, display_name, position } of found) {
+    const worker = workerOf(world, id);
+    worker.name = display_name;
+    const at = position ? Date.parse(position.at) : null;
+    if (position && (worker.at === null || at > worker.at)) {
+      place(worker, position.lat, position.lon, position.heading_deg, at, heard);
+    }
+  }
+  world.version++;
+}
+
+/** Details of calls known only from facts; the facts are newer. */
+export function detailCalls(world, calls) {
+  for (const call of calls) {
+    const known = world.calls.get(call.id);
+    if (known) world.calls.set(call.id, { ...call, ...known, created_at: call.created_at });
+  }
+  world.version++;
 }
 
 /** Everything the server has open, as GET /v1/calls says. */
 export function replaceCalls(world, calls) {
   world.calls = new Map(calls.map((call) => [call.id, call]));
+  world.version++;
+}
+
+/** What the last minute brought, as GET /v1/pulse says. */
+export function applyPulse(world, { offers, grabs, offered }) {
+  world.rates = { offers, grabs };
+  world.offered = new Set(offered);
   world.version++;
 }
 
@@ -111,7 +155,9 @@ export function shownState(world, worker, now) {
 /** What a worker is at, however old its position is. */
 export function doingState(world, worker) {
   if (!worker.online) return "offline";
-  return world.trips.get(worker.id)?.state ?? (STATES.includes(worker.state) ? worker.state : "booked");
+  const trip = world.trips.get(worker.id);
+  if (trip) return trip.state;
+  return worker.state === "free" && world.offered.has(worker.id) ? "offered" : worker.state;
 }
 
 /** The counters of the panel and of the legend. */
@@ -123,7 +169,7 @@ export function countWorld(world, now) {
     if (!worker.online) continue;
     count.online++;
     const doing = doingState(world, worker);
-    if (doing === "free") count.free++;
+    if (worker.state === "free" && doing !== "on_the_way" && doing !== "in_service") count.free++;
     if (doing === "in_service") count.in_service++;
   }
   for (const call of world.calls.values()) {
