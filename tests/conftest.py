@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +32,10 @@ hypothesis_settings.load_profile("fieldhub")
 
 
 @pytest.fixture(scope="session")
-def engine_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engines")
+def engine_dir() -> Iterator[Path]:
+    """Outside pytest's own folder: every run that starts closes that to other users, and the server is another user."""
+    with tempfile.TemporaryDirectory(prefix="fieldhub-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
