@@ -97,8 +97,8 @@ TABLES = {
         t3 spend: pts-10 pool+10 -> posted
         = pts 0 pool 0 ann 100
     """,
-    "of two short accounts the first by code is named": """
-        t1 pay: ben-5 ann-5 o1+10 -> short:ann
+    "of two short accounts the first one given is named": """
+        t1 pay: ben-5 ann-5 o1+10 -> short:ben
     """,
 }
 
