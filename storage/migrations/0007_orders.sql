@@ -50,6 +50,18 @@ END $$;
 CREATE TRIGGER order_events_final BEFORE UPDATE OR DELETE ON order_events
     FOR EACH ROW EXECUTE FUNCTION order_events_are_final();
 
+-- Who an order belongs to and who is bound to it, held still: whoever may change the worker takes this gate first, so
+-- that the worker read here is the one to lock before the order. The second look sees what the one before us committed.
+-- No row for an order that does not exist or is not p_owner's; then nothing is locked.
+CREATE FUNCTION order_gate(p_id text, p_owner text) RETURNS TABLE (provider_id text) LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM orders o WHERE o.id = p_id AND (p_owner IS NULL OR o.customer_id = p_owner)) THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_id, 0));
+    RETURN QUERY SELECT o.provider_id FROM orders o WHERE o.id = p_id;
+END $$;
+
 -- An order and its first event in one call; a line's own placing function calls this one.
 CREATE FUNCTION order_place(
     p_id text, p_no text, p_line text, p_kind text, p_mode text, p_parent_id text, p_customer_id text,

@@ -8,7 +8,8 @@ the line locks the job, computes what the job will be (pure), and calls `apply`,
 3. runs the effects the row names, in that order (calls down: dispatch, money, cases),
 4. lets the line follow up (deadlines and facts are functions of the step).
 
-Lock order: worker rows (sorted) → order → call → booking → ledger accounts. `lock` does the first two.
+Lock order: the order's gate → worker rows (sorted) → order → call → booking → ledger accounts. `lock` does the first
+three; verbs that cannot change the order's worker need no gate.
 """
 
 from __future__ import annotations
@@ -73,13 +74,12 @@ class Line(Generic[J]):
 async def lock(tx: Tx, line: Line[J], order_id: str, *, owner: str | None = None, workers: Iterable[str] = ()) -> J:
     """Lock the order's worker (and these others), then the order, and read it.
 
-    Raises NotFound, also when `owner` is given and is not the customer, before anything is locked;
-    RetryTx when the worker changed between the look and the lock.
+    A worker must be locked before the order, and who it is must be read before that; the order's gate keeps it from
+    changing in between. Raises NotFound, also when `owner` is given and is not the customer, before anything is locked.
     """
-    parties = await store.parties(tx, order_id)
-    if parties is None or (owner is not None and parties[0] != owner):
+    found, provider_id = await store.gate(tx, order_id, owner)
+    if not found:
         raise NotFound
-    provider_id = parties[1]
     held = {*workers, *([provider_id] if provider_id else [])}
     for worker_id in sorted(held):
         await dispatch.lock_worker(tx, worker_id)
@@ -87,7 +87,7 @@ async def lock(tx: Tx, line: Line[J], order_id: str, *, owner: str | None = None
     if job is None:
         raise NotFound
     if job.order.provider_id is not None and job.order.provider_id not in held:
-        raise RetryTx
+        raise AssertionError(f"{order_id}: the worker changed behind the gate")
     return job
 
 

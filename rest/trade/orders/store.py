@@ -43,10 +43,10 @@ def order_of(row: Mapping[str, Any]) -> Order:
     return Order(**values)
 
 
-async def parties(tx: Tx, order_id: str) -> tuple[str, str | None] | None:
-    """The order's customer and worker, without a lock; None when there is no such order."""
-    row = await tx.fetchrow("SELECT customer_id, provider_id FROM orders WHERE id = $1", order_id)
-    return None if row is None else (row["customer_id"], row["provider_id"])
+async def gate(tx: Tx, order_id: str, owner: str | None) -> tuple[bool, str | None]:
+    """Hold the order's worker still; (whether there is such an order of this owner, its worker)."""
+    row = await tx.fetchrow("SELECT provider_id FROM order_gate($1, $2)", order_id, owner)
+    return (False, None) if row is None else (True, row["provider_id"])
 
 
 async def order_of_call(tx: Tx, call_id: str) -> str | None:

@@ -18,6 +18,7 @@ from rest.money import payments
 from rest.money.payments import Method
 from rest.trade import orders
 from rest.trade.orders import SYSTEM, By, Role
+from storage.postgres import RetryTx
 from storage.tx import Tx
 
 
@@ -32,6 +33,7 @@ async def pay(tx: Tx, order_id: str, account_id: str, method: str) -> Job:
         raise MethodUnavailable(method=method)
     seen = await orders.read_for_customer(tx, HOMESERVICE, order_id, account_id)
     job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id, workers=_last_worker(seen))
+    _check_last_worker(seen, job)
     by = By(Role.CUSTOMER, account_id)
     if job.order.status == PENDING_PAYMENT and not is_lock_running(tx, job):
         job = await unbind(tx, job)
@@ -84,6 +86,7 @@ async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | No
     """
     seen = await orders.read_for_staff(tx, HOMESERVICE, order_id)
     job = await orders.lock_for_system(tx, HOMESERVICE, order_id, workers=_last_worker(seen))
+    _check_last_worker(seen, job)
     if job.order.call_id is not None:
         await dispatch.lock_call(tx, job.order.call_id)
     if job.order.status == PENDING_PAYMENT and not is_lock_running(tx, job):
@@ -122,6 +125,12 @@ async def fail_payment(tx: Tx, order_id: str, payment_id: str, reason: str) -> J
     return await orders.apply(
         tx, HOMESERVICE, job, "fail_payment", SYSTEM, data={"payment_id": payment_id, "reason": reason}
     )
+
+
+def _check_last_worker(seen: Job, job: Job) -> None:
+    """The late rule may need the last chosen technician's lock. Raises RetryTx when another was chosen meanwhile."""
+    if job.visit.worker_id not in {None, seen.visit.worker_id, job.order.provider_id}:
+        raise RetryTx
 
 
 def _last_worker(job: Job) -> tuple[str, ...]:
