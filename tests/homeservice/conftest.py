@@ -80,6 +80,13 @@ class Town:
             await catalogue.open_regions(tx, [REGION], tariff=TARIFF, rate_bps=6_000, prices=PRICES)
 
     async def technician(self, *, metres: float = 500, online: bool = True, **settings: Any) -> Tech:
+        """Somebody `metres` from the square, with a fresh position that the dispatcher knows."""
+        tech = await self.newcomer(metres=metres, online=online, **settings)
+        await self.fix(tech, tech.place)
+        return tech
+
+    async def newcomer(self, *, metres: float = 500, online: bool = True, **settings: Any) -> Tech:
+        """A technician the dispatcher has not heard of: he is offered nothing, but may grab."""
         self.made += 1
         account_id, place = f"acc_tech{self.made}", destination(SQUARE, 37.0 * self.made, metres)
         async with self.db.begin() as tx:
@@ -91,9 +98,10 @@ class Town:
                 mine = await technicians.change_settings(tx, account_id, changes)
             if online:
                 await dispatch.go_online(tx, mine.worker.id)
+            fix = (mine.worker.id, place.lon, place.lat, 5.0, None, None, tx.now)
+            await dispatch.save_positions(tx, [fix])
         tech = Tech(mine.worker, account_id, place)
         self.technicians.append(tech)
-        await self.fix(tech, place)
         return tech
 
     async def fix(self, tech: Tech, place: Point) -> None:
@@ -263,8 +271,12 @@ class Town:
     # Time
 
     async def run(self) -> int:
-        """Fire what is due now."""
-        return await self.runner.drain()
+        """Fire what is due now; nothing of it may fail."""
+        fired = await self.runner.drain()
+        async with self.db.begin() as tx:
+            failed = await tx.fetch("SELECT key, last_error FROM jobs WHERE last_error IS NOT NULL")
+        assert failed == []
+        return fired
 
     async def advance(self, **step: float) -> None:
         """Move the clock and fire what became due, with everybody's position fresh."""
