@@ -81,7 +81,6 @@ class JobRunner:
         self._outside = dict(outside or {})
         self._kinds = [*self._handlers, *self._outside]
         self._wake = asyncio.Event()
-        self._lease = new_id("job", db.clock.now())
         self.lateness_s: list[float] = []
         db.subscribed = db.subscribed | frozenset(self._subscribers)
         db.on_commit(self._committed)
@@ -122,7 +121,12 @@ class JobRunner:
             return []
 
     async def claim(self, *, limit: int) -> list[Job]:
-        """Lease up to `limit` due rows of known kinds, the most overdue first."""
+        """Lease up to `limit` due rows of known kinds, the most overdue first.
+
+        Each claim is a lease of its own: a row that was replaced and claimed again, be it by this very runner, is not
+        the row an older handler may remove.
+        """
+        lease = new_id("job", self._db.clock.now())
         async with self._db.begin() as tx:
             rows = await tx.fetch(
                 """
@@ -133,7 +137,7 @@ class JobRunner:
                                ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
                 RETURNING id, kind, key, payload, due_at, first_due_at, attempts
                 """,
-                self._lease,
+                lease,
                 tx.now + timedelta(seconds=self._settings.jobs_lease_s),
                 tx.now,
                 limit,
@@ -148,7 +152,7 @@ class JobRunner:
                 r["due_at"],
                 r["first_due_at"],
                 r["attempts"],
-                self._lease,
+                lease,
             )
             for r in rows
         ]

@@ -151,6 +151,23 @@ async def test_business_may_replace_a_deadline_under_its_handler(
     assert await runner.drain() == 1
 
 
+async def test_a_row_replaced_and_claimed_again_by_the_same_runner_outlives_the_older_handler(
+    db: Database, runner: JobRunner, bell: Bell
+) -> None:
+    await schedule(db, "a", in_s=0)
+    bell.hold = asyncio.Event()
+    (older,) = await runner.claim(limit=1)
+    running = asyncio.create_task(runner.fire(older))
+    await asyncio.sleep(0.05)
+    await schedule(db, "a", in_s=0)
+    (newer,) = await runner.claim(limit=1)
+    bell.hold.set()
+    await running
+    assert await rung(db) == []
+    await runner.fire(newer)
+    assert await rung(db) == ['{"name":"a"}']
+
+
 async def test_many_runners_fire_each_deadline_once(db: Database, settings: Settings, bell: Bell) -> None:
     for n in range(60):
         await schedule(db, f"n{n}", in_s=0)
