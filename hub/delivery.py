@@ -50,6 +50,8 @@ class Delivery:
         self._tell_hub(fact)
         frames: dict[tuple[str, Crs], Frame] = {}
         for member in self._audiences.listeners(fact.audience):
+            if fact.seq <= member.replayed_to:
+                continue
             key = (member.namespace, member.principal.crs)
             frame = frames.get(key)
             if frame is None:

@@ -36,6 +36,7 @@ async def drain(hub: Hub, spread_s: float) -> int:
         del waiting[:share]
         if waiting:
             await asyncio.sleep(STEP_S)
+    hub.emitter.hang_up_all("moving")  # also those who have joined no app
     await _until(lambda: hub.emitter.sessions == 0)
     hub.emitter.cut_all()
     log("hub.drained", sockets=total, took_s=round(asyncio.get_running_loop().time() - began, 3))

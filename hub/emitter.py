@@ -183,6 +183,11 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
     def sessions(self) -> int:
         return len(self.eio.sockets)
 
+    def hang_up_all(self, reason: str) -> None:
+        """End every session after what is queued for it."""
+        for sid in list(self.eio.sockets):
+            self.eio.hang_up(sid, reason)
+
     def cut_all(self) -> None:
         """End every session now."""
         for sid in list(self.eio.sockets):

@@ -7,7 +7,7 @@ grown (`wake`). Both are only faster: the feed is also read every `poll_s`, so a
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from hub.loops import forever
@@ -18,6 +18,7 @@ from storage.postgres import Database
 
 POLL_S = 0.25
 BATCH_MAX = 500
+PAUSE_BYTES = 16_384
 
 
 class Follower:
@@ -37,6 +38,8 @@ class Follower:
         self._lost_place = lost_place
         self._poll_s = poll_s
         self._woken = asyncio.Event()
+        self._inbox: deque[FeedFact] = deque()
+        self._must_read = True
         self.epoch = ""
         self.seq = -1
 
@@ -48,12 +51,16 @@ class Follower:
 
     def receive(self, batch: Sequence[FeedFact]) -> None:
         """A batch straight from the relay. One that does not join on is left to be read from the feed."""
-        if batch and batch[0].seq > self.seq + 1:
+        tail = self._inbox[-1].seq if self._inbox else self.seq
+        if batch and batch[0].seq <= tail + 1:
+            self._inbox.extend(batch)
+            self._woken.set()
+        else:
             self.wake()
-            return
-        self._take(batch)
 
     def wake(self) -> None:
+        """The feed has grown; read it now."""
+        self._must_read = True
         self._woken.set()
 
     async def run(self) -> None:
@@ -61,33 +68,46 @@ class Follower:
         await forever("feed.follow_failed", self._follow)
 
     async def _follow(self) -> None:
-        if not await self.catch_up():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
-                    await self._woken.wait()
+        try:
+            async with asyncio.timeout(self._poll_s):
+                await self._woken.wait()
+        except TimeoutError:
+            self._must_read = True
+        self._woken.clear()
+        await self._empty_inbox()
+        if self._must_read:
+            self._must_read = await self.catch_up()
+            if self._must_read:
+                self._woken.set()
 
     async def catch_up(self) -> bool:
         """Read and deliver one batch; whether there may be more."""
-        self._woken.clear()
         known = self.seq
         async with self._db.begin() as tx:
             head = await outbox.head(tx)
             batch = await outbox.after(tx, known, limit=BATCH_MAX) if head.last_seq > known else []
-        # What came directly while we read is done already.
-        fresh = [fact for fact in batch if fact.seq > self.seq]
         if head.epoch != self.epoch or head.last_seq < known:
             log("feed.other_epoch", level="error", seq=known, head_seq=head.last_seq)
             self.seq, self.epoch = head.last_seq, head.epoch
             self._lost_place("epoch")
             return False
-        if fresh and fresh[0].seq > self.seq + 1:
-            log("feed.skipped", level="error", seq=self.seq, first_seq=fresh[0].seq)
+        if batch and batch[0].seq > known + 1:
+            log("feed.skipped", level="error", seq=known, first_seq=batch[0].seq)
             self._lost_place("too_old")
-        self._take(fresh)
+        self._inbox.extendleft(reversed(batch))
+        await self._empty_inbox()
         return len(batch) == BATCH_MAX
 
-    def _take(self, batch: Sequence[FeedFact]) -> None:
-        for fact in batch:
+    async def _empty_inbox(self) -> None:
+        handed = 0
+        while self._inbox:
+            fact = self._inbox[0]
             if fact.seq > self.seq:
                 self.seq = fact.seq
                 self._deliver(fact)
+                handed += len(fact.body)
+            self._inbox.popleft()
+            if handed >= PAUSE_BYTES:
+                # Let the writers write: else a long batch would fill the buffers of readers who are not slow at all.
+                handed = 0
+                await asyncio.sleep(0)

@@ -40,7 +40,11 @@ class Principal:
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """One admitted link. `buffered` holds facts while the gap before them is still being read; None means live."""
+    """One admitted link.
+
+    `buffered` holds facts while the gap before them is still being read; None means live. `replayed_to` is the head
+    that gap was read at: the hub may be behind it for a moment, and must not hand out those facts a second time.
+    """
 
     link: Link
     principal: Principal
@@ -50,6 +54,7 @@ class Member:
     audiences: set[str] = field(default_factory=set)
     watching: set[str] = field(default_factory=set)
     buffered: list[tuple[int, Frame]] | None = field(default_factory=list)
+    replayed_to: int = -1
     is_present: bool = False
     is_closing: bool = False
 

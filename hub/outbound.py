@@ -102,11 +102,13 @@ class Outbound:
         waiting = self._live.get(key)
         if waiting is not None:
             grown = len(frame) - len(waiting.frame)
-            waiting.frame = frame
-            self.bytes += grown
-            self.live_bytes += grown
-            return Put.REPLACED
-        if self.live_bytes + len(frame) > self._limits.live_bytes_max or not self._fits(len(frame)):
+            if self._has_live_room(grown):
+                waiting.frame = frame
+                self.bytes += grown
+                self.live_bytes += grown
+                return Put.REPLACED
+            self.drop_live(key)  # the old value must not arrive as if it were the latest
+        if not (self._has_live_room(len(frame)) and self._fits(len(frame))):
             self.live_lost += 1
             return Put.DROPPED
         entry = _Entry(frame, key)
@@ -146,6 +148,9 @@ class Outbound:
         self._entries.clear()
         self._live.clear()
         self.bytes = self.live_bytes = 0
+
+    def _has_live_room(self, more: int) -> bool:
+        return self.live_bytes + more <= self._limits.live_bytes_max and self.bytes + more <= self._limits.bytes_max
 
     def _fits(self, size: int) -> bool:
         # An empty buffer takes any one frame: a fact larger than the buffer must not lock its reader out for ever.

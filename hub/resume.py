@@ -2,8 +2,8 @@
 
 The member is in its audiences, buffering, before anything is read. Then the head and the gap are read in one snapshot.
 What was handed out before the member joined is committed, so the snapshot has it; what is handed out later is in its
-buffer. So: `ready`, the gap up to the head of the snapshot, the buffer above that head, live. The last three happen
-without a pause between them.
+buffer. So: `ready`, the gap up to the head of the snapshot, the buffer above that head, live. A hub that is behind the
+head for a moment hands out facts the gap had; `replayed_to` keeps them from the member.
 
 When the gap cannot be replayed whole it is not replayed at all: `resync` tells the client to read its state over REST
 and go on from the head.
@@ -95,6 +95,7 @@ class Resumer:
     async def join(self, member: Member) -> None:
         """Say `ready`, replay what was missed, go live."""
         gap = await self._read(member)
+        member.replayed_to = gap.head.last_seq
         self._say_ready(member, gap)
         for fact in gap.facts:
             if not await self._send(member, fact_frame(fact, member.namespace, member.principal.crs)):

@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from redis.exceptions import RedisError
 
+from geo.lastknown import load_positions
 from hub import asyncapi, auth, metrics
 from hub.asking import Answerer
 from hub.bus import Bus, Moved
@@ -35,7 +37,7 @@ from hub.presence import Presence
 from hub.registry import Registry
 from hub.resume import Resumer, Resync
 from hub.services import Services
-from hub.tracking import Tracker
+from hub.tracking import Tracker, move_of
 from hub.watching import Watching
 from rest.edge.request_ids import request_id_of
 from storage.base import codec
@@ -68,6 +70,7 @@ class Hub:
         self.options = options or HubOptions()
         self.members: dict[str, Member] = {}
         self.audiences = Audiences()
+        self._redis = redis
         self.bus = Bus(redis, self.clock)
         self.watching = Watching(self.clock)
         self.map = OpsMap(ports, self.clock)
@@ -131,8 +134,14 @@ class Hub:
         app.router.add_get("/asyncapi.json", answer)
 
     async def start(self) -> None:
-        """Take the place in the feed; before this nobody may connect."""
+        """Take the place in the feed and fill the map; before this nobody may connect."""
         await self.follower.start()
+        try:
+            known = await load_positions(self._redis)
+        except (RedisError, OSError) as problem:
+            log("hub.map_starts_empty", level="warning", error=problem)
+        else:
+            self.map.load(move_of(worker_id, fix) for worker_id, fix in known.items())
 
     async def run(self) -> None:
         """Follow the feed, talk to other hubs, keep time. Runs until cancelled."""
@@ -256,10 +265,13 @@ class Hub:
 
     def everybody_resyncs(self, reason: str) -> None:
         """The feed lost its place: what clients have no longer joins on."""
+        body = codec.dumps(Resync(reason, self.follower.seq, self.follower.epoch))
         for member in list(self.members.values()):
-            body = codec.dumps(Resync(reason, self.follower.seq, self.follower.epoch))
-            if member.buffered is None:
-                self.delivery.send(member, event_frame(member.namespace, "resync", body))
+            if member.buffered is not None:
+                self.close(member, "internal")  # half-way through a replay of what no longer is
+                continue
+            member.replayed_to = self.follower.seq
+            self.delivery.send(member, event_frame(member.namespace, "resync", body))
 
     def _session_revoked(self, fact: FeedFact, _body: dict[str, Any]) -> None:
         for member in self.audiences.listeners(fact.audience):

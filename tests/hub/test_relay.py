@@ -39,6 +39,10 @@ class Ear:
         self.lost: list[str] = []
         self.follower = Follower(db, self.heard.append, self.lost.append, poll_s=0.02)
 
+    async def settle(self) -> None:
+        """Everything in hand is handed out; nothing is read."""
+        await self.follower._empty_inbox()
+
     @property
     def bodies(self) -> list[str]:
         return [fact.body for fact in self.heard]
@@ -51,6 +55,7 @@ async def test_facts_arrive_in_the_order_they_were_told(db: Database, settings: 
     await ring(db, 1, 2, 3)
     await ring(db, 4)
     assert await relay.relay_once() == 4
+    await ear.settle()
     assert ear.bodies == ['{"n":1}', '{"n":2}', '{"n":3}', '{"n":4}']
     assert [fact.seq for fact in ear.heard] == [1, 2, 3, 4]
 
@@ -75,10 +80,12 @@ async def test_a_fact_whose_id_committed_late_is_not_skipped(db: Database, setti
     await id_taken.wait()
     await ring(db, 2)
     await relay.relay_once()
+    await ear.settle()
     assert ear.bodies == ['{"n":2}']
     gone_ahead.set()
     await late
     await relay.relay_once()
+    await ear.settle()
     assert ear.bodies == ['{"n":2}', '{"n":1}']
     assert [fact.seq for fact in ear.heard] == [1, 2]
 
@@ -113,24 +120,25 @@ async def test_a_repeated_batch_reaches_sockets_once(db: Database, settings: Set
     await Relay(db, batches.append, settings).relay_once()
     ear.follower.receive(batches[0])
     ear.follower.receive(batches[0])
+    await ear.settle()
+    ear.follower.receive(batches[0])
+    await ear.settle()
     assert ear.bodies == ['{"n":1}', '{"n":2}']
 
 
 async def test_only_one_relay_leads_and_another_takes_over(db: Database, settings: Settings) -> None:
-    by_first: list[FeedFact] = []
-    by_second: list[FeedFact] = []
-    first = asyncio.create_task(Relay(db, by_first.extend, settings).run())
-    await asyncio.sleep(0.1)
-    second = asyncio.create_task(Relay(db, by_second.extend, settings).run())
+    told: list[list[FeedFact]] = [[], []]
+    relays = [asyncio.create_task(Relay(db, by.extend, settings).run()) for by in told]
     await ring(db, 1)
-    await until(lambda: len(by_first) == 1)
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
+    await until(lambda: sum(map(len, told)) == 1)
+    leader = 0 if told[0] else 1
+    relays[leader].cancel()
+    await asyncio.gather(relays[leader], return_exceptions=True)
     await ring(db, 2)
-    await until(lambda: len(by_second) == 1)
-    second.cancel()
-    await asyncio.gather(second, return_exceptions=True)
-    assert [fact.seq for fact in by_first + by_second] == [1, 2]
+    await until(lambda: len(told[1 - leader]) == 1)
+    relays[1 - leader].cancel()
+    await asyncio.gather(*relays, return_exceptions=True)
+    assert [fact.seq for fact in told[leader] + told[1 - leader]] == [1, 2]
 
 
 async def test_a_follower_in_another_process_reads_the_feed(db: Database, settings: Settings) -> None:
@@ -156,6 +164,7 @@ async def test_a_batch_that_does_not_join_on_is_read_from_the_feed(db: Database,
         await ring(db, n)
         await relay.relay_once()
     ear.follower.receive(batches[2])
+    await ear.settle()
     assert ear.heard == []
     await ear.follower.catch_up()
     assert [fact.seq for fact in ear.heard] == [1, 2, 3]
@@ -182,6 +191,7 @@ async def test_a_restored_database_makes_everybody_read_anew(db: Database, setti
     relay = Relay(db, ear.follower.receive, settings)
     await ring(db, 1, 2, 3)
     await relay.relay_once()
+    await ear.settle()
     async with db.begin() as tx:
         await tx.execute("DELETE FROM feed WHERE seq > 1")
         await tx.execute("UPDATE relay_state SET last_seq = 1, told_seq = 1")

@@ -119,6 +119,8 @@ class Truth:
                 raise OrderGone
             if call == "cal_crash":
                 raise ZeroDivisionError
+            if call == "cal_a_moment":
+                await asyncio.sleep(0.3)
             if call == "cal_slow":
                 await asyncio.sleep(30)
             return answer
@@ -154,7 +156,7 @@ class World:
         self.hub = Hub(db, redis, settings, self.truth.ports(), options=options)
         self.relay = Relay(db, self.hub.hand_over, settings)
         self.url = ""
-        self._phones: list[Phone] = []
+        self._phones: list[Any] = []
 
     async def tell(self, fact: Fact, *to: str, expires_in_s: float | None = None) -> None:
         """Commit one fact."""
@@ -177,6 +179,10 @@ class World:
         self._phones.append(phone)
         await phone.connect(auth, **options)
         return phone
+
+    def closes(self, client: Any) -> None:
+        """Close this one too when the test is over."""
+        self._phones.append(client)
 
     async def worker_phone(self, **auth: Any) -> Phone:
         return await self.phone("/worker", {"token": self.worker(), **auth})
@@ -244,7 +250,7 @@ class Phone:
                 while not done():
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            raise AssertionError(f"it did not happen; heard {self.heard}") from None
+            raise AssertionError(f"it did not happen; heard {str(self.heard)[-1_500:]}") from None
 
     async def gone(self, seconds: float = 5) -> None:
         await asyncio.wait_for(self.is_gone.wait(), seconds)
