@@ -111,7 +111,7 @@ class Process:
         self._tasks: list[asyncio.Task[None]] = []
         self._last_known = LastKnown(redis, ttl_s=settings.position_ttl_s, flush_ms=settings.position_flush_ms)
         self._history = HistoryWriter(db, flush_ms=settings.history_flush_ms)
-        self._sinks: list[PositionSink] = [self._last_known, self._history]
+        self._sinks: list[PositionSink] = [self._last_known]
         self._hub = self._build_hub() if "hub" in roles else None
         self._worker = self._build_worker() if "worker" in roles else None
         self._health = Health(
@@ -122,7 +122,7 @@ class Process:
 
     def _build_hub(self) -> Hub:
         machine = self._app[MACHINE]
-        ports = hub_ports(self._db, machine.gate, sinks=self._sinks, area_of=self._areas.code_at)
+        ports = hub_ports(self._db, machine.gate, sinks=self._sinks, history=self._history, area_of=self._areas.code_at)
         hub = Hub(self._db, self._redis, self._settings, ports, address_of=machine.address)
         hub.attach_to(self._app)
         return hub

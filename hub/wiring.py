@@ -8,7 +8,7 @@ import dispatch
 from dispatch.store import workers as worker_store
 from geo.point import Point
 from hub.bus import Moved
-from hub.ports import OrderView, Ports, PositionSink
+from hub.ports import HistorySink, OrderView, Ports, PositionSink
 from rest.edge.actors import Gate
 from rest.lines.homeservice import tracking
 from rest.lines.homeservice.verbs import VERBS
@@ -16,7 +16,12 @@ from storage.postgres import Database
 
 
 def hub_ports(
-    db: Database, gate: Gate, *, sinks: Sequence[PositionSink], area_of: Callable[[Point], str | None]
+    db: Database,
+    gate: Gate,
+    *,
+    sinks: Sequence[PositionSink],
+    history: HistorySink,
+    area_of: Callable[[Point], str | None],
 ) -> Ports:
     """The hub's way down. `sinks` is kept as it is given: a worker built later adds itself to it."""
 
@@ -60,4 +65,5 @@ def hub_ports(
         last_known=last_known,
         area_of=area_of,
         sinks=sinks,
+        history=history,
     )
