@@ -280,7 +280,7 @@ async def test_a_lost_server_is_said_and_the_map_goes_on_when_it_is_back(
     await expect(page.locator(".rows .item", has_text=order["call_id"][-6:])).to_be_visible()
     live.kill()
     await expect(page.locator(".connection")).to_contain_text("Reconnecting")
-    await expect(page.locator(".frozen")).to_contain_text("The map stands still since")
+    await expect(page.locator(".frozen")).to_contain_text("the map stands still since")
     await page.screenshot(path=shots / "frozen.png")
     live.start()
     await page.wait_for_selector(".connection.live", timeout=30_000)

@@ -14,7 +14,7 @@ export class Problem extends Error {
   }
 }
 
-/** Ask; the decoded JSON answer, or null where there is none. Throws Problem; an abort by `signal` throws AbortError. */
+/** Ask; the decoded JSON answer, or null where there is none. Throws Problem, or AbortError when `signal` says so. */
 export async function ask(method, path, { token, body, signal } = {}) {
   const headers = { "Accept-Language": tag() };
   if (token) headers.Authorization = `Bearer ${token}`;

@@ -4,7 +4,7 @@
 // what was missed, in order. When it cannot, it says `resync` and the page reads its state over REST. Live messages
 // (positions) have no `seq` and are never repeated.
 //
-// Phases: connecting → live ⇄ reconnecting → lost (still trying) ; refused (this account may not) ; ended (signed out).
+// Phases: connecting → live ⇄ reconnecting → lost (still trying); refused: this account may not.
 
 import { io } from "socket.io-client";
 
@@ -68,7 +68,7 @@ export class Link {
 
   /** Connect now instead of after the back-off. */
   retry() {
-    if (this.socket.connected || this.phase === "refused" || this.phase === "ended") return;
+    if (this.socket.connected || this.phase === "refused") return;
     this.socket.io.engine?.close();
     this.socket.connect();
   }
@@ -186,8 +186,10 @@ export class Link {
       this.missed = 0;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.status) this.missed = 0; // any answer is an answer
-      else if (++this.missed >= PROBES_MISSED_MAX && Date.now() - this.heard_ms > PROBE_MS) this.socket.io.engine?.close();
+      if (error.status)
+        this.missed = 0; // any answer is an answer
+      else if (++this.missed >= PROBES_MISSED_MAX && Date.now() - this.heard_ms > PROBE_MS)
+        this.socket.io.engine?.close();
     }
     this.changes.emit();
   }

@@ -94,23 +94,27 @@ export function SignIn() {
       <div class="mark" aria-hidden="true"></div>
       <h1 id="signin-title">${t("title")}</h1>
       <p class="muted">${sent ? t("sent", { phone }) : t("lead")}</p>
-      ${sent === null
-        ? html`<label key="phone">${t("phone")}
+      ${
+        sent === null
+          ? html`<label key="phone">${t("phone")}
             <input ref=${field} type="tel" name="phone" autocomplete="tel" inputmode="tel" value=${phone}
               onInput=${(event) => setPhone(event.target.value)} /></label>`
-        : html`<label key="code">${t("code")}
+          : html`<label key="code">${t("code")}
             <input ref=${field} class="code" name="code" autocomplete="one-time-code" inputmode="numeric" maxlength="8"
-              value=${code} onInput=${(event) => setCode(event.target.value)} /></label>`}
+              value=${code} onInput=${(event) => setCode(event.target.value)} /></label>`
+      }
       ${sent?.dev_code && html`<p class="hint">${t("dev")}</p>`}
       <p class="fault" role="alert">${note}</p>
       <button class="primary" type="submit" disabled=${isBusy}>${t(sent === null ? "send" : "enter")}</button>
-      ${sent &&
-      html`<div class="row">
+      ${
+        sent &&
+        html`<div class="row">
         <button type="button" class="plain" onClick=${() => setSent(null)}>${t("other")}</button>
         <button type="button" class="plain" disabled=${isBusy || wait_s > 0} onClick=${send}>
           ${wait_s > 0 ? t("again_in", { seconds: wait_s }) : t("again")}
         </button>
-      </div>`}
+      </div>`
+      }
     </form>
   </main>`;
 }

@@ -62,14 +62,20 @@ export function formatMetres(metres) {
 /** A length of time for people: 4 s, 3 min, 2 h. */
 export function formatSeconds(seconds) {
   const whole = Math.max(0, Math.round(seconds));
-  const [value, unit] = whole < 100 ? [whole, "s"] : whole < 6000 ? [Math.round(whole / 60), "min"] : [Math.round(whole / 3600), "h"];
+  const [value, unit] =
+    whole < 100 ? [whole, "s"] : whole < 6000 ? [Math.round(whole / 60), "min"] : [Math.round(whole / 3600), "h"];
   const zh = { s: "秒", min: "分钟", h: "小时" };
   return language === "zh" ? `${value} ${zh[unit]}` : `${value} ${unit}`;
 }
 
 /** Time of day. */
 export function formatClock(ms) {
-  return new Intl.DateTimeFormat(tag(), { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }).format(ms);
+  return new Intl.DateTimeFormat(tag(), {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hour12: false,
+  }).format(ms);
 }
 
 /** Day and time of day. */

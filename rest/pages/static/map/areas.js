@@ -32,7 +32,9 @@ function isInRing(ring, lon, lat) {
 
 function holds(area, lon, lat) {
   if (lon < area.west || lon > area.east || lat < area.south || lat > area.north) return false;
-  return area.polygons.some((rings) => isInRing(rings[0], lon, lat) && !rings.slice(1).some((hole) => isInRing(hole, lon, lat)));
+  return area.polygons.some(
+    (rings) => isInRing(rings[0], lon, lat) && !rings.slice(1).some((hole) => isInRing(hole, lon, lat)),
+  );
 }
 
 /** The widest spot of the largest ring along its middle: inside even where the centre of the box is not. */
@@ -40,7 +42,10 @@ function labelPoint(area) {
   let best = null;
   for (const [ring] of area.polygons) {
     for (const share of [0.5, 0.35, 0.65]) {
-      const [south, north] = ring.reduce(([low, high], [, lat]) => [Math.min(low, lat), Math.max(high, lat)], [90, -90]);
+      const [south, north] = ring.reduce(
+        ([low, high], [, lat]) => [Math.min(low, lat), Math.max(high, lat)],
+        [90, -90],
+      );
       const lat = south + (north - south) * share;
       const cuts = [];
       for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
@@ -65,7 +70,10 @@ export function readAreas(collection) {
     .map((feature) => {
       const area = { code: feature.properties.code, name: feature.properties.name, feature, ...outline(feature) };
       area.label = labelPoint(area);
-      area.bounds = [[area.south, area.west], [area.north, area.east]];
+      area.bounds = [
+        [area.south, area.west],
+        [area.north, area.east],
+      ];
       return area;
     })
     .filter((area) => area.label);
@@ -78,11 +86,14 @@ export function areaAt(areas, lon, lat) {
 
 /** Outlines of all areas. */
 export function areasLayer(areas, pane) {
-  return geoJSON(areas.map((area) => area.feature), {
-    pane,
-    interactive: false,
-    style: { className: "area", weight: 1, color: "#41546d", fillColor: "#14202e", fillOpacity: 1, smoothFactor: 1 },
-  });
+  return geoJSON(
+    areas.map((area) => area.feature),
+    {
+      pane,
+      interactive: false,
+      style: { className: "area", weight: 1, color: "#41546d", fillColor: "#14202e", fillOpacity: 1, smoothFactor: 1 },
+    },
+  );
 }
 
 /** Names of areas as elements: text stays sharp while zooming and can be read by assistive technology. */

@@ -9,7 +9,10 @@ import { Markers } from "./markers.js";
 import { named, short, t } from "./text.js";
 import { doingState, nameOf, ON_MAP, shownState } from "./world.js";
 
-const CHINA = [[18, 75], [53, 134]];
+const CHINA = [
+  [18, 75],
+  [53, 134],
+];
 const NEAR_ZOOM = 13.5;
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -160,7 +163,8 @@ export class MapCanvas {
 
   fitAll(options) {
     const points = [];
-    for (const worker of this.world.workers.values()) if (worker.lat !== null && worker.online) points.push([worker.lat, worker.lon]);
+    for (const worker of this.world.workers.values())
+      if (worker.lat !== null && worker.online) points.push([worker.lat, worker.lon]);
     for (const call of this.world.calls.values()) if (call.lat != null) points.push([call.lat, call.lon]);
     const boxes = points.length > 1 ? points : this.areas.flatMap((area) => area.bounds);
     if (!boxes.length) return;

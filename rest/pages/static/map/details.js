@@ -6,11 +6,13 @@ import { askAsMe } from "../core/session.js";
 import { html, useEffect, useState } from "../core/ui.js";
 import { formatClock, formatDay, formatMetres, formatNumber } from "../core/words.js";
 import { COLOURS, CALL_COLOURS } from "./pictures.js";
-import { ageOf, titleOf } from "./panel.js";
-import { named, short, t, tell } from "./text.js";
+import { ageOf, Events, titleOf } from "./panel.js";
+import { Bones, Fault } from "./signs.js";
+import { named, short, t } from "./text.js";
 import { doingState, nameOf, shownState } from "./world.js";
 
 const REFRESH_MS = 5_000;
+const RECENT_MAX = 10;
 const TAKEN = new Set(["offered", "locked", "won"]);
 
 /** Reads `path` now, every few seconds and whenever `turn` changes: `{answer, problem, again}`. */
@@ -52,7 +54,11 @@ export function standing(candidate) {
     return { text: named("offer", candidate.offer_state), colour, is_in: true };
   }
   const reason = candidate.reason ?? "later_wave";
-  return { text: named("why", reason), colour: reason === "later_wave" ? COLOURS.on_the_way : COLOURS.offline, is_in: false };
+  return {
+    text: named("why", reason),
+    colour: reason === "later_wave" ? COLOURS.on_the_way : COLOURS.offline,
+    is_in: false,
+  };
 }
 
 function Head({ kind, title, colour, onClose }) {
@@ -63,10 +69,29 @@ function Head({ kind, title, colour, onClose }) {
   </header>`;
 }
 
+/** `[key, value]` rows; what is not known has no row. */
 function Facts({ rows }) {
+  const known = rows.filter(([, value]) => value != null && value !== "" && value !== false);
   return html`<dl class="facts">
-    ${rows.filter(([, value]) => value != null && value !== "").map(([key, value]) => html`<div key=${key}><dt>${t(key)}</dt><dd>${value}</dd></div>`)}
+    ${known.map(([key, value]) => html`<div key=${key}><dt>${t(key)}</dt><dd>${value}</dd></div>`)}
   </dl>`;
+}
+
+function Pill({ colour, children }) {
+  return html`<span class="pill" style=${colour && { "--colour": colour }}>${children}</span>`;
+}
+
+function Candidate({ one, onChoose }) {
+  return html`<li>
+    <button class="item" onClick=${() => onChoose({ kind: "worker", id: one.worker_id })}>
+      <i class="dot" style=${{ "--colour": one.colour }}></i>
+      <span class="what">
+        <b>${one.display_name || short(one.worker_id)}</b>
+        <small style=${{ color: one.is_in ? one.colour : null }}>${one.text}</small>
+      </span>
+      <span class="tail"><b>${formatMetres(one.distance_m)}</b></span>
+    </button>
+  </li>`;
 }
 
 const dayOf = (text) => (text ? formatDay(Date.parse(text)) : null);
@@ -79,43 +104,35 @@ export function CallDetails({ world, areas, call, turn, onChoose, onClose, onCan
     return () => onCandidates([]);
   }, [answer]);
   const offered = candidates.filter((one) => one.is_in).length;
+  const rows = [
+    ["number", html`<code>${call.id}</code>`],
+    ["subject", call.subject_id && html`<code>${short(call.subject_id)}</code>`],
+    ["position", `${call.lat.toFixed(5)}, ${call.lon.toFixed(5)}`],
+    ["mode", call.mode && named("mode", call.mode)],
+    ["start_at", dayOf(call.start_at)],
+    ["opened_at", dayOf(call.created_at)],
+    ["locked_until", call.status === "locked" && call.locked_until && formatClock(Date.parse(call.locked_until))],
+    ["winner", call.worker_id && nameOf(world, call.worker_id, short)],
+  ];
   return html`<article class="details" aria-labelledby="details-title">
     <${Head} kind="call" title=${titleOf(call, areas)} colour=${CALL_COLOURS[call.status]} onClose=${onClose} />
-    <${Facts} rows=${[
-      ["number", html`<code>${call.id}</code>`],
-      ["subject", call.subject_id && html`<code>${short(call.subject_id)}</code>`],
-      ["position", `${call.lat.toFixed(5)}, ${call.lon.toFixed(5)}`],
-      ["mode", call.mode && named("mode", call.mode)],
-      ["start_at", dayOf(call.start_at)],
-      ["opened_at", dayOf(call.created_at)],
-      ["locked_until", call.locked_until && formatClock(Date.parse(call.locked_until))],
-      ["winner", call.worker_id && nameOf(world, call.worker_id, short)],
-    ]} />
+    <${Facts} rows=${rows} />
     <p class="pills">
-      <span class="pill" style=${{ "--colour": CALL_COLOURS[call.status] }}>${named("call", call.status)}</span>
-      <span class="pill">${call.wave ? t("wave", { wave: call.wave }) : t("not_spread")}</span>
-      ${call.ring_m > 0 && html`<span class="pill">${t("ring", { ring: formatMetres(call.ring_m) })}</span>`}
+      <${Pill} colour=${CALL_COLOURS[call.status]}>${named("call", call.status)}<//>
+      <${Pill}>${call.wave ? t("wave", { wave: call.wave }) : t("not_spread")}<//>
+      ${call.ring_m > 0 && html`<${Pill}>${t("ring", { ring: formatMetres(call.ring_m) })}<//>`}
     </p>
-    <h3>${t("candidates")} ${answer && html`<small>${t("offered_count", { offered, all: candidates.length })}</small>`}</h3>
-    ${problem && html`<p class="fault" role="alert">${faultOf(problem)} <button class="plain" onClick=${again}>${t("try_again")}</button></p>`}
-    ${!answer && !problem && html`<div class="bones" role="status" aria-label=${t("loading")}><i></i><i></i><i></i></div>`}
+    <h3>
+      ${t("candidates")}
+      ${answer && html`<small>${t("offered_count", { offered, all: candidates.length })}</small>`}
+    </h3>
+    ${problem && html`<${Fault} problem=${problem} onAgain=${again} />`}
+    ${!answer && !problem && html`<${Bones} />`}
     ${answer && !candidates.length && html`<p class="empty">${t("candidates_none")}</p>`}
     <ul class="rows candidates">
-      ${candidates.map(
-        (one) => html`<li key=${one.worker_id}>
-          <button class="item" onClick=${() => onChoose({ kind: "worker", id: one.worker_id })}>
-            <i class="dot" style=${{ "--colour": one.colour }}></i>
-            <span class="what"><b>${one.display_name || short(one.worker_id)}</b><small style=${{ color: one.is_in ? one.colour : null }}>${one.text}</small></span>
-            <span class="tail"><b>${formatMetres(one.distance_m)}</b></span>
-          </button>
-        </li>`,
-      )}
+      ${candidates.map((one) => html`<${Candidate} key=${one.worker_id} one=${one} onChoose=${onChoose} />`)}
     </ul>
   </article>`;
-}
-
-export function faultOf(problem) {
-  return t("load_failed", { reason: problem.code === "network" ? t("network") : problem.message });
 }
 
 /** The order a worker is at; a fact on the socket is newer than what was read. */
@@ -129,42 +146,43 @@ function takesOf({ takes_pool, takes_direct }) {
   return kinds.join(" · ") || t("takes_none");
 }
 
+/** Where a worker takes work: an area by name, or everywhere. */
+function areaOf(code, areas) {
+  if (!code) return t("everything");
+  return areas.find((area) => area.code === code)?.name ?? code;
+}
+
 export function WorkerDetails({ world, areas, worker, turn, onChoose, onClose }) {
   const now = serverNow();
-  const state = shownState(world, worker, now);
+  const [state, doing] = [shownState(world, worker, now), doingState(world, worker)];
   const { answer, problem, again } = useReading(`/v1/workers/${worker.id}`, turn);
-  const trip = world.trips.get(worker.id);
-  const recent = world.events.filter(({ fact }) => fact.worker_id === worker.id).slice(0, 10);
+  const rows = [
+    ["number", html`<code>${worker.id}</code>`],
+    ["position", worker.lat !== null && `${worker.lat.toFixed(5)}, ${worker.lon.toFixed(5)}`],
+    ["heading", worker.heading !== null && `${Math.round(worker.heading)}°`],
+    ["order_now", orderOf(answer?.order ?? null, world.trips.get(worker.id))],
+  ];
+  if (answer) {
+    rows.push(
+      ["area", areaOf(answer.area_code, areas)],
+      ["radius", formatMetres(answer.radius_m)],
+      ["takes", takesOf(answer)],
+      ["skills", formatNumber(answer.services)],
+      ["open_offers", formatNumber(answer.open_offers)],
+      ["score", (answer.score_milli / 1000).toFixed(1)],
+    );
+  }
+  const recent = world.events.filter(({ fact }) => fact.worker_id === worker.id).slice(0, RECENT_MAX);
   return html`<article class="details" aria-labelledby="details-title">
     <${Head} kind="worker" title=${nameOf(world, worker.id, short)} colour=${COLOURS[state]} onClose=${onClose} />
     <p class="pills">
-      <span class="pill" style=${{ "--colour": COLOURS[doingState(world, worker)] }}>${named("state", doingState(world, worker))}</span>
-      <span class="pill" style=${{ "--colour": COLOURS[state] }}>${ageOf(worker, now)}</span>
+      <${Pill} colour=${COLOURS[doing]}>${named("state", doing)}<//>
+      <${Pill} colour=${COLOURS[state]}>${ageOf(worker, now)}<//>
     </p>
-    <${Facts} rows=${[
-      ["number", html`<code>${worker.id}</code>`],
-      ["position", worker.lat !== null && `${worker.lat.toFixed(5)}, ${worker.lon.toFixed(5)}`],
-      ["heading", worker.heading !== null && `${Math.round(worker.heading)}°`],
-      ["order_now", orderOf(answer?.order ?? null, trip)],
-      ["area", answer && (areas.find((area) => area.code === answer.area_code)?.name ?? (answer.area_code || t("everything")))],
-      ["radius", answer && formatMetres(answer.radius_m)],
-      ["takes", answer && takesOf(answer)],
-      ["skills", answer && formatNumber(answer.services)],
-      ["open_offers", answer && formatNumber(answer.open_offers)],
-      ["score", answer && (answer.score_milli / 1000).toFixed(1)],
-    ]} />
-    ${problem && html`<p class="fault" role="alert">${faultOf(problem)} <button class="plain" onClick=${again}>${t("try_again")}</button></p>`}
+    <${Facts} rows=${rows} />
+    ${problem && html`<${Fault} problem=${problem} onAgain=${again} />`}
     <h3>${t("recent")}</h3>
-    ${!recent.length && html`<p class="empty">${t("nothing_recent")}</p>`}
-    <ol class="rows events">
-      ${recent.map(({ seq, at, topic, fact }) => {
-        const text = tell(topic, fact, (id) => nameOf(world, id, short));
-        const isCall = fact.call_id && world.calls.has(fact.call_id);
-        return html`<li key=${seq}>
-          <time dateTime=${fact.at}>${formatClock(at)}</time>
-          ${isCall ? html`<button class="plain" onClick=${() => onChoose({ kind: "call", id: fact.call_id })}>${text}</button>` : html`<span>${text}</span>`}
-        </li>`;
-      })}
-    </ol>
+    ${recent.length === 0 && html`<p class="empty">${t("nothing_recent")}</p>`}
+    <${Events} events=${recent} world=${world} onChoose=${onChoose} />
   </article>`;
 }

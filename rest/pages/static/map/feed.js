@@ -1,8 +1,8 @@
 // Brings the server's state into the world: everybody online and the open calls over REST, then facts and positions.
 //
 // The feed of operations is heard from `watch` on, so after each connection the state is read again, whatever the
-// connection could resume. Facts that arrive meanwhile wait and are folded afterwards: some of them are in what was read
-// already, but every later one follows too, so the world ends where the server is.
+// connection could resume. Facts that arrive meanwhile wait and are folded afterwards: some of them are in what was
+// read already, but every later one follows too, so the world ends where the server is.
 
 import { Problem } from "../core/api.js";
 import { learnClock, serverNow } from "../core/clock.js";
@@ -10,7 +10,14 @@ import { Link } from "../core/live.js";
 import { askAsMe } from "../core/session.js";
 import { makeSignal } from "../core/ui.js";
 import {
-  applyFact, applyPositions, applyPulse, detailCalls, makeWorld, nameWorkers, replaceCalls, replaceWorkers,
+  applyFact,
+  applyPositions,
+  applyPulse,
+  detailCalls,
+  makeWorld,
+  nameWorkers,
+  replaceCalls,
+  replaceWorkers,
 } from "./world.js";
 
 const CALLS_LIMIT = 100; // per page

@@ -2,7 +2,7 @@
 
 import { currentSession, sessionChanges, signOut } from "../core/session.js";
 import { SignIn } from "../core/signin.js";
-import { html, render, useEffect, useMemo, useRef, useSource, useState } from "../core/ui.js";
+import { html, render, useEffect, useSource } from "../core/ui.js";
 import { currentLanguage, languageChanges, setLanguage } from "../core/words.js";
 import { Field } from "./field.js";
 import { t } from "./text.js";
@@ -15,13 +15,14 @@ function App() {
   useEffect(() => {
     document.title = `${t("title")} · fieldhub`;
   });
+  const other = currentLanguage() === "zh" ? "en" : "zh";
   const tools = html`<div class="tools">
-    <button class="plain" title=${t("language_hint")} onClick=${() => setLanguage(currentLanguage() === "zh" ? "en" : "zh")}>
-      ${t("language")}
-    </button>
-    ${session &&
-    html`<span class="me">${session.account?.nickname || session.account?.phone_masked}</span>
-      <button class="plain" onClick=${() => void signOut()}>${t("sign_out")}</button>`}
+    <button class="plain" title=${t("language_hint")} onClick=${() => setLanguage(other)}>${t("language")}</button>
+    ${
+      session &&
+      html`<span class="me">${session.account?.nickname || session.account?.phone_masked}</span>
+      <button class="plain" onClick=${() => void signOut()}>${t("sign_out")}</button>`
+    }
   </div>`;
   if (!session) return html`<div class="page"><header class="bar"><${Brand} />${tools}</header><${SignIn} /></div>`;
   // A new session is a new field: nothing of the last one may be seen by the next person.

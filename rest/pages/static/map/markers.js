@@ -10,11 +10,14 @@ const PADDING = 0.25; // of the view on each side: dragging shows no empty edge
 const FRAME_MS = 33; // 30 pictures a second are smooth for things that drive
 const SHARE = 3; // a picture that took 20 ms is followed by a pause of 60: the page must stay answerable
 const IDLE_MS = 1_000; // colours age while nothing moves
-const CROWD = 1_200; // in view; a picture costs some 9 µs without a graphics card, so this many fill a third of a frame
+const CROWD = 1_200; // in view; a picture costs some 9 µs without a graphics card, together a third of a frame
 const HIT_PX = 16;
 const EARTH_M_PER_DEGREE = 111_195;
 
-/** `source` gives: world, now(), isStill (no gliding), hidden (states), chosen {kind, id}, candidates (of a chosen call). */
+/**
+ * `source` gives: world, now(), isStill (no gliding), hidden (states), chosen {kind, id}, candidates of a chosen call,
+ * look (grows when one of these changes).
+ */
 export const Markers = Layer.extend({
   initialize(source) {
     this.source = source;
@@ -181,7 +184,8 @@ export const Markers = Layer.extend({
     for (const state of STATES) {
       const here = found.filter((one) => one.state === state);
       pen.fillStyle = INK;
-      for (const { x, y } of here) pen.fillRect(Math.round(x - side / 2) - 1, Math.round(y - side / 2) - 1, side + 2, side + 2);
+      for (const { x, y } of here)
+        pen.fillRect(Math.round(x - side / 2) - 1, Math.round(y - side / 2) - 1, side + 2, side + 2);
       pen.fillStyle = COLOURS[state];
       for (const { x, y } of here) pen.fillRect(Math.round(x - side / 2), Math.round(y - side / 2), side, side);
     }

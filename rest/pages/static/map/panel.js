@@ -7,6 +7,8 @@ import { CALL_COLOURS, COLOURS } from "./pictures.js";
 import { named, short, t, tell } from "./text.js";
 import { doingState, nameOf, ON_MAP, shownState, STATES } from "./world.js";
 
+const COLLATOR = new Intl.Collator("zh"); // made once: comparing names without it is a hundred times slower
+const NARROW_PX = 720;
 const ROWS_MAX = 100; // longer lists are searched, not scrolled
 
 /** What is not known is a dash, never a zero. */
@@ -22,31 +24,36 @@ export function Numbers({ world, count, status }) {
     ["grabs_min", known(world.rates?.grabs, true)],
   ];
   const { stale, lost } = count.states;
+  const note = stale + lost ? t("stale_note", { stale, lost }) : t("all_fresh");
   return html`<section class="numbers" aria-label=${t("title")}>
     <dl>
-      ${tiles.map(([key, value]) => html`<div key=${key} class=${`number n-${key}`}><dt>${t(key)}</dt><dd>${value}</dd></div>`)}
+      ${tiles.map(
+        ([key, value]) => html`<div key=${key} class=${`number n-${key}`}><dt>${t(key)}</dt><dd>${value}</dd></div>`,
+      )}
     </dl>
-    ${count.online > 0 &&
-    html`<p class=${stale + lost ? "note warn" : "note"}>${stale + lost ? t("stale_note", { stale, lost }) : t("all_fresh")}</p>`}
+    ${count.online > 0 && html`<p class=${stale + lost ? "note warn" : "note"}>${note}</p>`}
   </section>`;
 }
+
+const TABS = ["calls", "workers", "events"];
 
 export function Tabs({ tab, onTab, counts }) {
   const onKey = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
-    const names = ["calls", "workers", "events"];
-    const next = names[(names.indexOf(tab) + step + names.length) % names.length];
+    const next = TABS[(TABS.indexOf(tab) + step + TABS.length) % TABS.length];
     onTab(next);
     document.getElementById(`tab-${next}`)?.focus();
   };
+  const badge = (name) => counts[name] != null && html`<span class="badge">${formatNumber(counts[name])}</span>`;
   return html`<div class="tabs" role="tablist" aria-label=${t("title")} onKeyDown=${onKey}>
-    ${["calls", "workers", "events"].map(
-      (name) => html`<button key=${name} role="tab" id=${`tab-${name}`} aria-selected=${tab === name} aria-controls="tab-panel"
-        tabindex=${tab === name ? 0 : -1} onClick=${() => onTab(name)}>
-        ${t(`tab_${name}`)}${counts[name] != null && html`<span class="badge">${formatNumber(counts[name])}</span>`}
-      </button>`,
-    )}
+    ${TABS.map((name) => {
+      const isChosen = tab === name;
+      return html`<button key=${name} role="tab" id=${`tab-${name}`} aria-selected=${isChosen}
+        aria-controls="tab-panel" tabindex=${isChosen ? 0 : -1} onClick=${() => onTab(name)}>
+        ${t(`tab_${name}`)}${badge(name)}
+      </button>`;
+    })}
   </div>`;
 }
 
@@ -55,20 +62,23 @@ function waited_s(call) {
   return call.created_at ? (serverNow() - Date.parse(call.created_at)) / 1000 : 0;
 }
 
-export function CallList({ world, areas, chosen, onChoose }) {
-  const calls = [...world.calls.values()].filter((call) => ON_MAP.has(call.status)).sort((a, b) => waited_s(b) - waited_s(a));
+export function CallList({ world, areas, onChoose }) {
+  const calls = [...world.calls.values()].filter((call) => ON_MAP.has(call.status));
   if (!calls.length) return html`<p class="empty">${t("no_calls")}</p>`;
+  calls.sort((a, b) => waited_s(b) - waited_s(a));
   return html`<ul class="rows">
-    ${calls.slice(0, ROWS_MAX).map((call) => {
-      const isChosen = chosen?.kind === "call" && chosen.id === call.id;
-      return html`<li key=${call.id}>
-        <button class="item" aria-current=${isChosen ? "true" : null} onClick=${() => onChoose({ kind: "call", id: call.id })}>
+    ${calls.slice(0, ROWS_MAX).map(
+      (call) => html`<li key=${call.id}>
+        <button class="item" onClick=${() => onChoose({ kind: "call", id: call.id })}>
           <i class="diamond" style=${{ background: CALL_COLOURS[call.status] }}></i>
           <span class="what"><b>${titleOf(call, areas)}</b><small>${spreadOf(call)}</small></span>
-          <span class="tail"><b>${named("call", call.status)}</b><small>${t("waiting", { age: formatSeconds(waited_s(call)) })}</small></span>
+          <span class="tail">
+            <b>${named("call", call.status)}</b>
+            <small>${t("waiting", { age: formatSeconds(waited_s(call)) })}</small>
+          </span>
         </button>
-      </li>`;
-    })}
+      </li>`,
+    )}
   </ul>`;
 }
 
@@ -80,36 +90,43 @@ export function titleOf(call, areas) {
 
 function spreadOf(call) {
   if (!call.wave) return t("not_spread");
-  return call.ring_m ? `${t("wave", { wave: call.wave })} · ${t("ring", { ring: formatMetres(call.ring_m) })}` : t("wave", { wave: call.wave });
+  const wave = t("wave", { wave: call.wave });
+  return call.ring_m ? `${wave} · ${t("ring", { ring: formatMetres(call.ring_m) })}` : wave;
 }
 
-export function WorkerList({ world, chosen, onChoose }) {
+export function WorkerList({ world, onChoose }) {
   const [text, setText] = useState("");
-  const now = serverNow();
-  const wanted = text.trim().toLowerCase();
-  const all = [...world.workers.values()].map((worker) => ({ worker, state: shownState(world, worker, now), name: nameOf(world, worker.id, short) }));
-  const found = all
-    .filter(({ worker, name }) => !wanted || name.toLowerCase().includes(wanted) || worker.id.includes(wanted))
-    .sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || a.name.localeCompare(b.name, "zh"));
-  if (!all.length) return html`<p class="empty">${t("no_workers")}</p>`;
+  if (!world.workers.size) return html`<p class="empty">${t("no_workers")}</p>`;
+  const found = search(world, text.trim().toLowerCase());
   return html`<div>
     <input class="search" type="search" placeholder=${t("search")} aria-label=${t("search")} value=${text}
       onInput=${(event) => setText(event.target.value)} />
     ${!found.length && html`<p class="empty">${t("no_match")}</p>`}
     <ul class="rows">
-      ${found.slice(0, ROWS_MAX).map(({ worker, state, name }) => {
-        const isChosen = chosen?.kind === "worker" && chosen.id === worker.id;
-        return html`<li key=${worker.id}>
-          <button class="item" aria-current=${isChosen ? "true" : null} onClick=${() => onChoose({ kind: "worker", id: worker.id })}>
+      ${found.slice(0, ROWS_MAX).map(
+        ({ worker, state, name }) => html`<li key=${worker.id}>
+          <button class="item" onClick=${() => onChoose({ kind: "worker", id: worker.id })}>
             <i class=${`dot ${state}`} style=${{ "--colour": COLOURS[state] }}></i>
-            <span class="what"><b>${name}</b><small>${ageOf(worker, now)}</small></span>
+            <span class="what"><b>${name}</b><small>${ageOf(worker, serverNow())}</small></span>
             <span class="tail"><b>${named("state", doingState(world, worker))}</b></span>
           </button>
-        </li>`;
-      })}
+        </li>`,
+      )}
     </ul>
     ${found.length > ROWS_MAX && html`<p class="empty">${t("more", { count: found.length - ROWS_MAX })}</p>`}
   </div>`;
+}
+
+/** Workers whose name or id has the text, in the order of the legend, then by name. */
+function search(world, wanted) {
+  const now = serverNow();
+  const found = [];
+  for (const worker of world.workers.values()) {
+    const name = nameOf(world, worker.id, short);
+    if (wanted && !name.toLowerCase().includes(wanted) && !worker.id.includes(wanted)) continue;
+    found.push({ worker, name, state: shownState(world, worker, now) });
+  }
+  return found.sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || COLLATOR.compare(a.name, b.name));
 }
 
 /** How old a worker's position is, in words. */
@@ -119,13 +136,19 @@ export function ageOf(worker, now) {
 
 export function EventList({ world, onChoose }) {
   if (!world.events.length) return html`<p class="empty">${t("no_events")}</p>`;
+  return html`<${Events} events=${world.events} world=${world} onChoose=${onChoose} />`;
+}
+
+/** Facts in words, newest first; what is on the map can be chosen. */
+export function Events({ events, world, onChoose }) {
   return html`<ol class="rows events">
-    ${world.events.map(({ seq, at, topic, fact }) => {
+    ${events.map(({ seq, at, topic, fact }) => {
       const target = targetOf(world, topic, fact);
       const text = tell(topic, fact, (id) => nameOf(world, id, short));
       return html`<li key=${seq}>
         <time dateTime=${fact.at}>${formatClock(at)}</time>
-        ${target ? html`<button class="plain" onClick=${() => onChoose(target)}>${text}</button>` : html`<span>${text}</span>`}
+        ${target && html`<button class="plain" onClick=${() => onChoose(target)}>${text}</button>`}
+        ${!target && html`<span>${text}</span>`}
       </li>`;
     })}
   </ol>`;
@@ -138,15 +161,22 @@ function targetOf(world, topic, fact) {
   return null;
 }
 
-/** Colours with their meaning; each is a switch for the map. */
-export function Legend({ count, hidden, onToggle }) {
-  return html`<details class="legend" open=${window.innerWidth > 720}>
+/** Colours with their meaning; each is a switch for the map. `onHide(states)` gets the set of those switched off. */
+export function Legend({ count, onHide }) {
+  const [hidden, setHidden] = useState(new Set());
+  const toggle = (state) => {
+    const next = new Set(hidden);
+    if (!next.delete(state)) next.add(state);
+    setHidden(next);
+    onHide(next);
+  };
+  return html`<details class="legend" open=${window.innerWidth > NARROW_PX}>
     <summary>${t("legend")}</summary>
     <ul>
       ${STATES.map(
         (state) => html`<li key=${state}>
           <label title=${t("show_state", { state: named("state", state) })}>
-            <input type="checkbox" checked=${!hidden.has(state)} onChange=${() => onToggle(state)} />
+            <input type="checkbox" checked=${!hidden.has(state)} onChange=${() => toggle(state)} />
             <i class=${`dot ${state}`} style=${{ "--colour": COLOURS[state] }}></i>
             <span>${named("state", state)}</span><b>${formatNumber(count.states[state])}</b>
           </label>

@@ -16,7 +16,15 @@ export const COLOURS = {
   offline: "#4d5866",
 };
 
-export const CALL_COLOURS = { open: "#ffcf56", paused: "#8b97a7", locked: "#ff9d5c" };
+export const CALL_COLOURS = {
+  open: "#ffcf56",
+  paused: "#8b97a7",
+  locked: "#ff9d5c",
+  won: "#36d399",
+  done: "#36d399",
+  cancelled: "#4d5866",
+  expired: "#4d5866",
+};
 
 const HEADINGS = 36; // turning a picture while drawing costs five times as much as copying a turned one
 

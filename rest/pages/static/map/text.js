@@ -24,7 +24,8 @@ const zh = {
   phase_lost: "连接中断",
   phase_refused: "被拒绝",
   lag: "延迟 {ms} 毫秒",
-  frozen: "地图停在 {clock}，已 {age} 没有更新。正在重试。",
+  frozen: "连接断开，地图停在 {clock}，正在重试。",
+  frozen_for: "已 {age} 没有更新。",
   retry_now: "立即重试",
 
   online: "在线",
@@ -151,7 +152,7 @@ const zh = {
   who_system: "系统",
   who_admin: "管理员",
 
-  fact_worker_online: "{worker} {state}",
+  fact_worker_online: "{worker} 现在{state}",
   fact_worker_offline: "{worker} 离线",
   fact_call_new: "新呼叫 {call}",
   fact_call_wave: "呼叫 {call} 第 {wave} 波推送，范围 {ring}",
@@ -188,7 +189,8 @@ const en = {
   try_again: "Try again",
   network: "the server cannot be reached",
   denied_title: "No access",
-  denied: "This account may not open the operations map. It needs the support, ops or admin role; ask an administrator.",
+  denied:
+    "This account may not open the operations map. It needs the support, ops or admin role; ask an administrator.",
   crashed_title: "This page has failed",
   crashed: "Something unexpected happened in this page. Reloading mends it.",
   reload: "Reload",
@@ -199,7 +201,8 @@ const en = {
   phase_lost: "Connection lost",
   phase_refused: "Refused",
   lag: "{ms} ms",
-  frozen: "The map stands still since {clock}, {age} without news. Trying again.",
+  frozen: "Disconnected: the map stands still since {clock}. Trying again.",
+  frozen_for: "{age} without news.",
   retry_now: "Try now",
 
   online: "Online",

@@ -4,7 +4,7 @@
 export const STALE_MS = 15_000;
 export const LOST_MS = 60_000;
 export const EVENTS_MAX = 50;
-const FORGET_MS = 600_000; // an offline technician stays on the map this long
+const FORGET_MS = 600_000; // offline technicians and ended calls can be looked at this long
 
 /** The order in which states are listed. */
 export const STATES = ["free", "offered", "locked", "booked", "on_the_way", "in_service", "stale", "lost", "offline"];
@@ -16,13 +16,32 @@ export const ON_MAP = new Set(["open", "paused", "locked"]);
 const TRIP = { departed: "on_the_way", arrived: "on_the_way", in_service: "in_service" };
 
 export function makeWorld() {
-  return { workers: new Map(), calls: new Map(), trips: new Map(), offered: new Set(), events: [], rates: null, is_read: false, version: 0 };
+  return {
+    workers: new Map(),
+    calls: new Map(),
+    trips: new Map(),
+    offered: new Set(),
+    events: [],
+    rates: null,
+    is_read: false,
+    version: 0,
+  };
 }
 
 function workerOf(world, id) {
   let worker = world.workers.get(id);
   if (!worker) {
-    worker = { id, name: null, lat: null, lon: null, heading: null, at: null, state: "offline", online: false, was: null };
+    worker = {
+      id,
+      name: null,
+      lat: null,
+      lon: null,
+      heading: null,
+      at: null,
+      state: "offline",
+      online: false,
+      was: null,
+    };
     world.workers.set(id, worker);
   }
   return worker;
@@ -122,15 +141,11 @@ export function applyFact(world, topic, fact, now) {
 }
 
 function foldCall(world, fact) {
-  if (!ON_MAP.has(fact.status)) {
-    world.calls.delete(fact.call_id);
-    return;
-  }
   const known = world.calls.get(fact.call_id) ?? { id: fact.call_id, created_at: fact.at };
   const { subject_kind, subject_id, status, epoch, wave, ring_m, lon, lat, worker_id } = fact;
-  world.calls.set(fact.call_id, {
-    ...known, subject_kind, subject_id, status, epoch, wave, ring_m, lon, lat, worker_id,
-  });
+  const ended = ON_MAP.has(status) ? null : Date.parse(fact.at);
+  const told = { subject_kind, subject_id, status, epoch, wave, ring_m, lon, lat, worker_id, ended };
+  world.calls.set(fact.call_id, { ...known, ...told });
 }
 
 function foldOrder(world, { order_id, status, worker_id }) {
@@ -141,6 +156,9 @@ function foldOrder(world, { order_id, status, worker_id }) {
 function forget(world, now) {
   for (const worker of world.workers.values()) {
     if (!worker.online && now - (worker.at ?? 0) > FORGET_MS) world.workers.delete(worker.id);
+  }
+  for (const call of world.calls.values()) {
+    if (call.ended && now - call.ended > FORGET_MS) world.calls.delete(call.id);
   }
 }
 
@@ -192,9 +210,15 @@ function move(worker, lat, lon, heard) {
   worker.lat = lat;
   worker.lon = lon;
   worker.heard = heard;
-  worker.was = isFirst || isJump
-    ? null
-    : { lat: seen_lat, lon: seen_lon, from: heard, until: heard + Math.min(Math.max(gap, GLIDE_MIN_MS), GLIDE_MAX_MS) };
+  worker.was =
+    isFirst || isJump
+      ? null
+      : {
+          lat: seen_lat,
+          lon: seen_lon,
+          from: heard,
+          until: heard + Math.min(Math.max(gap, GLIDE_MIN_MS), GLIDE_MAX_MS),
+        };
 }
 
 /** Where a worker is drawn at the local instant `at`: `[lat, lon]`. */
