@@ -72,7 +72,7 @@ def addresses(settings: Settings, *, own: bool) -> Iterator[tuple[str, str]]:
     try:
         postgres_url, redis_url = settings.database_url, settings.redis_url
         if not postgres_url:
-            postgres_url = _postgres_url(data_dir)
+            postgres_url = embedded_postgres_url(data_dir)
             if own:
                 _wait_until_free(data_dir)
             if own or not is_running(data_dir):
@@ -107,7 +107,8 @@ def _answers(path: str) -> bool:
         return probe.connect_ex(path) == 0
 
 
-def _postgres_url(data_dir: Path) -> str:
+def embedded_postgres_url(data_dir: Path) -> str:
+    """Address of the embedded PostgreSQL of this data directory, running or not."""
     return f"postgresql://postgres@/postgres?host={_socket_path(data_dir, 'pg')}"
 
 
@@ -137,7 +138,7 @@ def start_postgres(data_dir: Path, *, durable: bool = True) -> Engine:
         command += ["-c", f"{name}={value}"]
     log_path = data_dir / "postgres.log"
     process = _start("postgres", command, log_path, user, signal.SIGINT, lambda: is_running(data_dir))
-    return Engine("postgres", _postgres_url(data_dir), process, signal.SIGINT)
+    return Engine("postgres", embedded_postgres_url(data_dir), process, signal.SIGINT)
 
 
 def binaries() -> Path:

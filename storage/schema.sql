@@ -61,17 +61,27 @@ CREATE FUNCTION public.ledger_post(p_id text, p_ref text, p_kind text, p_order_i
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    v_count int := cardinality(p_codes);
-    v_known int;
-    v_first ledger_transfers;
-    v_short ledger_accounts;
+    v_count    int := cardinality(p_codes);
+    v_ids      text[];      -- the accounts, in the order of p_codes; so are the arrays below
+    v_units    text[];
+    v_floors   bigint[];
+    v_lenient  boolean[];
+    v_balances bigint[];    -- NULL for accounts without a floor
+    v_versions bigint[];
+    v_short    int;
+    v_first    ledger_transfers;
 BEGIN
     IF v_count < 2 OR (SELECT count(DISTINCT code) FROM unnest(p_codes) AS code) <> v_count THEN
         RAISE EXCEPTION 'transfer %: needs two accounts or more, none named twice', p_ref USING ERRCODE = 'check_violation';
     END IF;
 
-    SELECT count(*) INTO v_known FROM ledger_accounts WHERE code = ANY (p_codes);
-    IF v_known < v_count THEN
+    FOR attempt IN 1..2 LOOP
+        -- The unit and the floor are the account's own, not what the caller believes.
+        SELECT array_agg(id), array_agg(unit), array_agg(floor_fen), array_agg(may_overdraw)
+          INTO v_ids, v_units, v_floors, v_lenient
+          FROM (SELECT id, unit, floor_fen, may_overdraw FROM ledger_accounts
+                 WHERE code = ANY (p_codes) ORDER BY array_position(p_codes, code)) AS found;
+        EXIT WHEN cardinality(v_ids) = v_count;
         INSERT INTO ledger_accounts (id, code, kind, owner_id, unit, floor_fen, may_overdraw, balance_fen, version)
         SELECT new.id, new.code, new.kind, new.owner_id, new.unit, new.floor_fen, new.may_overdraw,
                CASE WHEN new.floor_fen IS NOT NULL THEN 0 END, CASE WHEN new.floor_fen IS NOT NULL THEN 0 END
@@ -79,29 +89,40 @@ BEGIN
                AS new (id, code, kind, owner_id, unit, floor_fen, may_overdraw)
          ORDER BY new.code COLLATE "C"
             ON CONFLICT (code) DO NOTHING;
-    END IF;
+    END LOOP;
 
-    -- The unit is the account's own, not what the caller believes.
     IF EXISTS (
-        SELECT 1 FROM unnest(p_codes, p_amounts) AS given (code, amount) JOIN ledger_accounts USING (code)
-         GROUP BY unit HAVING sum(amount) <> 0
+        SELECT 1 FROM unnest(v_units, p_amounts) AS given (unit, amount) GROUP BY unit HAVING sum(amount) <> 0
     ) THEN
         RAISE EXCEPTION 'transfer %: does not sum to zero', p_ref USING ERRCODE = 'check_violation';
     END IF;
 
-    PERFORM 1 FROM ledger_accounts
-      WHERE code = ANY (p_codes) AND floor_fen IS NOT NULL
-      ORDER BY id COLLATE "C"
-        FOR NO KEY UPDATE;
+    WITH locked AS MATERIALIZED (
+        SELECT id, balance_fen, version
+          FROM ledger_accounts
+         WHERE id = ANY (v_ids) AND floor_fen IS NOT NULL
+         ORDER BY id COLLATE "C"
+           FOR NO KEY UPDATE
+    )
+    SELECT array_agg(locked.balance_fen ORDER BY n), array_agg(locked.version ORDER BY n)
+      INTO v_balances, v_versions
+      FROM unnest(v_ids) WITH ORDINALITY AS given (id, n) LEFT JOIN locked USING (id);
+
+    FOR i IN 1..v_count LOOP
+        CONTINUE WHEN v_floors[i] IS NULL;
+        v_balances[i] := v_balances[i] + p_amounts[i];
+        v_versions[i] := v_versions[i] + 1;
+        -- Income is never refused: an overdrawn account may come back step by step.
+        IF p_amounts[i] < 0 AND v_balances[i] < v_floors[i] AND NOT (p_overdraw AND v_lenient[i]) THEN
+            v_short := coalesce(v_short, i);
+        END IF;
+    END LOOP;
 
     SELECT * INTO v_first FROM ledger_transfers WHERE ref = p_ref;
     IF NOT FOUND THEN
-        SELECT a.* INTO v_short
-          FROM unnest(p_codes, p_amounts) AS given (code, amount) JOIN ledger_accounts AS a USING (code)
-         WHERE given.amount < 0 AND a.balance_fen + given.amount < a.floor_fen AND NOT (p_overdraw AND a.may_overdraw)
-         ORDER BY a.code COLLATE "C" LIMIT 1;
-        IF FOUND THEN
-            RETURN QUERY SELECT 'short', p_id, p_at, ARRAY[v_short.code], NULL::bigint[], ARRAY[v_short.balance_fen];
+        IF v_short IS NOT NULL THEN
+            RETURN QUERY SELECT 'short', p_id, p_at, ARRAY[p_codes[v_short]], NULL::bigint[],
+                                ARRAY[v_balances[v_short] - p_amounts[v_short]];
             RETURN;
         END IF;
         INSERT INTO ledger_transfers (id, ref, kind, order_id, at, note, by_id)
@@ -127,21 +148,13 @@ BEGIN
         RETURN;
     END IF;
 
-    RETURN QUERY
-    WITH given AS (
-        SELECT a.id, g.code, g.amount, g.n
-          FROM unnest(p_codes, p_amounts) WITH ORDINALITY AS g (code, amount, n) JOIN ledger_accounts AS a USING (code)
-    ), moved AS (
-        UPDATE ledger_accounts AS a SET balance_fen = a.balance_fen + given.amount, version = a.version + 1
-          FROM given WHERE a.id = given.id AND a.floor_fen IS NOT NULL
-        RETURNING a.id, a.balance_fen, a.version
-    ), written AS (
-        INSERT INTO ledger_entries (transfer_id, n, account_id, amount_fen, balance_after_fen, account_version)
-        SELECT p_id, given.n, given.id, given.amount, moved.balance_fen, moved.version
-          FROM given LEFT JOIN moved USING (id)
-        RETURNING n, balance_after_fen
-    )
-    SELECT 'posted', p_id, p_at, p_codes, p_amounts, array_agg(balance_after_fen ORDER BY n) FROM written;
+    UPDATE ledger_accounts
+       SET balance_fen = v_balances[array_position(v_ids, id)], version = v_versions[array_position(v_ids, id)]
+     WHERE id = ANY (v_ids) AND floor_fen IS NOT NULL;
+    INSERT INTO ledger_entries (transfer_id, n, account_id, amount_fen, balance_after_fen, account_version)
+    SELECT p_id, n, id, amount, balance, version
+      FROM unnest(v_ids, p_amounts, v_balances, v_versions) WITH ORDINALITY AS line (id, amount, balance, version, n);
+    RETURN QUERY SELECT 'posted', p_id, p_at, p_codes, p_amounts, v_balances;
 END $$;
 
 CREATE FUNCTION public.ledger_refuse_change() RETURNS trigger
@@ -157,6 +170,17 @@ CREATE FUNCTION public.order_events_are_final() RETURNS trigger
     AS $$
 BEGIN
     RAISE EXCEPTION 'order events are never changed' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE FUNCTION public.order_gate(p_id text, p_owner text) RETURNS TABLE(provider_id text)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM orders o WHERE o.id = p_id AND (p_owner IS NULL OR o.customer_id = p_owner)) THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_id, 0));
+    RETURN QUERY SELECT o.provider_id FROM orders o WHERE o.id = p_id;
 END $$;
 
 CREATE FUNCTION public.order_place(p_id text, p_no text, p_line text, p_kind text, p_mode text, p_parent_id text, p_customer_id text, p_call_id text, p_status text, p_total_fen bigint, p_snapshot jsonb, p_at timestamp with time zone, p_actor text, p_verb text) RETURNS void
@@ -223,7 +247,7 @@ END $_$;
 
 CREATE TABLE public.accounts (
     id text NOT NULL,
-    phone text NOT NULL,
+    phone text NOT NULL COLLATE pg_catalog."C",
     nickname text DEFAULT ''::text NOT NULL,
     roles text[] NOT NULL,
     status text DEFAULT 'active'::text NOT NULL,
@@ -609,7 +633,7 @@ CREATE TABLE public.region_settings (
     travel_base_fen bigint NOT NULL,
     travel_per_km_fen bigint NOT NULL,
     technician_rate_bps integer NOT NULL,
-    CONSTRAINT region_settings_region_code_check CHECK ((region_code ~ '^[0-9]{6}$'::text)),
+    CONSTRAINT region_settings_region_code_check CHECK ((region_code ~ '^[A-Za-z0-9_-]{1,32}$'::text)),
     CONSTRAINT region_settings_technician_rate_bps_check CHECK (((technician_rate_bps >= 0) AND (technician_rate_bps <= 10000))),
     CONSTRAINT region_settings_travel_base_fen_check CHECK ((travel_base_fen >= 0)),
     CONSTRAINT region_settings_travel_base_m_check CHECK ((travel_base_m >= 0)),
@@ -886,6 +910,8 @@ ALTER TABLE ONLY public.workers
 
 ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_unit_no_key UNIQUE (unit_no);
+
+CREATE INDEX accounts_created ON public.accounts USING btree (created_at DESC, id DESC);
 
 CREATE INDEX accounts_roles_changed ON public.accounts USING btree (roles_changed_at) WHERE (roles_changed_at IS NOT NULL);
 

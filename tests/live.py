@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 60
@@ -36,7 +36,7 @@ class Live:
     def log(self) -> str:
         return (self.data_dir / "live.log").read_text(errors="replace")
 
-    def start(self) -> Live:
+    def start(self) -> Self:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "live.log").open("ab") as out:
             self.process = subprocess.Popen(
@@ -85,7 +85,7 @@ class Live:
         self.process.kill()
         self.process.wait()
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -24,7 +24,7 @@ class Phone:
     def __init__(self, url: str, token: str = "") -> None:
         self.url, self.token = url, token
         self.http = aiohttp.ClientSession()
-        self.socket = socketio.AsyncClient(reconnection=False)
+        self.socket = socketio.AsyncClient(reconnection=False, http_session=self.http)
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self._news = asyncio.Condition()
         self.seq, self.epoch = 0, ""

@@ -64,9 +64,8 @@ async def test_the_clients_of_the_readme_work_as_written(
         pytest.skip("node or its libraries are missing: run `make test`")
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     worker, person = live.tokens("technician", 1)[0], live.tokens("user", 1)[0]
-    running = [
-        start(technician, tmp_path, live, worker["access_token"]), start(customer, tmp_path, live, person["access_token"]),
-    ]  # fmt: skip
+    clients = ((technician, worker), (customer, person))
+    running = [start(name, tmp_path, live, who["access_token"]) for name, who in clients]
     phone = Phone(live.url, person["access_token"])
     try:
         await both_connected(live)

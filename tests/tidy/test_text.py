@@ -29,8 +29,12 @@ BANNED = {
     r"\bprint\(": "storage.base.log.log",
 }
 CAUGHT = {
-    "at = datetime.now(UTC)": 0, "at = time.time()": 1, "x = uuid.uuid4()": 2, "from unittest import mock": 3, "print(1)": 4,
-}  # fmt: skip
+    "at = datetime.now(UTC)": 0,
+    "at = time.time()": 1,
+    "x = uuid.uuid4()": 2,
+    "from unittest import mock": 3,
+    "print(1)": 4,
+}
 DOORS = {"storage/base/clock.py"}
 
 
