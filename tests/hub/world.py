@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -58,6 +58,8 @@ class Truth:
     silent: list[str] = field(default_factory=list)
     sunk: list[tuple[str, int]] = field(default_factory=list)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    history: list[tuple[str, int, bool]] = field(default_factory=list)
+    slow_view: Callable[[str], Awaitable[OrderView]] | None = None
     gate_delay_s: float = 0
     gate_breaks: bool = False
 
@@ -79,6 +81,9 @@ class Truth:
             raise NotFound
         return self.shares[token]
 
+    async def view(self, order_id: str) -> OrderView:
+        return await (self.slow_view or self.view_order)(order_id)
+
     async def view_order(self, order_id: str) -> OrderView:
         if order_id not in self.orders:
             raise NotFound
@@ -92,6 +97,9 @@ class Truth:
 
     def accept(self, worker_id: str, fixes: Sequence[Fix]) -> None:
         self.sunk += [(worker_id, fix.seq) for fix in fixes]
+
+    def keep(self, worker_id: str, fixes: Sequence[Fix], *, is_late: bool = False) -> None:
+        self.history += [(worker_id, fix.seq, is_late) for fix in fixes]
 
     def token(self, account: str, *roles: str, session: str | None = None, ttl_s: int = 900) -> str:
         return self.keys.issue(
@@ -132,13 +140,19 @@ class Truth:
             gate=self,
             worker_id_of=self.worker_id_of,
             open_share=self.open_share,
-            view_order=self.view_order,
+            view_order=self.view,
             verbs=self.verbs(),
             on_silent=self.on_silent,
             last_known=self.last_position,
             area_of=lambda point: "370602" if point.lon > 121 else "370000",
             sinks=[self],
+            history=_History(self),
         )
+
+
+class _History:
+    def __init__(self, truth: Truth) -> None:
+        self.accept = truth.keep
 
 
 class OrderGone(Conflict):
@@ -150,9 +164,11 @@ class OrderGone(Conflict):
 class World:
     """A running hub, its relay and its truth."""
 
-    def __init__(self, db: Database, redis: Any, settings: Settings, clock: ManualClock, options: HubOptions) -> None:
+    def __init__(
+        self, db: Database, redis: Any, settings: Settings, clock: ManualClock, options: HubOptions, truth: Truth | None
+    ) -> None:
         self.db, self.redis, self.settings, self.clock = db, redis, settings, clock
-        self.truth = Truth(Keys(settings.secret), clock)
+        self.truth = truth or Truth(Keys(settings.secret), clock)
         self.hub = Hub(db, redis, settings, self.truth.ports(), options=options)
         self.relay = Relay(db, self.hub.hand_over, settings)
         self.url = ""
@@ -264,10 +280,15 @@ class Phone:
 
 @contextlib.asynccontextmanager
 async def running(
-    db: Database, redis: Any, settings: Settings, clock: ManualClock, options: HubOptions = FAST
+    db: Database,
+    redis: Any,
+    settings: Settings,
+    clock: ManualClock,
+    options: HubOptions = FAST,
+    truth: Truth | None = None,
 ) -> AsyncIterator[World]:
-    """A world that runs."""
-    world = World(db, redis, settings, clock, options)
+    """A world that runs; beside another one when it shares its truth."""
+    world = World(db, redis, settings, clock, options, truth)
     app = web.Application()
     world.hub.attach_to(app)
     await world.hub.start()
