@@ -165,7 +165,14 @@ class World:
     """A running hub, its relay and its truth."""
 
     def __init__(
-        self, db: Database, redis: Any, settings: Settings, clock: ManualClock, options: HubOptions, truth: Truth | None
+        self,
+        db: Database,
+        redis: Any,
+        settings: Settings,
+        clock: ManualClock,
+        *,
+        options: HubOptions,
+        truth: Truth | None,
     ) -> None:
         self.db, self.redis, self.settings, self.clock = db, redis, settings, clock
         self.truth = truth or Truth(Keys(settings.secret), clock)
@@ -284,11 +291,12 @@ async def running(
     redis: Any,
     settings: Settings,
     clock: ManualClock,
+    *,
     options: HubOptions = FAST,
     truth: Truth | None = None,
 ) -> AsyncIterator[World]:
     """A world that runs; beside another one when it shares its truth."""
-    world = World(db, redis, settings, clock, options, truth)
+    world = World(db, redis, settings, clock, options=options, truth=truth)
     app = web.Application()
     world.hub.attach_to(app)
     await world.hub.start()
