@@ -18,7 +18,6 @@ from chat.cases.deadlines import DEADLINES as CASE_DEADLINES
 from dispatch.dispatcher import Position
 from geo.history import UPKEEP_KIND, HistoryWriter, keep_history
 from geo.lastknown import LastKnown, load_positions
-from hub.areas import LiveAreas
 from hub.bus import Bus
 from hub.drain import drain
 from hub.health import Health
@@ -32,6 +31,7 @@ from rest.edge import deadlines as edge_deadlines
 from rest.edge.runner import ProblemRunner
 from rest.lines.homeservice import demo
 from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
+from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
@@ -106,7 +106,6 @@ class Process:
     def __init__(self, settings: Settings, roles: frozenset[str], db: Database, redis: Any) -> None:  # noqa: ANN401
         self._settings, self._roles, self._db, self._redis = settings, roles, db, redis
         self._app = build_app(db, settings)
-        self._areas = LiveAreas(db)
         self._quiet = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._last_known = LastKnown(redis, ttl_s=settings.position_ttl_s, flush_ms=settings.position_flush_ms)
@@ -122,7 +121,9 @@ class Process:
 
     def _build_hub(self) -> Hub:
         machine = self._app[MACHINE]
-        ports = hub_ports(self._db, machine.gate, sinks=self._sinks, history=self._history, area_of=self._areas.code_at)
+        ports = hub_ports(
+            self._db, machine.gate, sinks=self._sinks, history=self._history, area_of=self._app[AREAS].code_at
+        )
         hub = Hub(self._db, self._redis, self._settings, ports, address_of=machine.address)
         hub.attach_to(self._app)
         return hub
@@ -141,8 +142,6 @@ class Process:
 
     async def start(self) -> None:
         """Take places in the feed, rebuild the index, run everything, and only then listen."""
-        await self._areas.load()
-        self._go("areas", self._areas.run())
         if self._hub:
             await self._hub.start()
             self._go("hub", self._hub.run())

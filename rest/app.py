@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 
 import dispatch
+from geo.areas.live import LiveAreas
 from rest.desk.routes import ROUTES as DESK
 from rest.edge import MACHINE, Machine
 from rest.edge import deadlines as edge_deadlines
@@ -16,7 +17,7 @@ from rest.edge.serve import around, mount
 from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
-from rest.lines.homeservice.regions import wire as wire_homeservice
+from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.pages.routes import add_pages
@@ -37,7 +38,7 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     check_table(OPERATIONS)
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, wire(app, db, settings, DispatchWorkers()))
-    wire_homeservice(app, db)
+    app[LIVE_AREAS] = LiveAreas(db)
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())
     add_pages(app, settings)

@@ -38,7 +38,7 @@ from tests.dispatch.invariants import violations
 
 T = TypeVar("T")
 WORKERS = 5
-EXAMPLES = int(os.environ.get("FIELDHUB_TEST_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("FIELDHUB_TEST_EXAMPLES", "20"))
 CALLS_MAX = 6
 
 

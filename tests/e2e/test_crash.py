@@ -29,7 +29,7 @@ TIMERS = {
     "homeservice_no_grab_s": "4", "homeservice_no_grab_lead_s": "7", "homeservice_lock_s": "3",
     "homeservice_choice_s": "6", "homeservice_answer_s": "3",
 }  # fmt: skip
-CRASHES = 3
+CRASHES = 2
 TECHNICIANS, CUSTOMERS = 4, 3
 GONE = (aiohttp.ClientError, OSError, Exception)
 
@@ -114,13 +114,13 @@ async def test_killed_at_random_everything_still_comes_true(tmp_path: Path) -> N
     live = await asyncio.to_thread(Live(tmp_path / "data", **TIMERS).start)
     try:
         crowd = await asyncio.to_thread(Crowd, live, 7)
-        crowd.ends = time.monotonic() + 6 * (CRASHES + 1)
+        crowd.ends = time.monotonic() + 5 * (CRASHES + 1)
         people = [
             *(asyncio.create_task(crowd.technician(token, n)) for n, token in enumerate(crowd.technicians)),
             *(asyncio.create_task(crowd.customer(token)) for token in crowd.customers),
         ]
         for _ in range(CRASHES):
-            await asyncio.sleep(crowd.random.uniform(3, 6))
+            await asyncio.sleep(crowd.random.uniform(3, 5))
             await asyncio.to_thread(live.kill)  # Redis is a child without a disk: it is emptied with every crash
             await asyncio.to_thread(live.start)
         await asyncio.gather(*people)

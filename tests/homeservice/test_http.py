@@ -10,10 +10,11 @@ import pytest
 from aiohttp import ClientSession, web
 
 import dispatch
+from geo.areas.live import LiveAreas
 from rest.edge import MACHINE, Machine, ProblemRunner
 from rest.edge.serve import around, mount
 from rest.lines.homeservice import demo, technicians
-from rest.lines.homeservice.regions import wire
+from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.routes import ROUTES
 from rest.money import wallet
 from storage.base.clock import ManualClock
@@ -42,7 +43,7 @@ async def client(db: Database, settings: Settings) -> AsyncIterator[Client]:
             await dispatch.save_positions(tx, [(mine.worker.id, AT["lon"], AT["lat"], 5.0, None, None, tx.now)])
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, KnownPeople(db, PEOPLE))
-    wire(app, db)
+    app[AREAS] = LiveAreas(db)
     mount(app, ROUTES)
     runner = ProblemRunner(app)
     await runner.setup()

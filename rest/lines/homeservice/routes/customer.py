@@ -24,7 +24,7 @@ from rest.lines.homeservice.catalogue import Item, ItemNotFound, RegionNotServed
 from rest.lines.homeservice.errors import MethodUnavailable, TimePast, TimeTooFar
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import ARRIVED, DEPARTED, Job
-from rest.lines.homeservice.regions import REGIONS
+from rest.lines.homeservice.regions import region_of
 from rest.lines.homeservice.routes.common import ReasonBody, event_page, order_page, order_reply
 from rest.lines.homeservice.routes.views import EventView, GrabView, OrderView
 from rest.lines.homeservice.rules import current_rules
@@ -155,7 +155,7 @@ async def list_items(ctx: Ctx) -> Answer:
 
 
 async def _region_of(ctx: Ctx, point: Point) -> str:
-    return await ctx.app[REGIONS].region_of(point)
+    return await region_of(ctx.app, point)
 
 
 async def place(ctx: Ctx) -> Answer:
