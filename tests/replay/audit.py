@@ -23,7 +23,10 @@ FACTS_BETWEEN = 200
 GRACE_S = 5.0
 """A fact the audit has heard may still be on its way to the phone for this long."""
 
-QUIET_S = 0.5
+QUIET_S = 0.3
+"""A gap comes in one go; after such a pause it is over."""
+
+AT_ONCE = 40
 ATTEMPTS = 3
 
 
@@ -83,10 +86,10 @@ class Auditor:
                     await self.audit(phone)
 
     async def finish(self) -> None:
-        """Everybody once more, some at a time."""
+        """Everybody once more, AT_ONCE at a time."""
         waiting = [phone for phone in self.world.phones if phone.journal.started_seq is not None]
-        for start in range(0, len(waiting), 20):
-            await asyncio.gather(*(self.audit(phone) for phone in waiting[start : start + 20]))
+        for start in range(0, len(waiting), AT_ONCE):
+            await asyncio.gather(*(self.audit(phone) for phone in waiting[start : start + AT_ONCE]))
 
     async def audit(self, phone: Phone) -> None:
         """Ask once; whatever the phone should have and has not is a finding."""

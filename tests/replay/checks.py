@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 from tests.replay.journal import Journal
-from tests.replay.truth import OrderTruth, Truth
+from tests.replay.truth import OfferTruth, OrderTruth, Truth
 
 LATE_S = 5.0
 """A deadline this long past was missed; its handler has 200 ms."""
@@ -28,15 +29,19 @@ WON = BOUND - {"pending_payment"}
 ENDED = frozenset({"completed", "cancelled"})
 
 
+_TOLD = ("order_id", "version", "status", "worker_id", "at")
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One `order.changed` as somebody heard it."""
+    """One `order.changed` as somebody heard it; `heard_s` is the driver's clock and no part of the fact."""
 
     order_id: str
     version: int
     status: str
     worker_id: str | None
     at: str
+    heard_s: float = field(default=0.0, compare=False)
 
 
 def findings(journals: Iterable[Journal], workers: Mapping[str, Journal], truth: Truth) -> list[str]:
@@ -61,7 +66,7 @@ def tell_stories(journals: Iterable[Journal]) -> tuple[dict[str, list[Told]], li
     wrong = []
     for journal in journals:
         for heard in journal.of("order.changed"):
-            told = Told(**{name: heard.fields[name] for name in ("order_id", "version", "status", "worker_id", "at")})
+            told = Told(**{name: heard.fields[name] for name in _TOLD}, heard_s=heard.at_s)
             known = steps.setdefault((told.order_id, told.version), told)
             if known != told:
                 wrong.append(f"{journal.owner} heard {told} where others heard {known}")
@@ -143,8 +148,16 @@ def offers_lost(workers: Mapping[str, Journal], truth: Truth) -> Iterator[str]:
             journal = workers.get(offer.worker_id)
             if journal is None or journal.resyncs:
                 continue
-            if all(heard.fields["offer_id"] != offer.offer_id for heard in journal.of("offer.made")):
-                yield f"{journal.owner} never heard offer {offer.offer_id} ({offer.state}) of call {call.call_id} (I5)"
+            heard = [fact.fields for fact in journal.of("offer.made") if fact.fields["call_id"] == call.call_id]
+            if any(made["offer_id"] == offer.offer_id for made in heard) or _asked_for(offer, heard):
+                continue
+            yield f"{journal.owner} never heard offer {offer.offer_id} ({offer.state}) of call {call.call_id} (I5)"
+
+
+def _asked_for(offer: OfferTruth, heard: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the technician made this offer himself: he grabbed on an offer of an earlier time in the pool, which
+    counts as asking to be offered the call again, and is told so by the answer to his grab."""
+    return offer.grabbed and any(made["epoch"] < offer.epoch for made in heard)
 
 
 def offers_repeated(journals: Iterable[Journal]) -> Iterator[str]:
@@ -179,8 +192,9 @@ def facts_missed(stories: Mapping[str, Sequence[Told]], orders: Iterable[OrderTr
                 yield f"order {order.order_id}: nobody heard step {step.n} ({step.verb} → {step.to_status}) (I6)"
             elif told.status != step.to_status:
                 yield f"order {order.order_id}: step {step.n} is {step.to_status}, heard as {told.status} (I6)"
-        if heard and max(heard) > order.version:
-            yield f"order {order.order_id} is at version {order.version}, {max(heard)} was heard (I6)"
+        newest = max((version for version, told in heard.items() if told.heard_s < order.asked_s), default=0)
+        if newest > order.version:
+            yield f"order {order.order_id} is at version {order.version}, {newest} was heard before (I6)"
 
 
 def overdue(truth: Truth) -> Iterator[str]:

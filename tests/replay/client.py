@@ -64,7 +64,7 @@ class Phone:
                 await self._visit()
                 pause_s = 0.2
             except (Gone, Unreachable) as problem:
-                self._figures.refused("connect", type(problem).__name__)
+                self._figures.refused("connect", str(problem)[:60])
                 pause_s = min(pause_s * 2, 5.0)
             except Refused as refused:
                 error = No.of(refused.error)

@@ -218,8 +218,8 @@ class _Script:
             await self.do("reschedule", body, key=f"reschedule-{self.order_id}")
             return
         if self.once("cancel_pool", habits.cancel_pool):
-            await self.world.sleep(self.chance.uniform(0, 3))
-            await self.cancel("changed my mind")
+            if await self.world.sleep(self.chance.uniform(0, 3)):
+                await self.cancel("changed my mind")
             return
         left_s = max(1.0, self.since_s + habits.patience_s - now_s())
         await self.customer.board.wait(self.order_id, lambda: not self.is_in("in_pool"), within_s=left_s)
@@ -227,7 +227,8 @@ class _Script:
             await self.cancel("nobody comes")
 
     async def choose(self) -> None:
-        await self.world.sleep(self.chance.uniform(*self.world.habits.choose_after_s))
+        if not await self.world.sleep(self.chance.uniform(*self.world.habits.choose_after_s)):
+            return
         if not self.candidates:
             await self.customer.board.wait(
                 self.order_id, lambda: bool(self.candidates) or not self.is_in("has_candidates"), within_s=20
@@ -260,7 +261,8 @@ class _Script:
             await self.customer.board.wait(self.order_id, lambda: not self.is_in("pending_payment"), within_s=400)
             self.since_s = now_s()
             return
-        await self.world.sleep(self.chance.uniform(*habits.think_s))
+        if not await self.world.sleep(self.chance.uniform(*habits.think_s)):
+            return
         taps = 2 if self.chance.random() < habits.double_tap else 1
         key = f"pay-{self.order_id}-{len(self.refused)}-{self.version}"
         body = {"method": "wallet"}
@@ -273,8 +275,8 @@ class _Script:
 
     async def perhaps_cancel(self) -> None:
         if self.once("cancel_paid", self.world.habits.cancel_paid):
-            await self.world.sleep(self.chance.uniform(0, 3))
-            await self.cancel("another appointment")
+            if await self.world.sleep(self.chance.uniform(0, 3)):
+                await self.cancel("another appointment")
 
     async def cancel(self, reason: str) -> None:
         await self.do("cancel", {"reason": reason}, key=f"cancel-{self.order_id}-{self.version}")
@@ -287,12 +289,12 @@ class _Script:
             waiting.set_result(str(answer["code"]))
 
     async def end(self) -> None:
-        await self.world.sleep(self.chance.uniform(*self.world.habits.service_s))
-        await self.do("end", key=f"end-{self.order_id}")
+        if await self.world.sleep(self.chance.uniform(*self.world.habits.service_s)):
+            await self.do("end", key=f"end-{self.order_id}")
 
     async def confirm_left(self) -> None:
-        await self.world.sleep(self.chance.uniform(*self.world.habits.think_s))
-        await self.do("confirm_left", key=f"confirm-{self.order_id}")
+        if await self.world.sleep(self.chance.uniform(*self.world.habits.think_s)):
+            await self.do("confirm_left", key=f"confirm-{self.order_id}")
 
     async def do(
         self, verb: str, body: Any = None, *, key: str | None = None, allowed: tuple[str, ...] = ("invalid_state",)

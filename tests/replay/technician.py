@@ -22,6 +22,7 @@ UNSENT_MAX = 60
 
 GRAB_REFUSALS = ("order_gone", "already_grabbed", "slot_conflict", "offer_closed", "not_eligible", "locked")
 STEP_REFUSALS = ("invalid_state", "already_answered", "not_found", "forbidden")
+NOT_THERE = ("too_far", "position_unknown")
 MOVES_WITHIN_S = 30.0
 """An answer and its fact belong to one transaction; a fact this late is missed."""
 
@@ -114,19 +115,26 @@ class Technician:
                 self._spawn(self._serve(standing.order_id), f"with order {standing.order_id}")
 
     def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        if not self.world.stop.is_set():
+        if self.world.stop.is_set():
+            work.close()
+        else:
             self._tasks.create_task(self.world.guarded(f"{self.name} {what}", work))
 
     async def _consider(self, offer: Mapping[str, Any]) -> None:
         habits, call_id = self.world.habits, offer["call_id"]
-        await self.world.sleep(self._chance.uniform(*habits.think_s))
         wish = self._chance.random()
+        if not await self._think():
+            return
         if wish < habits.grab:
             await self._grab(call_id)
         elif wish < habits.grab + habits.decline:
             await self._tap("decline", call_id)
         elif wish > 1 - habits.rest and not self.serving and self.is_online:
             await self._rest()
+
+    async def _think(self) -> bool:
+        """Whether the day still goes on after a moment's thought."""
+        return await self.world.sleep(self._chance.uniform(*self.world.habits.think_s))
 
     async def _grab(self, call_id: str) -> None:
         habits = self.world.habits
@@ -212,23 +220,23 @@ class Technician:
             self.world.figures.add("silent_steps")
 
     async def _answer(self, order_id: str) -> None:
-        await self.world.sleep(self._chance.uniform(*self.world.habits.think_s))
-        if self._chance.random() < self.world.habits.reject:
-            await self._step("reject", order_id, reason="my car broke down")
-        else:
-            await self._step("accept", order_id)
+        is_willing = self._chance.random() >= self.world.habits.reject
+        if await self._think():
+            verb, why = ("accept", {}) if is_willing else ("reject", {"reason": "my car broke down"})
+            await self._step(verb, order_id, **why)
 
     async def _depart(self, order_id: str) -> None:
-        await self.world.sleep(self._chance.uniform(*self.world.habits.think_s))
-        await self._step("depart", order_id)
+        if await self._think():
+            await self._step("depart", order_id)
 
     async def _drive(self, order_id: str) -> None:
         order = self.world.orders[order_id]
-        await self.world.sleep(self.movement.head_for(order.point, now_s()))
+        if not await self.world.sleep(self.movement.head_for(order.point, now_s())):
+            return
         for _ in range(10):
             await self._report()
-            await self.world.sleep(0.5)  # last positions are written four times a second
-            if await self._step("arrive", order_id, allowed=("too_far", "position_unknown")):
+            # Last positions are written four times a second.
+            if not await self.world.sleep(0.5) or await self._step("arrive", order_id, allowed=NOT_THERE):
                 return
 
     async def _start(self, order_id: str) -> None:
@@ -247,8 +255,8 @@ class Technician:
         return waiting.result() if done else None
 
     async def _leave(self, order_id: str) -> None:
-        await self.world.sleep(self._chance.uniform(*self.world.habits.think_s))
-        await self._step("leave", order_id)
+        if await self._think():
+            await self._step("leave", order_id)
 
     async def _step(self, verb: str, order_id: str, *, allowed: tuple[str, ...] = (), **fields: str) -> bool:
         """One verb on the order, by socket or over REST; whether it was done."""

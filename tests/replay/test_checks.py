@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.replay.audit import differing, missing
@@ -43,6 +44,7 @@ class Run:
             "order_id": order_id, "call_id": f"c-{order_id}", "customer_id": "a1", "status": story[-1][1],
             "version": story[-1][0], "worker_id": story[-1][2], "start_s": start_s, "minutes": 60, "kept_fen": 0,
             "deadlines": (), "steps": tuple(Step(version, 0.0, "v", status) for version, status, _ in story),
+            "asked_s": 1.0,
         }  # fmt: skip
         self.truth.orders[order_id] = OrderTruth(**fields | changes)
 
@@ -121,6 +123,18 @@ def test_an_offer_that_was_never_heard_is_found() -> None:
     assert run.found == ["w1 never heard offer f1 (lost) of call c-o1 (I5)"]
 
 
+def test_an_offer_asked_for_by_a_grab_on_an_old_one_is_no_loss() -> None:
+    run = Run()
+    run.order()
+    run.offer()
+    call = run.truth.calls["c-o1"]
+    again = OfferTruth("f2", "w1", "lost", epoch=2, grabbed=True)
+    run.truth.calls["c-o1"] = replace(call, offers=(*call.offers, again))
+    assert run.found == []
+    run.truth.calls["c-o1"] = replace(call, offers=(*call.offers, replace(again, grabbed=False)))
+    assert run.found == ["w1 never heard offer f2 (lost) of call c-o1 (I5)"]
+
+
 def test_an_offer_told_twice_is_found() -> None:
     run = Run()
     run.order()
@@ -139,6 +153,15 @@ def test_a_step_that_nobody_heard_is_found() -> None:
     run = Run()
     run.order(steps=tuple(Step(n, 0.0, "v", status) for n, status, _ in [*STORY, (7, "completed", "")]))
     assert run.found == ["order o1: nobody heard step 7 (v → completed) (I6)"]
+
+
+def test_a_record_behind_what_was_heard_is_found() -> None:
+    run = Run()
+    run.order(version=5)
+    assert run.found == ["order o1 is at version 5, 6 was heard before (I6)"]
+    later = Run()
+    later.order(version=5, asked_s=-1.0)  # what was heard after the record was read says nothing
+    assert later.found == []
 
 
 def test_two_stories_of_one_step_are_found() -> None:

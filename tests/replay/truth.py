@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.replay.api import Api, No, Person, instant_s
-from tests.replay.world import Posted
+from tests.replay.world import Posted, now_s
 
 AT_ONCE = 8
 """Requests in flight while the truth is read."""
@@ -26,7 +26,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class OrderTruth:
-    """An order as its customer reads it. Instants are seconds since 1970; money is fen."""
+    """An order as its customer reads it. Instants are seconds since 1970; money is fen.
+
+    `asked_s`: the driver's clock just before it was read, to tell what was heard before from what came after.
+    """
 
     order_id: str
     call_id: str
@@ -39,6 +42,7 @@ class OrderTruth:
     kept_fen: int
     deadlines: tuple[tuple[str, float], ...]
     steps: tuple[Step, ...]
+    asked_s: float
 
     @property
     def end_s(self) -> float:
@@ -47,11 +51,13 @@ class OrderTruth:
 
 @dataclass(frozen=True, slots=True)
 class OfferTruth:
-    """An offer as operations read it."""
+    """An offer as operations read it. `grabbed`: the technician said yes to the call at some time."""
 
     offer_id: str
     worker_id: str
     state: str
+    epoch: int = 1
+    grabbed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,15 @@ async def read_truth(api: Api, posted: Sequence[Posted], staff: Sequence[Person]
 
 
 async def _order(api: Api, posted: Posted) -> OrderTruth:
+    asked_s = now_s()
     order = await api.get(posted.customer, f"/v1/orders/{posted.order_id}")
     events = await api.pages(posted.customer, f"/v1/orders/{posted.order_id}/events")
-    return order_of(order, events, posted.call_id)
+    return order_of(order, events, posted.call_id, asked_s)
 
 
-def order_of(order: Mapping[str, Any], events: Sequence[Mapping[str, Any]], call_id: str) -> OrderTruth:
+def order_of(
+    order: Mapping[str, Any], events: Sequence[Mapping[str, Any]], call_id: str, asked_s: float
+) -> OrderTruth:
     """From the answers of GET /v1/orders/{id} and …/events."""
     worker = order.get("worker") or {}
     price = order["price"]
@@ -117,6 +126,7 @@ def order_of(order: Mapping[str, Any], events: Sequence[Mapping[str, Any]], call
         kept_fen=price["paid"]["amount"] - price["refunded"]["amount"],
         deadlines=tuple((due["name"], instant_s(due["due_at"])) for due in order["deadlines"]),
         steps=tuple(Step(row["n"], instant_s(row["at"]), row["verb"], row["to_status"]) for row in events),
+        asked_s=asked_s,
     )
 
 
@@ -126,6 +136,8 @@ async def _call(api: Api, posted: Posted, staff: Person) -> CallTruth:
     except No as no:
         raise No(no.code, f"candidates of {posted.call_id}: {no}") from no
     offers = tuple(
-        OfferTruth(row["offer_id"], row["worker_id"], row["offer_state"]) for row in found["data"] if row["offer_id"]
+        OfferTruth(row["offer_id"], row["worker_id"], row["offer_state"], row["epoch"], row["grab_state"] is not None)
+        for row in found["data"]
+        if row["offer_id"]
     )
     return CallTruth(posted.call_id, posted.order_id, found["call"]["status"], offers)
