@@ -310,15 +310,24 @@ WAY_TO = {
 }
 
 
+async def build_town(db: Database, clock: ManualClock, settings: Settings, rules: HomeserviceRules) -> Town:
+    """An open town without people on an empty database."""
+    town = Town(db, clock, *new_worker_process(db, settings), rules)
+    await town.open()
+    return town
+
+
+def new_worker_process(db: Database, settings: Settings) -> tuple[dispatch.Dispatcher, JobRunner]:
+    """What the worker process holds in memory."""
+    dispatcher = dispatch.Dispatcher(db)
+    handlers = {**dispatcher.handlers(), **DEADLINES, **cases.DEADLINES}
+    return dispatcher, JobRunner(db, settings, handlers, subscribers=SUBSCRIBERS)
+
+
 @pytest.fixture
 async def new_town(db: Database, clock: ManualClock, settings: Settings) -> Callable[..., Any]:
     async def make(rules: HomeserviceRules | None = None) -> Town:
-        dispatcher = dispatch.Dispatcher(db)
-        handlers = {**dispatcher.handlers(), **DEADLINES, **cases.DEADLINES}
-        runner = JobRunner(db, settings, handlers, subscribers=SUBSCRIBERS)
-        town = Town(db, clock, dispatcher, runner, rules or HomeserviceRules())
-        await town.open()
-        return town
+        return await build_town(db, clock, settings, rules or HomeserviceRules())
 
     return make
 
