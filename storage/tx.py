@@ -99,51 +99,49 @@ class Tx:
             if waiting.fact.topic in subscribed:
                 payload = {"topic": waiting.fact.topic, "fact": codec.loads(codec.dumps(waiting.fact))}
                 self.schedule("fact.subscribers", f"subscribers:{fact_id}", self.now, payload)
-        if told:
-            await self._write_facts(told)
-        return await self._write_schedules()
+        return await self._write(told)
 
-    async def _write_facts(self, told: list[tuple[str, Told]]) -> None:
-        # One array per column; audiences are lists of differing length, so they travel as one JSON text each.
+    async def _write(self, told: list[tuple[str, Told]]) -> datetime | None:
+        """One round trip for facts and deadlines: an array per column; audiences as JSON, since they differ in length.
+
+        Deadlines are sorted by key, so that two transactions that touch the same rows take them in the same order.
+        """
+        wanted = sorted(self.pending.schedules.items())
+        gone = [key for key, job in wanted if job is None]
+        kept = [(key, *job) for key, job in wanted if job is not None]
+        if not (told or wanted):
+            return None
         await self._connection.execute(
-            """
-            INSERT INTO outbox (fact_id, topic, body, audience, at, expires_at)
-            SELECT fact_id, topic, body, ARRAY(SELECT json_array_elements_text(audience::json)), $5, expires_at
-              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $6::timestamptz[])
-                   WITH ORDINALITY AS waiting (fact_id, topic, body, audience, expires_at, n)
-             ORDER BY n
-            """,
+            _WRITE,
+            self.now,
             [fact_id for fact_id, _ in told],
             [waiting.fact.topic for _, waiting in told],
             [codec.dumps(waiting.fact).decode() for _, waiting in told],
             [codec.dumps(waiting.audience).decode() for _, waiting in told],
-            self.now,
             [waiting.expires_at for _, waiting in told],
-        )
-
-    async def _write_schedules(self) -> datetime | None:
-        # Sorted by key: two transactions that touch the same rows take them in the same order.
-        wanted = sorted(self.pending.schedules.items())
-        gone = [key for key, job in wanted if job is None]
-        kept = [(key, *job) for key, job in wanted if job is not None]
-        if gone:
-            await self._connection.execute(
-                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE key = ANY($1) ORDER BY key FOR UPDATE)", gone
-            )
-        if not kept:
-            return None
-        await self._connection.execute(
-            """
-            INSERT INTO jobs (key, kind, due_at, first_due_at, payload)
-            SELECT key, kind, due_at, due_at, payload
-              FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) AS job (key, kind, due_at, payload)
-            ON CONFLICT (key) DO UPDATE
-               SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
-                   payload = EXCLUDED.payload, attempts = 0, lease = NULL, leased_until = NULL, parked_at = NULL
-            """,
+            gone,
             [key for key, *_ in kept],
             [kind for _, kind, *_ in kept],
             [due_at for _, _, due_at, _ in kept],
             [codec.dumps(payload).decode() for *_, payload in kept],
         )
-        return min(due_at for _, _, due_at, _ in kept)
+        return min((due_at for _, _, due_at, _ in kept), default=None)
+
+
+_WRITE = """
+    WITH told AS (
+        INSERT INTO outbox (fact_id, topic, body, audience, at, expires_at)
+        SELECT fact_id, topic, body, ARRAY(SELECT json_array_elements_text(audience::json)), $1, expires_at
+          FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+               WITH ORDINALITY AS waiting (fact_id, topic, body, audience, expires_at, n)
+         ORDER BY n
+    ), gone AS (
+        DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE key = ANY($7) ORDER BY key FOR UPDATE)
+    )
+    INSERT INTO jobs (key, kind, due_at, first_due_at, payload)
+    SELECT key, kind, due_at, due_at, payload
+      FROM unnest($8::text[], $9::text[], $10::timestamptz[], $11::text[]) AS job (key, kind, due_at, payload)
+    ON CONFLICT (key) DO UPDATE
+       SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
+           payload = EXCLUDED.payload, attempts = 0, lease = NULL, leased_until = NULL, parked_at = NULL
+"""
