@@ -16,30 +16,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import engineio
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from engineio import exceptions
 from engineio.async_drivers import aiohttp as driver
 from engineio.async_socket import AsyncSocket
 
 from hub.outbound import Frame, Outbound, OutboundLimits, Put
+from hub.websocket import LINGER_S, WRITE_AT_ONCE_BYTES, WebSocket
 from storage.base import codec
-
-WRITE_AT_ONCE_BYTES = 16_384
-"""What leaves the buffer for the kernel in one go; later live messages can still replace what stays behind."""
-
-LINGER_S = 2.0
-"""How long a closing session may still write what it has before its connection is cut."""
 
 UPGRADE_TIMEOUT_S = 10.0
 POLLED_PACKETS_MAX = 256  # in one POST; the payload limit bounds their bytes
-_NOT_SENT_LOW_WATER = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # 25 on Linux; Python names it from 3.12
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
 _CLOSE_FRAME, _PING_FRAME, _NOOP_FRAME = Frame(b"1"), Frame(b"2"), Frame(b"6")
@@ -58,7 +50,7 @@ class EngineOptions:
     connect_timeout_s: float
     ping_interval_s: float = 25.0  # mobile NATs forget idle connections after about 30 s
     ping_timeout_s: float = 20.0  # a phone in a lift comes back within this
-    allowed_origins: tuple[str, ...] | None = None  # None: same origin only; ("*",): any
+    allowed_origins: tuple[str, ...] = ()  # browser origins besides our own
     stall_s: float = 10.0  # a replay that makes no progress for this long gives up
     polling: bool = True  # long-polling needs one hub or a sticky balancer
     address_of: Callable[[web.Request], str]  # the peer's address, behind believed proxies
@@ -66,48 +58,6 @@ class EngineOptions:
     @property
     def frame_bytes_max(self) -> int:
         return 4 * self.payload_bytes_max
-
-
-class WebSocket:
-    """One WebSocket under an Engine.IO session."""
-
-    def __init__(self, handler: Callable[[WebSocket], Awaitable[None]], server: Engine) -> None:
-        self._handler = handler
-        self._frame_bytes_max = server.options.frame_bytes_max
-        self._response: Any = None
-        self._transport: asyncio.Transport | None = None
-
-    async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
-        request: web.Request = environ["aiohttp.request"]
-        response = web.WebSocketResponse(
-            max_msg_size=self._frame_bytes_max, compress=False, timeout=LINGER_S, writer_limit=0
-        )
-        await response.prepare(request)
-        self._response, self._transport = response, request.transport
-        if self._transport is not None:
-            self._transport.set_write_buffer_limits(high=WRITE_AT_ONCE_BYTES)
-            raw = self._transport.get_extra_info("socket")
-            with contextlib.suppress(OSError, AttributeError):  # not TCP, or a system without the option
-                raw.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LOW_WATER, WRITE_AT_ONCE_BYTES)
-        await self._handler(self)
-        return response
-
-    async def send(self, frame: Frame) -> None:
-        """Write one text frame; waits while the peer does not read."""
-        await self._response.send_frame(frame.data, WSMsgType.TEXT)
-
-    async def receive(self) -> str | bytes | None:
-        """The next message, or None when the peer is gone or sent more than it may."""
-        message = await self._response.receive()
-        return message.data if message.type in (WSMsgType.TEXT, WSMsgType.BINARY) else None
-
-    async def close(self) -> None:
-        await self._response.close()
-
-    def abort(self) -> None:
-        """Cut the connection; nothing more is written."""
-        if self._transport is not None:
-            self._transport.abort()
 
 
 class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no types
@@ -352,7 +302,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             ping_timeout=options.ping_timeout_s,
             max_http_buffer_size=options.payload_bytes_max,
             http_compression=False,
-            cors_allowed_origins=None if options.allowed_origins is None else list(options.allowed_origins),
             cors_credentials=False,
             transports=["polling", "websocket"] if options.polling else ["websocket"],
             logger=_SILENT,
@@ -387,6 +336,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             return web.Response(status=400, text="no JSONP")
         response: web.StreamResponse = await super().handle_request(request)
         return response
+
+    def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str]:
+        own: list[str] = super()._cors_allowed_origins(environ)  # none are set there: it answers our own
+        return [*own, *self.options.allowed_origins]
 
     def _environ(self, request: web.Request) -> dict[str, Any]:
         environ: dict[str, Any] = driver.translate_request(request)

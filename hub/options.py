@@ -26,14 +26,14 @@ class HubOptions:
 
 
 def engine_options(settings: Settings, options: HubOptions, address_of: Callable[[web.Request], str]) -> EngineOptions:
-    origins = tuple(origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip())
+    origins = tuple(origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip())
     return EngineOptions(
         payload_bytes_max=settings.socket_payload_bytes_max,
         buffer_bytes_max=settings.socket_buffer_bytes_max,
         connect_timeout_s=settings.socket_connect_timeout_s,
         ping_interval_s=options.ping_interval_s,
         ping_timeout_s=options.ping_timeout_s,
-        allowed_origins=origins or None,
+        allowed_origins=origins,
         stall_s=options.stall_s,
         polling=options.polling,
         address_of=address_of,

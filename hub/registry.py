@@ -74,7 +74,6 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "areas": (DESK,),
     "worker": (DESK, WORKER),
     "case": (DESK,),
-    "areas": (DESK,),
     "account": (WORKER, CUSTOMER, DESK),
     "session": (),  # control: the hub itself closes the sockets of the session
 }
