@@ -27,7 +27,7 @@ FACTS_EACH = 5
 
 
 class Benched(Fact, frozen=True):
-    topic: ClassVar[str] = "bench.told"
+    topic: ClassVar[str] = "order.benched"
     n: int
     text: str
 

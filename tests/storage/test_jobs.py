@@ -17,7 +17,7 @@ from storage.tx import Tx
 
 
 class Rang(Fact, frozen=True):
-    topic: ClassVar[str] = "test.rang"
+    topic: ClassVar[str] = "order.rang"
     name: str
 
 
@@ -199,7 +199,7 @@ async def test_subscribers_hear_committed_facts_only(db: Database, settings: Set
     async def hear(_tx: Tx, fact: dict[str, Any]) -> None:
         heard.append(fact["name"])
 
-    runner = JobRunner(db, settings, {}, subscribers={"test.rang": [hear]})
+    runner = JobRunner(db, settings, {}, subscribers={"order.rang": [hear]})
     async with db.begin() as tx:
         tx.tell(Rang(name="yes"), to=["ops"])
     with pytest.raises(RuntimeError):

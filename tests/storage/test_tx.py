@@ -15,7 +15,7 @@ from storage.tx import Tx
 
 
 class Noted(Fact, frozen=True):
-    topic: ClassVar[str] = "test.noted"
+    topic: ClassVar[str] = "order.noted"
     n: int
 
 
@@ -29,7 +29,7 @@ async def test_a_fact_exists_only_when_its_transaction_commits(db: Database) -> 
     async with db.begin() as tx:
         facts = await outbox.number(tx, limit=10)
     assert [(fact.seq, fact.topic, fact.body, fact.audience) for fact in facts] == [
-        (1, "test.noted", '{"n":1}', ("ops",))
+        (1, "order.noted", '{"n":1}', ("ops",))
     ]
 
 
