@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from rest.lines.homeservice import demo
+from rest.pages.assets import load_assets
 from tests.live import Live
 from tests.pages.conftest import OPS, Desk, Town, needs_browser
 
@@ -80,6 +82,21 @@ async def test_a_session_ended_elsewhere_leads_back_to_the_sign_in(desk: Desk, t
     )
     assert ended.status == 204
     await expect(page.get_by_role("alert")).to_contain_text("ended elsewhere")
+
+
+async def test_a_duplicated_tab_does_not_end_the_session_when_both_refresh(desk: Desk) -> None:
+    """A copied refresh token used twice would look like theft."""
+    page = await desk.watch()
+    async with desk.context.expect_page() as opened:
+        await page.evaluate("void window.open('/map')")
+    twin = await opened.value
+    await twin.wait_for_selector(".connection.live")
+    session = load_assets().address("core/session.js")
+    force = f"import('{session}').then((it) => it.freshToken({{ force: true }}))"
+    for _ in range(3):
+        await asyncio.gather(page.evaluate(force), twin.evaluate(force))
+    read = f"import('{session}').then((it) => it.askAsMe('GET', '/v1/pulse')).then((pulse) => pulse.offers >= 0)"
+    assert await asyncio.gather(page.evaluate(read), twin.evaluate(read)) == [True, True]
 
 
 # What moves

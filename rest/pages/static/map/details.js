@@ -181,6 +181,7 @@ export function WorkerDetails({ world, areas, worker, turn, onChoose, onClose })
     </p>
     <${Facts} rows=${rows} />
     ${problem && html`<${Fault} problem=${problem} onAgain=${again} />`}
+    ${!answer && !problem && html`<${Bones} />`}
     <h3>${t("recent")}</h3>
     ${recent.length === 0 && html`<p class="empty">${t("nothing_recent")}</p>`}
     <${Events} events=${recent} world=${world} onChoose=${onChoose} />

@@ -125,10 +125,13 @@ export const Markers = Layer.extend({
     const isAside = this.source.chosen !== null && !isChosen;
     pen.beginPath();
     pen.arc(middle.x, middle.y, radius, 0, 2 * Math.PI);
-    pen.globalAlpha = isChosen ? 0.1 : isAside ? 0 : 0.035;
     pen.fillStyle = pen.strokeStyle = CALL_COLOURS[call.status];
-    pen.fill();
-    pen.globalAlpha = isChosen ? 0.95 : isAside ? 0.15 : 0.4;
+    if (isChosen) {
+      // Only this one is filled: tints of many rings would add up to mud.
+      pen.globalAlpha = 0.1;
+      pen.fill();
+    }
+    pen.globalAlpha = isChosen ? 0.95 : isAside ? 0.12 : 0.35;
     pen.lineWidth = isChosen ? 1.5 : 1;
     pen.setLineDash(call.status === "open" ? [6, 5] : [2, 4]);
     pen.stroke();
@@ -141,16 +144,16 @@ export const Markers = Layer.extend({
     const call = source.chosen?.kind === "call" ? source.world.calls.get(source.chosen.id) : null;
     if (!call || call.lat == null) return;
     const from = this.point(call.lat, call.lon);
+    pen.globalAlpha = 0.8;
+    pen.lineWidth = 1.5;
     for (const candidate of source.candidates) {
       const worker = source.world.workers.get(candidate.worker_id);
-      if (!worker || worker.lat === null) continue;
+      if (!candidate.is_in || !worker || worker.lat === null) continue;
       const to = this.point(...placeOf(worker, at));
       pen.beginPath();
       pen.moveTo(from.x, from.y);
       pen.lineTo(to.x, to.y);
       pen.strokeStyle = candidate.colour;
-      pen.globalAlpha = candidate.is_in ? 0.85 : 0.25;
-      pen.lineWidth = candidate.is_in ? 1.5 : 1;
       pen.stroke();
     }
     pen.globalAlpha = 1;

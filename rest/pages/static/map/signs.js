@@ -4,13 +4,16 @@ import { html, useSource } from "../core/ui.js";
 import { formatClock, formatSeconds } from "../core/words.js";
 import { t } from "./text.js";
 
+const SLOW_MS = 1_000; // longer than this there and back, and "live" is not the whole truth
+
 /** How well the page is connected, always in sight. The changing number is not for screen readers: it never rests. */
 export function Connection({ link }) {
   useSource(link);
   const isLive = link.phase === "live";
+  const lag = t("lag", { ms: Math.round(link.trip_ms) });
   return html`<p class=${`connection ${link.phase}`}>
     <i aria-hidden="true"></i><span role="status">${t(`phase_${link.phase}`)}</span>
-    ${isLive && link.trip_ms !== null && html`<small>${t("lag", { ms: Math.round(link.trip_ms) })}</small>`}
+    ${isLive && link.trip_ms !== null && html`<small class=${link.trip_ms > SLOW_MS ? "slow" : ""}>${lag}</small>`}
   </p>`;
 }
 
