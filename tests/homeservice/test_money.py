@@ -176,3 +176,13 @@ async def test_both_sides_hear_of_the_payment(town: Town) -> None:
     for listener in (f"customer:{job.order.customer_id}", f"worker:{tech.id}"):
         told = await town.heard(listener, "payment.settled")
         assert [(fact["state"], fact["amount"]["amount"]) for fact in told] == [("paid", 40_900)]
+
+
+async def test_a_technician_who_has_set_so_accepts_at_payment(town: Town) -> None:
+    tech = await town.technician(auto_accept=True)
+    job = await town.post()
+    job = await town.choose(job, await town.grab(job, tech))
+    job = await town.pay(job)
+    assert (job.order.status, job.visit.answer_due_at) == ("accepted", None)
+    assert [(event.verb, event.actor) for event in await town.events(job)][-1] == ("accept", f"worker:{tech.id}")
+    assert await town.faults() == []

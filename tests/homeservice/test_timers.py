@@ -130,6 +130,15 @@ async def test_without_confirmation_the_technician_leaves_after_half_an_hour_and
     assert await town.faults() == []
 
 
+async def test_a_service_ended_when_its_time_was_up_however_late_that_is_noticed(town: Town) -> None:
+    job, tech = await town.in_status("in_service")
+    ends_at = job.visit.ends_at
+    await town.advance(minutes=95)
+    job = await town.job(job)
+    assert (job.visit.ended_at, await town.open_cases(job)) == (ends_at, {"leave_unconfirmed": "queue"})
+    assert (await town.by_worker(actions.leave, job, tech)).order.status == "completed"
+
+
 async def test_timers_fire_late_with_the_same_effect(town: Town) -> None:
     """After an outage of an hour: the lock is over, the technician free, support asked about the pool."""
     job, tech = await town.in_status("pending_payment", in_h=5)

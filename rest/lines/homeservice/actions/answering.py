@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rest.lines.homeservice import technicians
 from rest.lines.homeservice.errors import AlreadyAnswered
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import BOUND, CANCEL_REQUESTED, PAID, Job, departure_due
 from rest.trade import orders
 from rest.trade.orders import By, Role
+from storage.base.errors import Malformed
 from storage.tx import Tx
 
 
@@ -21,12 +23,23 @@ async def accept(tx: Tx, order_id: str, worker_id: str) -> Job:
 
 
 async def reject(tx: Tx, order_id: str, worker_id: str, reason: str) -> Job:
-    """Refuse the paid order; support talks first to the technician (HS-092). Raises as `accept`."""
+    """Refuse the paid order; support talks first to the technician (HS-092). Raises Malformed, and as `accept`."""
+    if not reason.strip():
+        raise Malformed("Say why.", field="reason")  # HS-061
     job, is_repeat = await _lock_to_answer(tx, order_id, worker_id, "reject")
     if is_repeat:
         return job
     by = By(Role.WORKER, worker_id)
     return await orders.apply(tx, HOMESERVICE, job, "reject", by, data={"reason": reason})
+
+
+async def accept_if_automatic(tx: Tx, job: Job) -> Job:
+    """Accept a just paid order for a technician who has set that; the slot is his already (HS-071)."""
+    worker_id = job.order.provider_id
+    if worker_id is None or not await technicians.accepts_by_itself(tx, worker_id):
+        return job
+    by = By(Role.WORKER, worker_id)
+    return await orders.apply(tx, HOMESERVICE, job, "accept", by, after=agreed(job), data={"reason": "auto_accept"})
 
 
 async def _lock_to_answer(tx: Tx, order_id: str, worker_id: str, verb: str) -> tuple[Job, bool]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import dispatch
 from rest.lines.homeservice import candidates
+from rest.lines.homeservice.actions.answering import accept_if_automatic
 from rest.lines.homeservice.actions.pool import is_lock_running, unbind
 from rest.lines.homeservice.errors import MethodUnavailable
 from rest.lines.homeservice.line import HOMESERVICE
@@ -42,9 +44,7 @@ async def pay(tx: Tx, order_id: str, account_id: str, method: str) -> Job:
     if not await orders.guard(tx, HOMESERVICE, job, "pay", by):
         return job
     payment = await _open(tx, job)
-    return await orders.apply(
-        tx, HOMESERVICE, job, "pay", by, after=paid(tx, job), data={"payment_id": payment.id, "method": method}
-    )
+    return await _pay(tx, job, by, {"payment_id": payment.id, "method": method})
 
 
 async def _open(tx: Tx, job: Job) -> payments.Payment:
@@ -72,9 +72,16 @@ def relocked(job: Job) -> Job:
     return replace(job, order=order, visit=replace(visit, lock_epoch=visit.lock_epoch + 1))
 
 
+async def _pay(tx: Tx, job: Job, by: By, data: dict[str, Any]) -> Job:
+    done = await orders.apply(tx, HOMESERVICE, job, "pay", by, after=paid(tx, job), data=data)
+    return await accept_if_automatic(tx, done)
+
+
 async def _pay_late(tx: Tx, job: Job, by: By, payment: payments.Payment, *, is_in: bool = False) -> Job:
     data = {"payment_id": payment.id, "method": payment.method.value, "late": is_in}
-    return await orders.apply(tx, HOMESERVICE, job, "pay_late", by, after=paid(tx, relocked(job)), data=data)
+    after = paid(tx, relocked(job))
+    done = await orders.apply(tx, HOMESERVICE, job, "pay_late", by, after=after, data=data)
+    return await accept_if_automatic(tx, done)
 
 
 async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | None = None) -> Job:
@@ -97,7 +104,7 @@ async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | No
         return job
     data = {"payment_id": payment_id, "method": receipt.payment.method.value, "received": True}
     if not receipt.late:
-        return await orders.apply(tx, HOMESERVICE, job, "pay", SYSTEM, after=paid(tx, job), data=data)
+        return await _pay(tx, job, SYSTEM, data)
     if await _is_good_after_all(tx, job, receipt.payment):
         return await _pay_late(tx, job, SYSTEM, receipt.payment, is_in=True)
     amount = receipt.payment.amount_fen

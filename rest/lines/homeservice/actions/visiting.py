@@ -79,9 +79,13 @@ async def end(tx: Tx, order_id: str, account_id: str) -> Job:
 
 
 def ended(tx: Tx, job: Job) -> Job:
-    """The job with its service over; the technician may leave alone after a while (HS-110)."""
-    leave_due_at = tx.now + timedelta(seconds=job.rules.leave_alone_s)
-    return replace(job, visit=replace(job.visit, ended_at=tx.now, leave_due_at=leave_due_at))
+    """The job with its service over; the technician may leave alone after a while (HS-110).
+
+    It ended when its time was up at the latest, also when the timer fires late (HS-217).
+    """
+    ended_at = min(tx.now, job.visit.ends_at or tx.now)
+    leave_due_at = ended_at + timedelta(seconds=job.rules.leave_alone_s)
+    return replace(job, visit=replace(job.visit, ended_at=ended_at, leave_due_at=leave_due_at))
 
 
 async def confirm_left(tx: Tx, order_id: str, account_id: str) -> Job:

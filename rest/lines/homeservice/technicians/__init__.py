@@ -20,7 +20,7 @@ from rest.lines.homeservice.technicians.actions import (
     worker_id_of,
 )
 from rest.lines.homeservice.technicians.model import HoursInvalid, NotActive, Technician
-from rest.lines.homeservice.technicians.store import count_done, free_travel_m
+from rest.lines.homeservice.technicians.store import accepts_by_itself, count_done, free_travel_m
 
 __all__ = [
     "HoursInvalid",
@@ -28,6 +28,7 @@ __all__ = [
     "NotActive",
     "OrderSettings",
     "Technician",
+    "accepts_by_itself",
     "add_technician",
     "change_settings",
     "count_done",
