@@ -26,6 +26,10 @@ class Rate:
             raise ValueError("a rate lets at least one request through and refills")
 
 
+ROUNDING = 1e-9
+"""Who has waited as long as told must not be sent away for the last bit of a float."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """`tokens` left at the instant `at`."""
@@ -46,8 +50,8 @@ def take(bucket: Bucket | None, rate: Rate, now: datetime) -> tuple[Bucket, int]
     if bucket is None:
         return Bucket(rate.burst - 1, now), 0
     refilled = min(float(rate.burst), bucket.tokens + (now - bucket.at).total_seconds() * rate.per_s)
-    if refilled >= 1:
-        return Bucket(refilled - 1, now), 0
+    if refilled > 1 - ROUNDING:
+        return Bucket(max(0.0, refilled - 1), now), 0
     return Bucket(refilled, now), math.ceil((1 - refilled) / rate.per_s * 1000)
 
 
