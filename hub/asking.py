@@ -18,7 +18,6 @@ from hub.registry import Registry, Request
 from hub.services import Services
 from rest.edge.errors import BodyTooLarge
 from rest.edge.request_ids import request_id_of
-from storage.base import codec
 from storage.base.clock import Clock
 from storage.base.errors import Busy, Denied, HubError, Malformed, NotFound
 from storage.base.log import log, request_id
@@ -91,9 +90,10 @@ class Answerer:
         ask = Ask(member, self._services, now, request_id_of(None, now))
         before = request_id.set(ask.request_id)
         self.in_flight += 1
+        answer: dict[str, Any]
         try:
             given = await self._run(ask, event, args, size)
-            answer: dict[str, Any] = codec.loads(codec.dumps(given))
+            answer = msgspec.structs.asdict(given)
         except HubError as refusal:
             answer = {"error": refusal.as_dict()}
         except Exception as problem:  # noqa: BLE001 - the socket loop: every request gets its answer

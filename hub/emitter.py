@@ -70,7 +70,7 @@ class Edge(Protocol):
         """An ack found no room."""
 
     async def left(self, link: Link, reason: str) -> None:
-        """The link is gone. Called once for each link `admit` was called for."""
+        """The link is gone. Called for each link `admit` was called for; twice when it goes in that very moment."""
 
 
 class Link:
@@ -265,7 +265,8 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
         link = links[namespace] = Link(session, namespace, self._handshakes[eio_sid])
         error = await self._decide(link, auth)
         if self._links.get(eio_sid) is not links:
-            return  # the session ended while we decided; `left` was called then
+            await self._edge.left(link, "gone")  # the session ended while the edge was deciding
+            return
         if error is not None:
             del links[namespace]
             self._refuse(session, namespace, error)

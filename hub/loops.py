@@ -7,20 +7,28 @@ from collections.abc import Awaitable, Callable
 
 from storage.base.log import log
 
-RETRY_S = 1.0
+RETRY_S = 0.5
+RETRY_MAX_S = 4.0
+"""An outage is looked at again at least this often."""
 
 
-async def forever(event: str, step: Callable[[], Awaitable[object]], *, retry_s: float = RETRY_S) -> None:
-    """Repeat `step` until cancelled. A step that raises is logged as `event` and repeated after `retry_s`."""
+async def forever(event: str, step: Callable[[], Awaitable[object]]) -> None:
+    """Repeat `step` until cancelled. A step that raises is logged as `event` and repeated, ever later."""
+    loop = asyncio.get_running_loop()
+    retry_s = RETRY_S
     while True:
         leave_if_cancelled()
+        began = loop.time()
         try:
             await step()
         except asyncio.CancelledError:
             raise
         except Exception as problem:  # noqa: BLE001 - the loop: whatever it was, the next step starts from stored truth
             log(event, level="warning", error=problem)
+            retry_s = RETRY_S if loop.time() - began > RETRY_MAX_S else min(retry_s * 2, RETRY_MAX_S)
             await asyncio.sleep(retry_s)
+        else:
+            retry_s = RETRY_S
 
 
 def leave_if_cancelled() -> None:

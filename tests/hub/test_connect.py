@@ -109,6 +109,16 @@ async def test_nobody_hears_anything_before_being_admitted(world: World) -> None
     assert phone.heard == []
 
 
+async def test_one_who_leaves_while_being_admitted_is_forgotten(world: World) -> None:
+    world.truth.gate_delay_s = 0.2
+    phone = await world.phone("/customer", {"token": world.truth.token("c")}, ready=False, wait=False)
+    await asyncio.sleep(0.05)
+    await phone.close()
+    await asyncio.sleep(0.3)
+    assert world.hub.members == {}
+    assert world.hub.audiences.listeners(["customer:acc_c", "session:ses_c"]) == []
+
+
 async def test_an_unknown_namespace_is_refused(world: World) -> None:
     phone = await world.phone("/admin", {"token": world.truth.token("c", "admin")})
     assert phone.error_code == "unknown_namespace"

@@ -238,11 +238,16 @@ class Phone:
     async def _leave(self, *_reason: Any) -> None:
         self.is_gone.set()
 
-    async def connect(self, auth: Any, *, ready: bool = True) -> None:
+    async def connect(self, auth: Any, *, ready: bool = True, wait: bool = True) -> None:
         """Connect; wait for `ready` or the refusal."""
         with contextlib.suppress(socketio.exceptions.ConnectionError):
             await self.client.connect(
-                self._url, transports=[self._transport], auth=auth, namespaces=[self.namespace], wait_timeout=5
+                self._url,
+                transports=[self._transport],
+                auth=auth,
+                namespaces=[self.namespace],
+                wait=wait,
+                wait_timeout=5,
             )
         if ready and self.refused is None:
             await self.until(lambda: bool(self.bodies("ready")))
