@@ -109,11 +109,12 @@ async def test_nobody_hears_anything_before_being_admitted(world: World) -> None
     assert phone.heard == []
 
 
-async def test_one_who_leaves_while_being_admitted_is_forgotten(world: World) -> None:
+async def test_one_who_is_cut_off_while_being_admitted_is_forgotten(world: World) -> None:
     world.truth.gate_delay_s = 0.2
     phone = await world.phone("/customer", {"token": world.truth.token("c")}, ready=False, wait=False)
+    await phone.until(lambda: world.hub.emitter.sessions == 1)
     await asyncio.sleep(0.05)
-    await phone.close()
+    world.hub.emitter.cut_all()
     await asyncio.sleep(0.3)
     assert world.hub.members == {}
     assert world.hub.audiences.listeners(["customer:acc_c", "session:ses_c"]) == []
