@@ -24,7 +24,8 @@ import socketio
 from aiohttp import web
 from socketio import packet
 
-from hub.engine import Engine, EngineOptions, ProtocolError, Session
+from hub.engine import Engine, ProtocolError, Session
+from hub.options import EngineOptions
 from hub.outbound import Frame, Put
 from storage.base import codec
 from storage.base.log import log
@@ -125,11 +126,16 @@ class Link:
 
 def event_frame(namespace: str, event: str, body: bytes) -> Frame:
     """`42/worker,["offer.made",{…}]`; `body` is one JSON value."""
-    return Frame(b'42%b,["%b",%b]' % (namespace.encode(), event.encode(), body))
+    return Frame(b'%b["%b",%b]' % (_head(packet.EVENT, namespace), event.encode(), body))
 
 
 def ack_frame(namespace: str, number: int, answer: dict[str, Any]) -> Frame:
-    return Frame(b"43%b,%d[%b]" % (namespace.encode(), number, codec.dumps(answer)))
+    return Frame(b"%b%d[%b]" % (_head(packet.ACK, namespace), number, codec.dumps(answer)))
+
+
+def _head(kind: int, namespace: str) -> bytes:
+    """An Engine.IO message with a Socket.IO packet of this kind; the main namespace is not named."""
+    return f"4{kind}".encode() if namespace == "/" else f"4{kind}{namespace},".encode()
 
 
 class _Json:
@@ -166,7 +172,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
 
     def attach_to(self, app: web.Application) -> None:
         """Serve `/socket.io/` in this application."""
-        self.attach(app, "socket.io")
+        self.eio.attach(app, "socket.io")
 
     def stop_accepting(self) -> None:
         """Refuse new sessions; those that are here go on."""
@@ -174,7 +180,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
 
     def dismiss(self, link: Link, reason: str) -> None:
         """Leave the namespace by a DISCONNECT packet: official clients do not reconnect by themselves."""
-        link.send(Frame(f"41{link.namespace},".encode()))
+        link.send(Frame(_head(packet.DISCONNECT, link.namespace)))
         task = asyncio.get_running_loop().create_task(self._leave(link.session_sid, link.namespace, reason))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -258,9 +264,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
         if session is None or links is None:
             return
         if namespace not in self._edge.namespaces or namespace in links:
-            self._refuse(
-                session, namespace, {"code": "unknown_namespace", "detail": "Invalid namespace", "retry": False}
-            )
+            session.put(Frame(_head(packet.CONNECT_ERROR, namespace) + b'{"message":"Invalid namespace"}'))
             return
         link = links[namespace] = Link(session, namespace, self._handshakes[eio_sid])
         error = await self._decide(link, auth)
@@ -274,7 +278,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
             return
         link.is_open = True
         session.in_company()
-        link.send(Frame(f'40{namespace},{{"sid":"{link.sid}"}}'.encode()))
+        link.send(Frame(b'%b{"sid":"%b"}' % (_head(packet.CONNECT, namespace), link.sid.encode())))
         await self._edge.admitted(link)
 
     async def _decide(self, link: Link, auth: object) -> dict[str, Any] | None:
@@ -295,7 +299,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
     def _refuse(self, session: Session, namespace: str, error: dict[str, Any]) -> None:
         """CONNECT_ERROR as official clients read it: `err.message` is the code, `err.data` ours."""
         body = {"message": error["code"], "data": {"error": error}}
-        session.put(Frame(b"44%b,%b" % (namespace.encode(), codec.dumps(body))))
+        session.put(Frame(_head(packet.CONNECT_ERROR, namespace) + codec.dumps(body)))
 
     async def _leave(self, eio_sid: str, namespace: str, reason: str = "client disconnect") -> None:
         link = self._links.get(eio_sid, {}).pop(namespace, None)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import engineio
@@ -26,6 +25,7 @@ from engineio import exceptions
 from engineio.async_drivers import aiohttp as driver
 from engineio.async_socket import AsyncSocket
 
+from hub.options import EngineOptions
 from hub.outbound import Frame, Outbound, OutboundLimits, Put
 from hub.websocket import LINGER_S, WRITE_AT_ONCE_BYTES, WebSocket
 from storage.base import codec
@@ -34,30 +34,12 @@ UPGRADE_TIMEOUT_S = 10.0
 POLLED_PACKETS_MAX = 256  # in one POST; the payload limit bounds their bytes
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
+_METHODS = frozenset({"GET", "POST", "OPTIONS"})
 _CLOSE_FRAME, _PING_FRAME, _NOOP_FRAME = Frame(b"1"), Frame(b"2"), Frame(b"6")
 
 
 class ProtocolError(Exception):
     """The peer sent something that is not Engine.IO or Socket.IO; its session ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """Numbers of the transport, all from settings."""
-
-    payload_bytes_max: int  # a larger message gets an error ack; one four times as large ends the session
-    buffer_bytes_max: int
-    connect_timeout_s: float
-    ping_interval_s: float = 25.0  # mobile NATs forget idle connections after about 30 s
-    ping_timeout_s: float = 20.0  # a phone in a lift comes back within this
-    allowed_origins: tuple[str, ...] = ()  # browser origins besides our own
-    stall_s: float = 10.0  # a replay that makes no progress for this long gives up
-    polling: bool = True  # long-polling needs one hub or a sticky balancer
-    address_of: Callable[[web.Request], str]  # the peer's address, behind believed proxies
-
-    @property
-    def frame_bytes_max(self) -> int:
-        return 4 * self.payload_bytes_max
 
 
 class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no types
@@ -143,7 +125,7 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
             frames = await self._next(noop_ends=True)
         finally:
             self._polling = False
-        return [_Polled(frame) for frame in frames or [_CLOSE_FRAME]]
+        return [_Polled(frame) for frame in frames or [_NOOP_FRAME]]
 
     # -- heartbeat ----------------------------------------------------------------------------------------------
 
@@ -329,13 +311,28 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             self._hanging_up.add(task)
             task.add_done_callback(self._hanging_up.discard)
 
+    def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
+        """Serve `/<path>/`, every method: what is wrong is ours to say, in the protocol's way."""
+        app.router.add_route("*", f"/{engineio_path.strip('/')}/", self.handle_request)
+
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
-        if not self.accepting and "sid" not in request.query:
+        sid, transport = request.query.get("sid"), request.query.get("transport")
+        if not self.accepting and sid is None:
             return web.Response(status=503, text="moving")
-        if "j" in request.query:  # JSONP would let any page read a poll
-            return web.Response(status=400, text="no JSONP")
+        # `j` asks for JSONP, with which any page could read a poll.
+        if transport not in self.transports or "j" in request.query or request.method not in _METHODS:
+            return web.Response(status=400, text="bad request")
+        session = None if sid is None else self.session_of(sid)
+        if session is not None and session.upgraded and transport == "websocket":
+            return await _turn_away(request)
         response: web.StreamResponse = await super().handle_request(request)
         return response
+
+    def _ok(
+        self, packets: list[Any] | None = None, headers: list[Any] | None = None, jsonp_index: int | None = None
+    ) -> Any:  # noqa: ANN401 - engineio's response
+        answer = super()._ok(packets, headers, jsonp_index)
+        return answer if packets is not None else {**answer, "response": b"ok"}
 
     def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str]:
         own: list[str] = super()._cors_allowed_origins(environ)  # none are set there: it answers our own
@@ -371,6 +368,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             "maxPayload": self.max_http_buffer_size,
         }
         return Frame(OPEN.encode() + codec.dumps(hello))
+
+
+async def _turn_away(request: web.Request) -> web.StreamResponse:
+    """A second WebSocket for one session: accepted, as the protocol has it, and closed."""
+    second = web.WebSocketResponse(compress=False)
+    await second.prepare(request)
+    await second.close()
+    return second
 
 
 class _Silent:

@@ -7,8 +7,26 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from hub.engine import EngineOptions
 from storage.base.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Numbers of the transport, all from settings."""
+
+    payload_bytes_max: int  # a larger message gets an error ack; one four times as large ends the session
+    buffer_bytes_max: int
+    connect_timeout_s: float
+    ping_interval_s: float = 25.0  # mobile NATs forget idle connections after about 30 s
+    ping_timeout_s: float = 20.0  # a phone in a lift comes back within this
+    allowed_origins: tuple[str, ...] = ()  # browser origins besides our own
+    stall_s: float = 10.0  # a replay that makes no progress for this long gives up
+    polling: bool = True  # long-polling needs one hub or a sticky balancer
+    address_of: Callable[[web.Request], str]  # the peer's address, behind believed proxies
+
+    @property
+    def frame_bytes_max(self) -> int:
+        return 4 * self.payload_bytes_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,7 +122,7 @@ async def test_one_who_is_cut_off_while_being_admitted_is_forgotten(world: World
 
 async def test_an_unknown_namespace_is_refused(world: World) -> None:
     phone = await world.phone("/admin", {"token": world.truth.token("c", "admin")})
-    assert phone.error_code == "unknown_namespace"
+    assert phone.refused == {"message": "Invalid namespace"}
 
 
 async def test_a_share_link_opens_one_order_and_nothing_else(world: World) -> None:
