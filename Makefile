@@ -4,12 +4,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 NPM    := $(shell command -v npm 2>/dev/null || echo $(BIN)/npm)
 
-.PHONY: run test check bench demo lock clean
+.PHONY: run test bench demo browser lock clean
 
 run: $(VENV)/.run node_modules/.installed
 	exec $(BIN)/python run.py serve
 
-test: $(VENV)/.dev node_modules/.installed
+test: $(VENV)/.dev node_modules/.installed browser
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
@@ -30,6 +30,12 @@ $(VENV)/.dev: requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@ $(VENV)/.run
+
+# Page tests drive the system's Chromium; where it cannot be installed they skip and say so.
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-wqy-microhei; } \
+		>/dev/null 2>&1 || echo "no Chromium: page tests will skip"
 
 # Where the machine has no npm, the Node wheel brings one.
 node_modules/.installed: package.json package-lock.json | $(VENV)/.run
