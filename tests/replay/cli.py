@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tokens", type=Path, metavar="FILE", help="accounts from `run.py accounts create --tokens` (with --hub)")
     add("--for", dest="for_s", type=_positive, default=1_200, metavar="SECONDS", help="longest day (1200)")
     add("--official", type=_share, default=0.25, metavar="SHARE", help="phones on the official client (0.25)")
+    add("--log", type=Path, metavar="FILE", help="keep the log of the run's own hub here")
     add("--endless", action="store_true", help="one day after another until interrupted")
     add("--json", action="store_true", help="the last line is one JSON object")
     return parser
@@ -131,7 +132,11 @@ def _hub(options: argparse.Namespace, progress: Progress) -> Iterator[tuple[str,
         return
     with tempfile.TemporaryDirectory(prefix="fieldhub-replay-") as folder, Live(Path(folder)) as live:
         progress.note(f"a hub of its own runs at {live.url}")
-        yield live.url, live.command
+        try:
+            yield live.url, live.command
+        finally:
+            if options.log:
+                options.log.write_text(live.log)
 
 
 def _check_ready(url: str) -> None:

@@ -50,6 +50,7 @@ class Phone:
         self._wire: Wire | None = None
         self._ready = asyncio.Event()
         self._leaving = False
+        self._called_back = asyncio.Event()
         self._tasks: set[asyncio.Future[None]] = set()
 
     @property
@@ -74,7 +75,9 @@ class Phone:
                 pause_s = max(error.after_s, 0.5)
             wait_s, self.away_s = self.away_s or pause_s * self._chance.uniform(0.5, 1.5), 0.0
             if not self._leaving:
-                await asyncio.sleep(wait_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._called_back.wait()
 
     async def connected(self) -> None:
         """Waits for `ready`. Raises Gone when it does not come for very long."""
@@ -120,6 +123,10 @@ class Phone:
         self.away_s = away_s
         self._wire.cut()
         return True
+
+    def come_back(self) -> None:
+        """Whoever is away comes back now; nobody stays away any more."""
+        self._called_back.set()
 
     async def leave(self) -> None:
         """Close for good."""

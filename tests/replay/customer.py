@@ -45,15 +45,20 @@ class Customer:
         """`orders` orders (None: without end), the next one when the last has ended; then leave."""
         async with self._tasks:
             connection = self._tasks.create_task(self.phone.run())
-            await self.phone.connected()
-            done = 0
-            while done != orders and await self.world.sleep(self._chance.uniform(0, 2 * every_s)):
-                await self.world.guarded(f"{self.name}'s order {done + 1}", self._one_order())
-                done += 1
-            self.is_done = True
+            errands = self._tasks.create_task(self._errands(orders, every_s))
+            await self.world.stop.wait()
+            errands.cancel()
             await self.world.closed.wait()
             await self.phone.leave()
             await connection
+
+    async def _errands(self, orders: int | None, every_s: float) -> None:
+        await self.phone.connected()
+        done = 0
+        while done != orders and await self.world.sleep(self._chance.uniform(0, 2 * every_s)):
+            await self.world.guarded(f"{self.name}'s order {done + 1}", self._one_order())
+            done += 1
+        self.is_done = True
 
     # What is heard
 

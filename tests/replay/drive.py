@@ -139,6 +139,8 @@ class _Day:
     async def _all_connected(self) -> None:
         """Those who are away come back first: what they missed is replayed to them, as it would be tomorrow."""
         for phone in self.world.phones:
+            phone.come_back()
+        for phone in self.world.phones:
             await phone.connected()
         await asyncio.sleep(SETTLE_S)
 

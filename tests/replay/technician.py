@@ -43,6 +43,7 @@ class Technician:
         self.is_online = False
         self._chance = world.chance("technician", name)
         self._tasks = asyncio.TaskGroup()
+        self._errands: set[asyncio.Task[None]] = set()
         self._unsent: deque[list[Any]] = deque(maxlen=UNSENT_MAX)
         self._seq = int(time.time() * 10)
         self._last: tuple[float, Point] | None = None
@@ -56,6 +57,8 @@ class Technician:
             await self._set_up()
             while await self.world.sleep(habits.fix_en_route_every_s if self.serving else habits.fix_every_s):
                 await self._report()
+            for task in self._errands:
+                task.cancel()
             await self.world.closed.wait()
             await self.phone.leave()
             await connection
@@ -118,7 +121,9 @@ class Technician:
         if self.world.stop.is_set():
             work.close()
         else:
-            self._tasks.create_task(self.world.guarded(f"{self.name} {what}", work))
+            task = self._tasks.create_task(self.world.guarded(f"{self.name} {what}", work))
+            self._errands.add(task)
+            task.add_done_callback(self._errands.discard)
 
     async def _consider(self, offer: Mapping[str, Any]) -> None:
         habits, call_id = self.world.habits, offer["call_id"]
@@ -222,8 +227,7 @@ class Technician:
     async def _answer(self, order_id: str) -> None:
         is_willing = self._chance.random() >= self.world.habits.reject
         if await self._think():
-            verb, why = ("accept", {}) if is_willing else ("reject", {"reason": "my car broke down"})
-            await self._step(verb, order_id, **why)
+            await (self._step("accept", order_id) if is_willing else self._step("reject", order_id, reason="no car"))
 
     async def _depart(self, order_id: str) -> None:
         if await self._think():

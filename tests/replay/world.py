@@ -174,9 +174,9 @@ class World:
         """Run somebody's day; whatever ends it early is a finding, with its name."""
         try:
             await work
-        except (No, Refused, Gone, Unreachable, TimeoutError) as problem:
+        except* (No, Refused, Gone, Unreachable, TimeoutError) as problems:
             if not self.stop.is_set():
-                self.faults.append(f"{name} had to stop: {type(problem).__name__}: {problem}")
+                self.faults += [f"{name} had to stop: {problem!r}" for problem in problems.exceptions]
 
     async def gremlin(self) -> None:
         """Break connections at random until the run stops: mostly blinks, some tunnels, a few long rides."""
