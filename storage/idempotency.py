@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.base.errors import Invalid
-from storage.tx import Tx
+from storage.tx import KeptAnswer, Tx
 
 
 class KeyReused(Invalid):
@@ -54,16 +54,9 @@ async def claim(tx: Tx, scope: str, key: str, fingerprint: bytes) -> StoredAnswe
     return StoredAnswer(row["status"], row["headers"], row["body"])
 
 
-async def store(tx: Tx, scope: str, key: str, answer: StoredAnswer) -> None:
-    """Remember the answer; same transaction as `claim` and the effect."""
-    await tx.execute(
-        "UPDATE idempotency_keys SET status = $3, headers = $4, body = $5 WHERE scope = $1 AND key = $2",
-        scope,
-        key,
-        answer.status,
-        answer.headers,
-        answer.body,
-    )
+def store(tx: Tx, scope: str, key: str, answer: StoredAnswer) -> None:
+    """Remember the answer; written with the facts and deadlines of the transaction, just before it commits."""
+    tx.pending.answer = KeptAnswer(scope, key, answer.status, answer.headers, answer.body)
 
 
 async def purge(tx: Tx, before: datetime, *, limit: int) -> int:

@@ -78,7 +78,7 @@ class Database:
                 tx = Tx(connection, self.clock.now())
                 yield tx
                 wrote_facts = bool(tx.pending.facts)
-                if wrote_facts or tx.pending.schedules:
+                if tx.pending:
                     due_at = await tx.flush(self.subscribed)
         if wrote_facts or due_at is not None:
             for listener in self._listeners:

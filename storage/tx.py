@@ -28,12 +28,27 @@ class Told:
     expires_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What the holder of an idempotency key is answered; `headers` is a JSON text."""
+
+    scope: str
+    key: str
+    status: int
+    headers: str
+    body: bytes
+
+
 @dataclass(slots=True)
 class Pending:
     """What a transaction will write just before it commits."""
 
     facts: list[Told] = field(default_factory=list)
     schedules: dict[str, tuple[str, datetime, dict[str, Any]] | None] = field(default_factory=dict)
+    answer: KeptAnswer | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.facts or self.schedules or self.answer)
 
 
 class Tx:
@@ -109,10 +124,10 @@ class Tx:
         wanted = sorted(self.pending.schedules.items())
         gone = [key for key, job in wanted if job is None]
         kept = [(key, *job) for key, job in wanted if job is not None]
-        if not (told or wanted):
-            return None
+        answer = self.pending.answer
+        kept_answer = () if answer is None else (answer.scope, answer.key, answer.status, answer.headers, answer.body)
         await self._connection.execute(
-            _WRITE,
+            _WRITE if answer is None else _WRITE_WITH_ANSWER,
             self.now,
             [fact_id for fact_id, _ in told],
             [waiting.fact.topic for _, waiting in told],
@@ -124,6 +139,7 @@ class Tx:
             [kind for _, kind, *_ in kept],
             [due_at for _, _, due_at, _ in kept],
             [codec.dumps(payload).decode() for *_, payload in kept],
+            *kept_answer,
         )
         return min((due_at for _, _, due_at, _ in kept), default=None)
 
@@ -145,3 +161,11 @@ _WRITE = """
        SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
            payload = EXCLUDED.payload, attempts = 0, lease = NULL, leased_until = NULL, parked_at = NULL
 """
+
+_WRITE_WITH_ANSWER = _WRITE.replace(
+    "    )\n    INSERT INTO jobs",
+    """    ), answered AS (
+        UPDATE idempotency_keys SET status = $14, headers = $15, body = $16 WHERE scope = $12 AND key = $13
+    )
+    INSERT INTO jobs""",
+)

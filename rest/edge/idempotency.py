@@ -120,5 +120,5 @@ class Claim:
             return Finished(stored.status, {**codec.loads(stored.headers), REPLAYED: "true"}, stored.body)
         answer = await act(tx)
         kept = StoredAnswer(answer.status, codec.dumps(answer.headers).decode(), answer.raw)
-        await idempotency.store(tx, self.scope, self.key, kept)
+        idempotency.store(tx, self.scope, self.key, kept)
         return answer
