@@ -49,8 +49,8 @@ TECHNICIANS = 4
 OPEN_MAX, ORDERS_MAX = 4, 12
 OPEN = (*POOL, "pending_payment")
 HAPPENINGS = [
-    *["time_passes"] * 3, "time_passes_unnoticed", "worker_process_dies", "everybody_eligible_hears",
-    "grab", *["several_grab"] * 2, "withdraw", "decline", *["answer"] * 2, "come_or_go",
+    *["time_passes"] * 2, *["time_passes_unnoticed"] * 2, "worker_process_dies", "everybody_eligible_hears",
+    "everybody_comes", "grab", *["several_grab"] * 2, "withdraw", "decline", *["answer"] * 2, *["come_or_go"] * 2,
     *["post"] * 2, *["choose"] * 4, *["pay"] * 3, "cancel", "reschedule",
     *["channel_payment_starts"] * 2, *["channel_money_comes"] * 2, "channel_refuses", *["support_acts"] * 2,
 ]  # fmt: skip
@@ -105,7 +105,7 @@ class PoolOfOrders(RuleBasedStateMachine):
         self.phones = {customer: Phone(customer) for customer in self.customers}
         for n, in_h in ((0, 3), (1, 3.5)):  # the two overlap: nobody can be bound to both
             self.jobs.append(self.wait(self.town.post(self.customers[n], in_h=in_h)))
-        self.crowd(self.jobs[0], TECHNICIANS)
+        self.crowd(self.jobs[0], 2)
 
     @rule(data=st.data(), what=st.sampled_from(HAPPENINGS))
     def step(self, data: st.DataObject, what: str) -> None:
@@ -118,10 +118,12 @@ class PoolOfOrders(RuleBasedStateMachine):
         self.town.clock.advance(seconds=data.draw(st.sampled_from([0, 1, 60, 179, 180, 300, 1_800])))
         self.wait(self.town.fresh())
         self.wait(self.town.run())
+        for job in self.in_status("has_candidates"):  # nothing is under way any more
+            assert self.wait(self.town.grabs(job)) != []
 
     def time_passes_unnoticed(self, data: st.DataObject) -> None:
         """Timers are due but have not fired yet: verbs must see the time themselves."""
-        self.town.clock.advance(seconds=data.draw(st.sampled_from([1, 180, 301])))
+        self.town.clock.advance(seconds=data.draw(st.sampled_from([1, 180, 180, 301])))
 
     def worker_process_dies(self, _: st.DataObject) -> None:
         """Its memory is gone; a new one rebuilds the index and finds the same timers."""
@@ -139,12 +141,17 @@ class PoolOfOrders(RuleBasedStateMachine):
 
     # Technicians
 
+    def everybody_comes(self, _: st.DataObject) -> None:
+        for tech in self.town.technicians:
+            self.ask(self.town.db.run(dispatch.go_online, tech.id))
+            self.wait(self.town.dispatcher.refresh([tech.id]))
+
     def grab(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from([None, "r1", "r2"]))
         self.ask(self.town.grab(self.any_job(data), self.any_tech(data), request))
 
     def several_grab(self, data: st.DataObject) -> None:
-        self.crowd(self.any_job(data, *POOL), data.draw(st.integers(1, TECHNICIANS)))
+        self.crowd(self.any_job(data, *POOL), data.draw(st.sampled_from([1, 1, 2, TECHNICIANS])))
 
     def withdraw(self, data: st.DataObject) -> None:
         job = self.any_job(data, "has_candidates")
@@ -161,7 +168,15 @@ class PoolOfOrders(RuleBasedStateMachine):
         self.ask(self.town.by_worker(getattr(actions, verb), job, tech, *(("ill",) if verb == "reject" else ())))
 
     def come_or_go(self, data: st.DataObject) -> None:
-        tech, verb = self.any_tech(data), data.draw(st.sampled_from(["go_offline", "go_online"]))
+        """Often somebody who has grabbed, so that his order may lose its last candidate."""
+        waiting = {
+            grab.worker_id for job in self.in_status("has_candidates") for grab in self.wait(self.town.grabs(job))
+        }
+        techs = [tech for tech in self.town.technicians if tech.id in waiting] or self.town.technicians
+        tech, verb = (
+            data.draw(st.sampled_from(techs)),
+            data.draw(st.sampled_from(["go_offline", "go_offline", "go_online"])),
+        )
         assert self.ask(self.town.db.run(getattr(dispatch, verb), tech.id)) == "ok"
         self.wait(self.town.dispatcher.refresh([tech.id]))
         self.wait(self.town.run())
@@ -186,11 +201,14 @@ class PoolOfOrders(RuleBasedStateMachine):
         """Mostly what can be paid, or could have been a moment ago."""
         chosen = [job for job in self.in_status(*OPEN) if job.visit.worker_id]
         job = data.draw(st.sampled_from(chosen)) if chosen else self.any_job(data)
+        lock_expires_at = self.now(job).visit.lock_expires_at
         before = self.wait(self.town.wallet(job.order.customer_id))
         answer = self.ask(self.town.pay(job))
         after, now = self.wait(self.town.wallet(job.order.customer_id)), self.now(job)
         if answer == "ok" and before != after:
             assert before - after == now.order.total_fen == now.order.kept_fen
+            in_time = lock_expires_at is not None and self.town.clock.now() < lock_expires_at
+            assert self.wait(self.town.events(job))[-1].verb == ("pay" if in_time else "pay_late")
         else:
             assert before == after
 
