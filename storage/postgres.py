@@ -14,6 +14,7 @@ import asyncpg
 from storage.base.clock import Clock, SystemClock
 from storage.base.errors import Busy
 from storage.base.log import log
+from storage.turns import Turns
 from storage.tx import Tx
 
 P = ParamSpec("P")
@@ -46,6 +47,7 @@ class Database:
         self.pool = pool
         self.clock: Clock = clock or SystemClock()
         self.subscribed: frozenset[str] = frozenset()
+        self.turns = Turns()
         self._listeners: list[Listener] = []
 
     @classmethod

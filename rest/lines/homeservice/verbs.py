@@ -55,7 +55,8 @@ async def offline(db: Database, caller: Caller, _body: object) -> Fields:
 
 
 async def grab(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    made = await db.run(actions.grab, body.call_id, worker_of(caller), request_id=body.req_id)
+    async with db.turns.take(body.call_id):
+        made = await db.run(actions.grab, body.call_id, worker_of(caller), request_id=body.req_id)
     return {"grab_id": made.id, "call_id": made.call_id, "state": made.state}
 
 

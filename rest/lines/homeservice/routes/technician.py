@@ -221,7 +221,8 @@ async def grab(ctx: Ctx) -> Answer:
         made = await actions.grab(tx, ctx.path["call_id"], worker_id, request_id=body.req_id)
         return GrabAnswer(grab_id=made.id, call_id=made.call_id, state=made.state, at=made.at, quote=made.quote)
 
-    return await ctx.transact(act)
+    async with ctx.db.turns.take(ctx.path["call_id"]):
+        return await ctx.transact(act)
 
 
 def _on_call(verb: Callable[[Tx, str, str], Awaitable[object]]) -> Callable[[Ctx], Awaitable[Answer]]:
