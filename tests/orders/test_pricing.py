@@ -60,25 +60,17 @@ def test_a_total_is_the_sum_of_its_lines_and_never_below_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "item", "travel", "voucher", "worker", "platform"),
+    ("paid", "parts"),
     [
-        (43_000, 40_000, 3_000, 0, 27_000, 16_000),  # plain order, no channel
-        (
-            36_000,
-            40_000,
-            3_000,
-            2_000,
-            25_000,
-            11_000,
-        ),  # coupon 50 and voucher 20; channels are not split yet
-        (5_000, 40_000, 3_000, 0, 27_000, -22_000),  # a coupon beyond the platform's part (HS-155)
+        ((43_000, 40_000, 3_000, 0), (27_000, 16_000)),  # plain order, no channel
+        ((36_000, 40_000, 3_000, 2_000), (25_000, 11_000)),  # coupon 50, voucher 20; channels are not split yet
+        ((5_000, 40_000, 3_000, 0), (27_000, -22_000)),  # a coupon beyond the platform's part (HS-155)
     ],
 )
-def test_split_of_the_worked_examples(
-    kept: int, item: int, travel: int, voucher: int, worker: int, platform: int
-) -> None:
+def test_split_of_the_worked_examples(paid: tuple[int, int, int, int], parts: tuple[int, int]) -> None:
+    kept, item, travel, voucher = paid
     split = split_service(kept_fen=kept, item_fen=item, travel_fen=travel, voucher_fen=voucher, rate_bps=6_000)
-    assert (split.worker_fen, split.platform_fen) == (worker, platform)
+    assert (split.worker_fen, split.platform_fen) == parts
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**8), st.integers(0, 10**6), st.integers(0, 10_000))

@@ -121,6 +121,18 @@ class Placement:
     pool_close_due_at: datetime
 
 
+_GIVEN = tuple(name for name in (*_FIXED, *_MOVING) if name in Placement.__dataclass_fields__)
+_BLANK: dict[str, Any] = dict.fromkeys(name for name in (*_FIXED, *_MOVING) if name != "pool_entered_at") | {
+    "lock_epoch": 0,
+    "coupon_fen": 0,
+    "voucher_fen": 0,
+    "unbinds": 0,
+    "push_round": 1,
+    "no_grab_stage": 0,
+}
+"""What a visit holds before anything has happened to it."""
+
+
 async def place(tx: Tx, new: Placement) -> Job:
     """Write the order, its first event and the visit in one call; what was written."""
     await tx.execute(
@@ -175,7 +187,5 @@ def _placed(new: Placement, now: datetime) -> Job:
         updated_at=now,
         closed_at=None,
     )
-    given = {name: getattr(new, name) for name in (*_FIXED, *_MOVING) if hasattr(new, name)}
-    zeros = {"lock_epoch": 0, "coupon_fen": 0, "voucher_fen": 0, "unbinds": 0, "push_round": 1, "no_grab_stage": 0}
-    rest = dict.fromkeys((*_FIXED, *_MOVING))
-    return Job(order, Visit(**{**rest, **zeros, "pool_entered_at": now, **given}))
+    given = {name: getattr(new, name) for name in _GIVEN}
+    return Job(order, Visit(**(_BLANK | given), pool_entered_at=now))

@@ -118,9 +118,18 @@ class Machine:
     terminal: frozenset[str]
     table: Table
     verbs: tuple[str, ...] = field(init=False)
+    _allowed: Mapping[tuple[str, Role], tuple[str, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verbs", tuple(dict.fromkeys(verb for _, verb in self.table)))
+        may = {
+            (status, role): tuple(
+                sorted(verb for (at, verb), row in self.table.items() if at == status and role in row.roles)
+            )
+            for status in self.statuses
+            for role in Role
+        }
+        object.__setattr__(self, "_allowed", may)
         known = set(self.statuses)
         for (status, verb), row in self.table.items():
             if status not in known or not row.to or not known.issuperset(row.to):
@@ -128,9 +137,9 @@ class Machine:
             if not row.roles:
                 raise ValueError(f"{self.line}: nobody may {verb} in {status}")
 
-    def allowed(self, status: str, role: Role) -> list[str]:
+    def allowed(self, status: str, role: Role) -> tuple[str, ...]:
         """The verbs this role has in this status, sorted; what a client may show as buttons."""
-        return sorted(verb for (at, verb), row in self.table.items() if at == status and role in row.roles)
+        return self._allowed[status, role]
 
     def decide(self, status: str, verb: str, by: By, to: str | None = None) -> tuple[Transition, str]:
         """The row for (status, verb) and the next status.
@@ -159,4 +168,5 @@ def new_no(now: datetime) -> str:
     Source: orders conventions (numbers never expose sequences).
     """
     digits = int.from_bytes(os.urandom(8), "big") % 10**14
-    return f"{now.astimezone(BUSINESS_ZONE):%y%m%d}{digits:014d}"
+    day = now.astimezone(BUSINESS_ZONE)
+    return f"{day.year % 100:02}{day.month:02}{day.day:02}{digits:014}"

@@ -157,9 +157,9 @@ def order_view(job: Job, worker: Worker | None, reader: Role) -> OrderView:
 
 
 def _allowed(job: Job, reader: Role) -> list[str]:
-    verbs = MACHINE.allowed(job.order.status, reader)
+    verbs = set(MACHINE.allowed(job.order.status, reader))
     if job.visit.worker_id is None:
-        verbs = [verb for verb in verbs if verb != "pay_late"]  # nobody was chosen who could be paid late
+        verbs.discard("pay_late")  # nobody was chosen who could be paid late
     return sorted({REQUESTS.get(verb, verb) for verb in verbs})
 
 
