@@ -129,8 +129,17 @@ class Dispatcher:
         call = await call_store.read(tx, payload["call_id"])
         if call is None or call.status is not CallStatus.OPEN or call.epoch != payload["epoch"]:
             return
-        near = await self._next(tx, call)
+        near = await self._first(tx, call) if call.wave == 0 else await self._next(tx, call)
         await offers.offer_wave(tx, call.id, call.epoch, near, empty_before=payload.get("empty", 0))
+
+    async def _first(self, tx: Tx, call: Call) -> list[Near]:
+        """The nearest as the index has them: on the way to the first offer nobody is asked twice.
+
+        Those who turn out to be booked or full are simply not offered it; the second wave finds others in their place.
+        """
+        if call.mode is Mode.DIRECT:
+            return await self._next(tx, call)
+        return self._nearest(call, tx.now, k=call.plan.size(1), but=call.excluded) or await self._next(tx, call)
 
     async def _next(self, tx: Tx, call: Call) -> list[Near]:
         """The nearest workers for the next wave who are free to be offered it, by index and by record."""

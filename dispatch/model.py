@@ -146,7 +146,7 @@ class WavePlan:
     where its last candidate stands, and a wave that comes round again finds only who has newly become eligible.
     """
 
-    sizes: tuple[int, ...] = (20, 60, 500)
+    sizes: tuple[int, ...] = (8, 40, 500)  # a city finds its technician among the nearest; the rest hear within 10 s
     interval_s: float = 5.0
     offer_ttl_s: int = 600
     radius_factor: float = 1.0  # multiplies each worker's own radius; HS-078 doubles it at the second push
