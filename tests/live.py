@@ -40,8 +40,9 @@ class Live:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "live.log").open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "run.py"), "serve"], cwd=ROOT, env=self.env, stdout=out, stderr=out
-            )
+                [sys.executable, str(ROOT / "run.py"), "serve"], cwd=ROOT, env=self.env, stdout=out, stderr=out,
+                start_new_session=True,  # Ctrl-C is for the program on the terminal, which stops this one in its order
+            )  # fmt: skip
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

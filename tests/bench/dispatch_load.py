@@ -11,6 +11,7 @@ import gc
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,11 +57,13 @@ class Measured:
     grab_to_answer: list[float] = field(default_factory=list)
     storm_to_answer: list[float] = field(default_factory=list)
     storm_s: float = 0.0
+    orders_s: float = 0.0
+    streaming_s: float = 0.0
     orders: int = 0
-    failed: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
     fixes: int = 0
     offers: int = 0
-    refused: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 class Load:
@@ -86,12 +89,13 @@ class Load:
         self._item = found["data"][0]["id"]
         await self._connect()
         gc.freeze()
-        streaming = asyncio.create_task(self._stream_fixes())
+        began, streaming = time.perf_counter(), asyncio.create_task(self._stream_fixes())
         await asyncio.sleep(3)  # warm: every position is known and written
         await self._post_orders()
         await asyncio.sleep(CANCEL_AFTER_S + 2)
         await self._storm()
         streaming.cancel()
+        self.measured.streaming_s = time.perf_counter() - began
         await asyncio.gather(*(wire.close() for wire in self.wires))
         return self.measured
 
@@ -104,6 +108,8 @@ class Load:
             def hear(event: str, body: Any) -> None:
                 if event == "offer.made":
                     self._offered(number, body)
+                elif event == "closing":
+                    self.measured.failed[f"closing {body['code']}"] += 1
 
             wire = LeanWire(self.api.http, self.api.url, "/worker", hear)
             async with gate:
@@ -136,8 +142,11 @@ class Load:
             await asyncio.sleep(0.01)
 
     async def _send_fix(self, number: int) -> None:
-        answer = await self.wires[number].ask("position", self._fix(number), timeout_s=30)
-        self.measured.fixes += int(answer.get("accepted", 0))
+        try:
+            answer = await self.wires[number].ask("position", self._fix(number), timeout_s=30)
+            self.measured.fixes += int(answer.get("accepted", 0))
+        except (Gone, TimeoutError) as problem:
+            self.measured.failed[f"position {type(problem).__name__}"] += 1
 
     def _offered(self, number: int, offer: Mapping[str, Any]) -> None:
         at_s = time.perf_counter()
@@ -156,9 +165,14 @@ class Load:
 
     async def _grab(self, number: int, call_id: str, into: list[float]) -> None:
         sent_s = time.perf_counter()
-        answer = await self.wires[number].ask("grab", {"call_id": call_id, "req_id": f"b{number}"}, timeout_s=60)
+        try:
+            answer = await self.wires[number].ask("grab", {"call_id": call_id, "req_id": f"b{number}"}, timeout_s=60)
+        except (Gone, TimeoutError) as problem:
+            self.measured.failed[f"grab {type(problem).__name__}"] += 1
+            return
         into.append((time.perf_counter() - sent_s) * 1000)
-        self.measured.refused += "error" in answer
+        if "error" in answer:
+            self.measured.refused[answer["error"]["code"]] += 1
 
     # Customers
 
@@ -168,6 +182,11 @@ class Load:
             planned = began + number / self.sizes.orders_per_s
             await asyncio.sleep(max(0.0, planned - time.perf_counter()))
             self._later(self._order(number, planned))
+        while self.measured.orders + self.measured.failed.total() < self.sizes.orders_per_s * self.sizes.seconds:
+            await asyncio.sleep(0.05)
+            if time.perf_counter() - began > 10 * self.sizes.seconds:
+                break  # hopelessly behind; the rate says so
+        self.measured.orders_s = time.perf_counter() - began
 
     async def _order(self, number: int, planned: float) -> None:
         customer = self.customers[number % len(self.customers)]
@@ -179,8 +198,10 @@ class Load:
                 self.measured.order_to_offer.append((at_s - planned) * 1000)
             await asyncio.sleep(CANCEL_AFTER_S)
             await self.api.post(customer, f"/v1/orders/{order['id']}/cancel", {"reason": "measured"})
-        except (No, Unreachable):
-            self.measured.failed += 1
+        except No as no:
+            self.measured.failed[no.code] += 1
+        except Unreachable as problem:
+            self.measured.failed[type(problem).__name__] += 1
 
     async def _post(self, customer: Person, number: int) -> Any:
         place = self._around(self._chance)
@@ -207,12 +228,7 @@ class Load:
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and isinstance(task.exception(), Gone | TimeoutError):
-            self.measured.failed += 1
+        task.add_done_callback(self._tasks.discard)
 
 
 async def measure(url: str, folder: Path, sizes: Sizes) -> dict[str, Any]:
@@ -224,15 +240,27 @@ async def measure(url: str, folder: Path, sizes: Sizes) -> dict[str, Any]:
         found = await load.run()
     return {
         "orders": found.orders,
-        "failed requests": found.failed,
-        "fixes/s": found.fixes / (sizes.seconds + CANCEL_AFTER_S + 7),
+        "orders/s": found.orders / found.orders_s,
+        "failures": listed(found.failed),
+        "fixes/s": found.fixes / found.streaming_s,
         "offers": found.offers,
-        **{f"order → offer {name} ms": value for name, value in summary(found.order_to_offer).items()},
-        **{f"grab → answer {name} ms": value for name, value in summary(found.grab_to_answer).items()},
-        "storm grabs/s": len(found.storm_to_answer) / found.storm_s if found.storm_s else 0.0,
-        **{f"storm grab → answer {name} ms": value for name, value in summary(found.storm_to_answer).items()},
-        "grabs refused": found.refused,
+        **rows("order → offer", found.order_to_offer),
+        **rows("grab → answer", found.grab_to_answer),
+        "storm grabs/s": len(found.storm_to_answer) / found.storm_s,
+        **rows("storm grab → answer", found.storm_to_answer),
+        "grabs refused": listed(found.refused),
     }
+
+
+def listed(counts: Counter[str]) -> str:
+    """`3 order_gone, 1 busy`, or `none`."""
+    return ", ".join(f"{count} {code}" for code, count in counts.most_common()) or "none"
+
+
+def rows(name: str, values_ms: list[float]) -> dict[str, float | None]:
+    """Percentiles as rows of the page."""
+    found = summary(values_ms)
+    return {f"{name} {rank} ms": found[rank] for rank in ("p50", "p95", "p99")}
 
 
 def main(argv: list[str]) -> int:

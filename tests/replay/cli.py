@@ -34,7 +34,7 @@ from tests.replay.accounts import (
     people_of,
 )
 from tests.replay.api import No, Unreachable
-from tests.replay.drive import Plan, drive
+from tests.replay.drive import Cast, Plan, customers_for, drive
 from tests.replay.places import (
     AreasError,
     Places,
@@ -78,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (TripsError, AreasError, SetUpFailed, RuntimeError, OSError, No, Unreachable) as problem:
         print(f"replay: {problem}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -153,24 +155,32 @@ def _rounds(options: argparse.Namespace, url: str, command: Command | None, prog
         if command is None:
             raise SetUpFailed(f"import the areas on the machine of {url} first, then leave --areas out")
         open_areas(command, options.areas or scene.places.regions, options.areas_crs, scene.codes)
+    cast = Cast.of(_people(options, scene, command), scene.trips, options.speed)
     status, seed = 0, options.seed
     while True:
-        plan = _plan(options, url, scene, seed)
-        outcome = _one_round(plan, scene, _people(options, plan, command), progress)
-        _print(outcome, as_json=options.json)
+        outcome = _one_day(_plan(options, url, scene, seed), scene, cast, progress)
+        print(outcome.as_table())
+        if options.json:
+            print(outcome.as_json(), flush=True)
         status = max(status, 0 if outcome.is_ok else 1)
         if not options.endless or outcome.interrupted:
             return status
         seed += 1
 
 
-def _one_round(plan: Plan, scene: Scene, people: People, progress: Progress) -> Outcome:
+def _one_day(plan: Plan, scene: Scene, cast: Cast, progress: Progress) -> Outcome:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop, interrupted = runner.get_loop(), asyncio.Event()
+
+        def interrupt(number: int) -> None:
+            """End the day in order; the next signal ends the program."""
+            interrupted.set()
+            loop.remove_signal_handler(number)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted.set)
+            loop.add_signal_handler(number, interrupt, number)
         gc.freeze()  # trips and areas are here to stay; the collector need not look at them again
-        return runner.run(drive(plan, scene.places, people, progress, interrupted))
+        return runner.run(drive(plan, scene.places, cast, progress, interrupted))
 
 
 def _scene(options: argparse.Namespace, url: str, progress: Progress) -> Scene:
@@ -209,8 +219,7 @@ def _areas_of_hub(url: str) -> list[Region]:
 def _plan(options: argparse.Namespace, url: str, scene: Scene, seed: int) -> Plan:
     return Plan(
         url=url,
-        trips=scene.trips,
-        orders=options.orders or max(ORDERS_MIN, round(len(scene.trips) * ORDERS_SHARE)),
+        orders=_orders(options, scene),
         seed=seed,
         speed=options.speed,
         for_s=float(options.for_s),
@@ -219,15 +228,14 @@ def _plan(options: argparse.Namespace, url: str, scene: Scene, seed: int) -> Pla
     )
 
 
-def _people(options: argparse.Namespace, plan: Plan, command: Command | None) -> People:
+def _orders(options: argparse.Namespace, scene: Scene) -> int:
+    return options.orders or max(ORDERS_MIN, round(len(scene.trips) * ORDERS_SHARE))
+
+
+def _people(options: argparse.Namespace, scene: Scene, command: Command | None) -> People:
+    technicians, customers = len(scene.trips), customers_for(_orders(options, scene))
     if options.tokens:
-        return people_of(options.tokens, technicians=len(plan.trips), customers=plan.customers)
+        return people_of(options.tokens, technicians=technicians, customers=customers)
     if command is None:
         raise SetUpFailed("accounts of a hub on another machine come from a file: --tokens")
-    return make_people(command, technicians=len(plan.trips), customers=plan.customers, staff=STAFF)
-
-
-def _print(outcome: Outcome, *, as_json: bool) -> None:
-    print(outcome.as_table())
-    if as_json:
-        print(outcome.as_json(), flush=True)
+    return make_people(command, technicians=technicians, customers=customers, staff=STAFF)

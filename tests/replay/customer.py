@@ -54,6 +54,7 @@ class Customer:
 
     async def _errands(self, orders: int | None, every_s: float) -> None:
         await self.phone.connected()
+        await self.world.staffed.wait()
         done = 0
         while done != orders and await self.world.sleep(self._chance.uniform(0, 2 * every_s)):
             await self.world.guarded(f"{self.name}'s order {done + 1}", self._one_order())

@@ -30,8 +30,12 @@ SETTLE_S = 3.0
 """After the last order has ended: what is on its way may arrive."""
 
 ORDERS_PER_CUSTOMER = 2
-SPREAD_S = 8.0
-"""Half the mean pause between the orders of one customer, at speed 1."""
+SPREAD_S = 30.0
+"""Mean pause before each order of a customer: a wave of orders all at once would measure only the queue it makes."""
+
+STAFFED_SHARE = 0.95
+STAFFED_WITHIN_S = 120.0
+"""Customers wait until so many technicians are online, though no longer than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,6 @@ class Plan:
     """What is to happen. `for_s`: the day ends then at the latest."""
 
     url: str
-    trips: tuple[Trip, ...]
     orders: int
     seed: int
     speed: float
@@ -48,14 +51,26 @@ class Plan:
     open_codes: frozenset[str]
     habits: Habits = Habits()
 
-    @property
-    def customers(self) -> int:
-        return math.ceil(self.orders / ORDERS_PER_CUSTOMER)
+
+def customers_for(orders: int) -> int:
+    """How many customers share so many orders."""
+    return math.ceil(orders / ORDERS_PER_CUSTOMER)
 
 
-async def drive(
-    plan: Plan, places: Places, people: People, progress: Progress, interrupted: asyncio.Event
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who takes part, the same people day after day. `movements` belong to the technicians, in order."""
+
+    people: People
+    movements: tuple[Movement, ...]
+
+    @classmethod
+    def of(cls, people: People, trips: Sequence[Trip], speed: float) -> Cast:
+        began_s = now_s()
+        return cls(people, tuple(Movement(trip, speed=speed, start_s=began_s) for trip in trips))
+
+
+async def drive(plan: Plan, places: Places, cast: Cast, progress: Progress, interrupted: asyncio.Event) -> Outcome:
     """Run the plan against a hub that is ready; `interrupted` ends the day early, in order."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
@@ -63,29 +78,26 @@ async def drive(
             Api(http, plan.url), places, plan.habits, plan.seed, plan.speed, plan.official_share,
             open_codes=plan.open_codes,
         )  # fmt: skip
-        return await _Day(plan, world, people, progress).live(interrupted)
+        return await _Day(plan, world, cast, progress).live(interrupted)
 
 
 class _Day:
     """The people of one run."""
 
-    def __init__(self, plan: Plan, world: World, people: People, progress: Progress) -> None:
+    def __init__(self, plan: Plan, world: World, cast: Cast, progress: Progress) -> None:
         self.plan = plan
         self.world = world
-        self.people = people
+        self.people = people = cast.people
         self.progress = progress
         self.technicians = [
-            Technician(world, f"technician {number}", person, self._movement(trip))
-            for number, (person, trip) in enumerate(zip(people.technicians, plan.trips, strict=True), start=1)
+            Technician(world, f"technician {number}", person, movement)
+            for number, (person, movement) in enumerate(zip(people.technicians, cast.movements, strict=True), start=1)
         ]
         self.customers = [
             Customer(world, f"customer {number}", person) for number, person in enumerate(people.customers, start=1)
         ]
         self.staff = [Operator(world, f"operator {number}", person) for number, person in enumerate(people.staff, 1)]
         self.auditor = Auditor(world)
-
-    def _movement(self, trip: Trip) -> Movement:
-        return Movement(trip, speed=self.plan.speed, start_s=now_s())
 
     async def live(self, interrupted: asyncio.Event) -> Outcome:
         began_s = now_s()
@@ -95,6 +107,7 @@ class _Day:
                 tasks.create_task(self.world.guarded(name, work))
             tasks.create_task(self.world.gremlin())
             tasks.create_task(self.auditor.run())
+            tasks.create_task(self._open_shop())
             await self._until_done(began_s, interrupted)
             truth = await self._end()
             self.world.closed.set()
@@ -104,6 +117,12 @@ class _Day:
         return Outcome(
             self.world.figures, tuple(found), now_s() - began_s, self.plan.seed, self.plan.speed, interrupted.is_set()
         )
+
+    async def _open_shop(self) -> None:
+        enough, until_s = STAFFED_SHARE * len(self.technicians), now_s() + STAFFED_WITHIN_S
+        while now_s() < until_s and sum(one.is_online for one in self.technicians) < enough:
+            await asyncio.sleep(0.2)
+        self.world.staffed.set()
 
     def _works(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         shares = spread(self.plan.orders, len(self.customers))

@@ -67,6 +67,7 @@ class Technician:
         radius_m = self._chance.choice((2_000, 3_000, 5_000, 8_000))
         settings = {"radius_m": radius_m, "work_from_min": 0, "work_to_min": 1440}
         await self.world.api.patch(self.person, "/v1/partner/settings", settings)
+        self.movement.go_back(now_s())  # from where yesterday ended
         await self._report()
         await self.phone.ask_until_answered("online", {})
         self.is_online = True

@@ -79,6 +79,7 @@ class World:
     open_codes: frozenset[str] = frozenset()
     codes: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     here: dict[str, Point] = field(default_factory=dict)
+    staffed: asyncio.Event = field(default_factory=asyncio.Event)  # technicians are there; customers may come
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # nobody begins anything new
     closed: asyncio.Event = field(default_factory=asyncio.Event)  # everybody hangs up
     _fixes: OrderedDict[tuple[str, int], float] = field(default_factory=OrderedDict)
