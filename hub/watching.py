@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from geo.eta import eta_s
 
 from geo.datum import Crs, from_wgs84
 from geo.distance import haversine_m
+from geo.eta import eta_s
 from geo.point import Point
 from hub import metrics
 from hub.bus import Moved
