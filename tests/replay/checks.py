@@ -44,13 +44,20 @@ class Told:
     heard_s: float = field(default=0.0, compare=False)
 
 
-def findings(journals: Iterable[Journal], workers: Mapping[str, Journal], truth: Truth) -> list[str]:
-    """Everything that is wrong. `workers`: the journals of technicians by worker id."""
+Claim = tuple[str, str, str]
+"""An order, a worker, and what says that the order is his: a fact he heard, or a verb he was granted."""
+
+
+def findings(
+    journals: Iterable[Journal], workers: Mapping[str, Journal], truth: Truth, granted: Iterable[Claim] = ()
+) -> list[str]:
+    """Everything that is wrong. `workers`: journals of technicians by worker id; `granted`: verbs on orders acked."""
     heard = list(journals)
     stories, contradictions = tell_stories(heard)
     return [
         *contradictions,
         *won_twice(stories),
+        *claimed_wrongly(stories, [*told_to_win(workers), *granted]),
         *double_booked(stories, truth.orders),
         *offers_lost(workers, truth),
         *offers_repeated(heard),
@@ -89,6 +96,23 @@ def won_twice(stories: Mapping[str, Sequence[Told]]) -> Iterator[str]:
                 winner = told.worker_id
             elif told.status != "cancel_requested":
                 winner = None
+
+
+def told_to_win(workers: Mapping[str, Journal]) -> Iterator[Claim]:
+    """Everybody who was told that his grab won."""
+    for worker_id, journal in workers.items():
+        for heard in journal.of("grab.closed"):
+            if heard.fields["state"] == "won":
+                yield heard.fields["subject_id"], worker_id, "told that he won"
+
+
+def claimed_wrongly(stories: Mapping[str, Sequence[Told]], claims: Iterable[Claim]) -> Iterator[str]:
+    """A technician whom the hub let believe that an order is his, while its story knows only others (I1, I3)."""
+    for order_id, worker_id, why in claims:
+        winners = {told.worker_id for told in stories.get(order_id, ()) if told.status in WON}
+        if winners and worker_id not in winners:
+            others = ", ".join(sorted(filter(None, winners)))
+            yield f"technician {worker_id} was {why} for order {order_id}, which belongs to {others} (I1)"
 
 
 @dataclass(frozen=True, slots=True)

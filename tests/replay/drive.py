@@ -171,7 +171,7 @@ class _Day:
     def _findings(self, truth: Truth) -> list[str]:
         journals = [phone.journal for phone in self.world.phones]
         workers = {technician.worker_id: technician.phone.journal for technician in self.technicians}
-        found = findings(journals, workers, truth)
+        found = findings(journals, workers, truth, self.world.granted)
         self.world.figures.add("lost", sum("never heard" in one or "nobody heard" in one for one in found))
         heard_wrong = [fault for journal in journals for fault in journal.faults]
         return [*nothing_happened(self.world.figures), *found, *heard_wrong, *self.world.faults]

@@ -277,4 +277,5 @@ class Technician:
             return False
         except (Gone, Unreachable, TimeoutError):
             return False
+        self.world.granted.append((order_id, self.worker_id, f"granted {verb}"))
         return True

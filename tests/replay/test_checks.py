@@ -87,6 +87,25 @@ def test_a_cancel_request_does_not_let_the_winner_go() -> None:
     assert len(list(won_twice({"o": told}))) == 1
 
 
+def test_a_second_technician_who_was_told_to_win_is_found() -> None:
+    run = Run()
+    run.order()
+    run.hear(run.worker, "grab.closed", grab_id="g1", call_id="c-o1", subject_id="o1", state="won")
+    assert run.found == []
+    other = run.journal("w2")
+    run.hear(other, "grab.closed", grab_id="g2", call_id="c-o1", subject_id="o1", state="won")
+    found = findings([run.customer, run.worker, other], {"w1": run.worker, "w2": other}, run.truth)
+    assert found == ["technician w2 was told that he won for order o1, which belongs to w1 (I1)"]
+
+
+def test_a_verb_granted_to_somebody_else_is_found() -> None:
+    run = Run()
+    run.order()
+    claims = [("o1", "w1", "granted accept"), ("o1", "w2", "granted accept")]
+    found = findings([run.customer, run.worker], {"w1": run.worker}, run.truth, claims)
+    assert found == ["technician w2 was granted accept for order o1, which belongs to w1 (I1)"]
+
+
 def test_overlapping_visits_of_one_technician_are_found() -> None:
     run = Run()
     run.order("o1", STORY[:5])

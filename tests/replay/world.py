@@ -74,6 +74,7 @@ class World:
     official_share: float
     figures: Figures = field(default_factory=Figures)
     faults: list[str] = field(default_factory=list)
+    granted: list[tuple[str, str, str]] = field(default_factory=list)  # order, worker, what he was granted on it
     phones: list[Phone] = field(default_factory=list)
     orders: dict[str, Posted] = field(default_factory=dict)
     open_codes: frozenset[str] = frozenset()
