@@ -142,14 +142,20 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 class _Stopping:
-    """SIGINT and SIGTERM as an event; a second signal ends the process at once."""
+    """SIGINT and SIGTERM as an event; a second one, a second or more later, ends the process at once.
+
+    Wrappers such as `timeout` send the same signal to the process and to its group: that is one wish, not two.
+    """
 
     def arm(self) -> asyncio.Event:
         event, loop = asyncio.Event(), asyncio.get_running_loop()
+        asked_at = 0.0
 
         def stop() -> None:
-            if event.is_set():
+            nonlocal asked_at
+            if event.is_set() and loop.time() - asked_at > 1.0:
                 os._exit(1)
+            asked_at = asked_at if event.is_set() else loop.time()
             event.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -125,8 +125,9 @@ class Phone:
         return True
 
     def come_back(self) -> None:
-        """Whoever is away comes back now; nobody stays away any more."""
+        """Whoever is away comes back now."""
         self._called_back.set()
+        self._called_back.clear()
 
     async def leave(self) -> None:
         """Close for good."""

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from tests.replay.accounts import People, give_money
-from tests.replay.api import Api
+from tests.replay.api import Api, No, Unreachable
 from tests.replay.audit import Auditor
 from tests.replay.checks import findings, wrong_wallets
 from tests.replay.customer import Customer
@@ -24,6 +24,7 @@ from tests.replay.support import Operator
 from tests.replay.technician import Technician
 from tests.replay.trips import Trip
 from tests.replay.truth import Truth, read_truth
+from tests.replay.wire import Gone
 from tests.replay.world import Habits, World, now_s
 
 SETTLE_S = 3.0
@@ -148,11 +149,14 @@ class _Day:
         self.world.stop.set()
         self.progress.note("the day is over: reading what the hub has on record, and asking the feed again")
         await asyncio.sleep(SETTLE_S)
-        await self._all_connected()
-        hub_now_s = time.time() + self._ahead_s()
-        orders = list(self.world.orders.values())
-        truth = await read_truth(self.world.api, orders, self.people.staff, hub_now_s)
-        await self.auditor.finish()
+        try:
+            await self._all_connected()
+            orders, hub_now_s = list(self.world.orders.values()), time.time() + self._ahead_s()
+            truth = await read_truth(self.world.api, orders, self.people.staff, hub_now_s)
+            await self.auditor.finish()
+        except (Gone, Unreachable, No) as problem:
+            self.world.faults.append(f"the hub could not be asked in the end: {problem!r}")
+            return Truth()
         return truth
 
     async def _all_connected(self) -> None:

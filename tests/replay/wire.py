@@ -166,6 +166,7 @@ class LeanWire:
             self._gone.set_result(why)
         if not self._joined.done():
             self._joined.set_exception(Gone(why))
+            self._joined.exception()  # looked at: whether anybody still waits for it does not matter
         for waiting in self._asked.values():
             if not waiting.done():
                 waiting.set_exception(Gone(why))
