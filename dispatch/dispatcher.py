@@ -57,7 +57,7 @@ class Dispatcher:
 
     async def rebuild(self, last_known: Iterable[Position] = ()) -> int:
         """Know every online worker again; the number known. `last_known` are newer positions, from Redis."""
-        async with self._db.begin() as tx:
+        async with self._db.look() as tx:
             rows = await store.online(tx)
         newer = {fix[0]: fix for fix in last_known}
         for worker, point, at in rows:
@@ -83,19 +83,20 @@ class Dispatcher:
 
     async def refresh(self, worker_ids: Iterable[str]) -> None:
         """Read these workers again, after `worker.changed`."""
-        async with self._db.begin() as tx:
-            for worker_id in sorted(set(worker_ids)):
-                worker = await store.read(tx, worker_id)
-                if worker is None or not worker.online:
-                    self._online.pop(worker_id, None)
-                    self.index.remove(worker_id)
-                    continue
-                self._online[worker_id] = worker
-                entry = self.index.get(worker_id)
-                known = (entry.point, entry.at) if entry else self._latest(worker_id)
-                known = known or await store.position(tx, worker_id)
-                if known is not None:
-                    self._place(worker, *known)
+        wanted = sorted(set(worker_ids))
+        async with self._db.look() as tx:
+            rows = await store.online(tx, wanted)
+        for worker_id in set(wanted) - {worker.id for worker, *_ in rows}:
+            self._online.pop(worker_id, None)
+            self.index.remove(worker_id)
+        for worker, point, at in rows:
+            self._online[worker.id] = worker
+            entry = self.index.get(worker.id)
+            known = (entry.point, entry.at) if entry else self._latest(worker.id)
+            if known is not None:
+                self._place(worker, *known)
+            elif point is not None and at is not None:
+                self._place(worker, point, at)
 
     def _latest(self, worker_id: str) -> tuple[Point, datetime] | None:
         fix = self._unwritten.get(worker_id)

@@ -45,7 +45,7 @@ class Follower:
 
     async def start(self) -> None:
         """Take the place at the head; before this nobody may connect."""
-        async with self._db.begin() as tx:
+        async with self._db.look() as tx:
             head = await outbox.head(tx)
         self.seq, self.epoch = head.last_seq, head.epoch
 
@@ -83,7 +83,7 @@ class Follower:
     async def catch_up(self) -> bool:
         """Read and deliver one batch; whether there may be more."""
         known = self.seq
-        async with self._db.begin() as tx:
+        async with self._db.look() as tx:
             head = await outbox.head(tx)
             batch = await outbox.after(tx, known, limit=BATCH_MAX) if head.last_seq > known else []
         if head.epoch != self.epoch or head.last_seq < known:

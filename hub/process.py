@@ -41,7 +41,7 @@ from storage import migrate
 from storage import redis as redis_store
 from storage.base.log import log
 from storage.base.settings import Settings
-from storage.jobs import Handler
+from storage.jobs import Handler, Subscribers, subscribe
 from storage.postgres import Database
 
 DEADLINES: Mapping[str, Handler] = {
@@ -56,7 +56,7 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Mapping[str, list[Handler]] = {topic: list(known) for topic, known in HOMESERVICE_SUBSCRIBERS.items()}
+SUBSCRIBERS: Subscribers = {**HOMESERVICE_SUBSCRIBERS}
 
 
 async def run_process(
@@ -79,6 +79,7 @@ async def _database(settings: Settings, stack: contextlib.AsyncExitStack) -> Dat
     db = await Database.connect(
         settings.database_url,
         pool_size=settings.db_pool_size,
+        open_at_once=settings.db_pool_size,
         statement_timeout=settings.db_statement_timeout_ms,
         lock_timeout=settings.db_lock_timeout_ms,
     )
@@ -109,6 +110,7 @@ class Process:
 
     def __init__(self, settings: Settings, roles: frozenset[str], db: Database, redis: Any) -> None:  # noqa: ANN401
         self._settings, self._roles, self._db, self._redis = settings, roles, db, redis
+        subscribe(db, SUBSCRIBERS)  # also where no worker runs: the jobs are for one elsewhere
         self._app = build_app(db, settings)
         self._quiet = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

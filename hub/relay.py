@@ -5,7 +5,8 @@ The story of one batch, and what a crash on each line leaves behind:
 1. `outbox.number` gives places and commits. Before it: facts wait in the outbox. After it: they are in the feed.
 2. `hand_over(batch)` tells this process's hub directly and the others by Redis. Crash before: other hubs poll the feed,
    and the next relay starts with `outbox.untold`, the same facts with the same ids and seqs.
-3. `outbox.told` marks the batch. Crash before: as in 2; followers have a place and skip what they had.
+3. The next `outbox.number` marks the batch as told. Crash before: as in 2; followers have a place and skip what they
+   had.
 
 The advisory lock keeps relays from competing; it is not what makes numbering safe. That is the row lock inside
 `outbox.number`, so a relay whose lock connection died unnoticed can still do no harm.
@@ -46,6 +47,7 @@ class Relay:
         self._settings = settings
         self._poked = asyncio.Event()
         self._swept_at: datetime | None = None
+        self._told_seq: int | None = None
         db.on_commit(self._on_commit)
 
     def poke(self) -> None:
@@ -85,29 +87,24 @@ class Relay:
     async def repeat_untold(self) -> int:
         """Tell again what a relay before us numbered but may not have handed over."""
         told = 0
-        while batch := await self._untold():
-            await self._tell(batch)
-            told += len(batch)
+        async with self._db.look() as tx:
+            while batch := await outbox.untold(tx, limit=self._settings.relay_batch_max):
+                self._hand_over(batch)
+                await outbox.told(tx, batch[-1].seq)
+                told += len(batch)
         return told
 
     async def relay_once(self) -> int:
-        """Number one batch, hand it over, mark it; how many facts it had."""
-        async with self._db.begin() as tx:
-            batch = await outbox.number(tx, limit=self._settings.relay_batch_max)
+        """Number one batch, marking the last one as told, and hand it over; how many facts it had."""
+        async with self._db.look() as tx:
+            batch = await outbox.number(tx, limit=self._settings.relay_batch_max, told_seq=self._told_seq)
+        self._told_seq = None
         if batch:
             metrics.FACTS.inc(len(batch))
-            await self._tell(batch)
+            self._hand_over(batch)
+            self._told_seq = batch[-1].seq
         await self._sweep()
         return len(batch)
-
-    async def _untold(self) -> list[FeedFact]:
-        async with self._db.begin() as tx:
-            return await outbox.untold(tx, limit=self._settings.relay_batch_max)
-
-    async def _tell(self, batch: Sequence[FeedFact]) -> None:
-        self._hand_over(batch)
-        async with self._db.begin() as tx:
-            await outbox.told(tx, batch[-1].seq)
 
     async def _sweep(self) -> None:
         """Now and then, drop facts older than the window, a little at a time."""

@@ -26,7 +26,7 @@ def hub_ports(
     """The hub's way down. `sinks` is kept as it is given: a worker built later adds itself to it."""
 
     async def worker_id_of(account_id: str) -> str | None:
-        async with db.begin() as tx:
+        async with db.look() as tx:
             worker = await dispatch.worker_of(tx, account_id)
         return None if worker is None else worker.id
 
@@ -48,7 +48,7 @@ def hub_ports(
         await db.run(dispatch.go_offline, worker_id, reason="silent")
 
     async def last_known(worker_id: str) -> Moved | None:
-        async with db.begin() as tx:
+        async with db.look() as tx:
             known = await worker_store.position(tx, worker_id)
         if known is None:
             return None

@@ -20,7 +20,7 @@ from hub.relay import Relay
 from storage.base.codec import loads
 from storage.base.log import log
 from storage.base.settings import Settings
-from storage.jobs import Handler, JobRunner, OutsideHandler
+from storage.jobs import Handler, JobRunner, OutsideHandler, Subscribers
 from storage.outbox import FeedFact
 from storage.postgres import Database
 
@@ -39,7 +39,7 @@ class Worker:
         *,
         deadlines: Mapping[str, Handler],
         outside: Mapping[str, OutsideHandler],
-        subscribers: Mapping[str, list[Handler]],
+        subscribers: Subscribers,
     ) -> None:
         self._db = db
         self._bus = bus

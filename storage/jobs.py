@@ -7,7 +7,7 @@ A deadline is a row with `due_at`, written in the business transaction. The runn
 * a runner that dies loses only its lease: another takes the row when it runs out;
 * business code may replace or remove a row while holding its own locks, because the handler takes the job row
   after them too (see the lock order in `storage.tx`);
-* a row replaced or claimed anew under a running handler makes that handler's transaction roll back.
+* a row replaced or claimed anew under a running handler makes that handler's transaction roll back (Superseded).
 
 A handler is `async (tx, payload) -> None` and re-checks the state: a timer is a hint, the state is the truth.
 Work that talks to the outside is `async (payload) -> None`, registered with `outside=True`, and runs with no
@@ -17,7 +17,7 @@ transaction open, at least once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ from storage.base.ids import new_id
 from storage.base.log import log
 from storage.base.settings import Settings
 from storage.postgres import Database, RetryTx, TryAgain
-from storage.tx import Tx
+from storage.tx import Superseded, Tx, Wants
 
 Payload = dict[str, Any]
 Handler = Callable[[Tx, Payload], Awaitable[None]]
@@ -37,6 +37,24 @@ OutsideHandler = Callable[[Payload], Awaitable[None]]
 
 SUBSCRIBERS_KIND = "fact.subscribers"
 BACKOFF_MAX_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Runs with the fields of each committed fact that it wants."""
+
+    run: Handler
+    wants: Wants = lambda _fact: True
+
+
+Subscribers = Mapping[str, Sequence[Subscriber]]
+"""By topic."""
+
+
+def subscribe(db: Database, subscribers: Subscribers) -> None:
+    """Have this process write a job for every fact that somebody wants. Every process that commits must do so."""
+    for topic, known in subscribers.items():
+        db.subscribed[topic] = lambda fact, known=known: any(one.wants(fact) for one in known)  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +69,6 @@ class Job:
     first_due_at: datetime
     attempts: int
     lease: str
-
-
-class Superseded(Exception):
-    """The row was replaced, removed or claimed by another runner while the handler ran; its effects are undone."""
 
 
 def backoff_s(attempts: int) -> int:
@@ -72,17 +86,17 @@ class JobRunner:
         handlers: Mapping[str, Handler],
         *,
         outside: Mapping[str, OutsideHandler] | None = None,
-        subscribers: Mapping[str, list[Handler]] | None = None,
+        subscribers: Subscribers | None = None,
     ) -> None:
         self._db = db
         self._settings = settings
-        self._subscribers = dict(subscribers or {})
+        self._subscribers: Subscribers = subscribers or {}
         self._handlers = {**handlers, SUBSCRIBERS_KIND: self._tell_subscribers}
         self._outside = dict(outside or {})
         self._kinds = [*self._handlers, *self._outside]
         self._wake = asyncio.Event()
         self.lateness_s: list[float] = []
-        db.subscribed = db.subscribed | frozenset(self._subscribers)
+        subscribe(db, self._subscribers)
         db.on_commit(self._committed)
 
     def _committed(self, facts: bool, due_at: datetime | None) -> None:  # noqa: ARG002 - listener signature
@@ -127,7 +141,7 @@ class JobRunner:
         the row an older handler may remove.
         """
         lease = new_id("job", self._db.clock.now())
-        async with self._db.begin() as tx:
+        async with self._db.look() as tx:
             rows = await tx.fetch(
                 """
                 UPDATE jobs SET lease = $1, leased_until = $2
@@ -165,7 +179,7 @@ class JobRunner:
         try:
             if job.kind in self._outside:
                 await self._outside[job.kind](job.payload)
-                await self._db.run(_remove, job)
+                await self._db.run(_end, job)
             else:
                 await self._db.run(self._handle, job)
         except Superseded:
@@ -175,11 +189,11 @@ class JobRunner:
 
     async def _handle(self, tx: Tx, job: Job) -> None:
         await self._handlers[job.kind](tx, job.payload)
-        await _remove(tx, job)
+        await _end(tx, job)
 
     async def _tell_subscribers(self, tx: Tx, payload: Payload) -> None:
-        for subscriber in self._subscribers.get(payload["topic"], []):
-            await subscriber(tx, payload["fact"])
+        for subscriber in self._subscribers.get(payload["topic"], ()):
+            await subscriber.run(tx, payload["fact"])
 
     async def _failed(self, job: Job, problem: Exception) -> None:
         attempts = job.attempts + 1
@@ -207,9 +221,8 @@ class JobRunner:
         return fired
 
 
-async def _remove(tx: Tx, job: Job) -> None:
-    if await tx.execute("DELETE FROM jobs WHERE id = $1 AND lease = $2", job.id, job.lease) == 0:
-        raise Superseded(job.key)
+async def _end(tx: Tx, job: Job) -> None:
+    tx.end_job(job.id, job.lease)
 
 
 async def _put_back(tx: Tx, job: Job, attempts: int, parked: bool, problem: str) -> None:

@@ -3,8 +3,8 @@
 A transaction writes facts to `outbox`. Ids taken at insert commit out of order, so "everything after id N" would skip a
 fact whose transaction committed late. Therefore the relay gives each fact its `seq` when it *moves* it to `feed`:
 whatever it can see is committed, and what commits later gets a higher place. The move and the new head are one
-transaction; `told_seq` follows after the hubs have the batch, so a relay that dies in between tells the same facts
-again with the same id and seq.
+transaction; `told_seq` follows with the next one, after the hubs have the batch, so a relay that dies in between tells
+the same facts again with the same id and seq.
 
 Order: facts of one transaction keep their order, and so do facts of transactions that wait for each other's row locks.
 """
@@ -53,41 +53,18 @@ async def head(tx: Tx) -> FeedHead:
     return FeedHead(row["epoch"], row["last_seq"], row["told_seq"], row["floor_seq"])
 
 
-async def number(tx: Tx, *, limit: int) -> list[FeedFact]:
-    """Move up to `limit` waiting facts to the feed and return them in order.
+async def number(tx: Tx, *, limit: int, told_seq: int | None = None) -> list[FeedFact]:
+    """Move up to `limit` waiting facts to the feed and return them in order, in one statement.
 
-    Locks the relay's row: of two relays one waits, so places are given by one at a time.
+    `told_seq`: the hubs have everything up to there; remembered first. Locks the relay's row: of two relays one waits,
+    so places are given by one at a time.
     """
-    if not await tx.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
-        return []
-    await tx.execute("SELECT FROM relay_state FOR UPDATE")
-    rows = await tx.fetch(
-        """
-        WITH taken AS (
-            DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1)
-            RETURNING id, fact_id, topic, body, audience, at, expires_at
-        ), numbered AS (
-            SELECT (SELECT last_seq FROM relay_state) + row_number() OVER (ORDER BY id) AS seq,
-                   fact_id, topic, body, audience, at, expires_at
-              FROM taken
-        ), fed AS (
-            INSERT INTO feed (seq, fact_id, topic, body, audience, at, expires_at)
-            SELECT seq, fact_id, topic, body, audience, at, expires_at FROM numbered
-        ), heard AS (
-            INSERT INTO feed_audience (audience, seq)
-            SELECT DISTINCT listener, seq FROM numbered, unnest(audience) AS listener
-        ), moved AS (
-            UPDATE relay_state SET last_seq = last_seq + (SELECT count(*) FROM numbered)
-        )
-        SELECT seq, fact_id, topic, body, audience, at, expires_at FROM numbered ORDER BY seq
-        """,
-        limit,
-    )
+    rows = await tx.fetch("SELECT * FROM feed_advance($1, $2)", limit, told_seq)
     return [FeedFact.of(row) for row in rows]
 
 
 async def told(tx: Tx, seq: int) -> None:
-    """Remember that the hubs have everything up to `seq`."""
+    """Remember that the hubs have everything up to `seq`; for when no `number` follows."""
     await tx.execute("UPDATE relay_state SET told_seq = $1 WHERE told_seq < $1", seq)
 
 

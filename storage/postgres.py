@@ -15,10 +15,13 @@ from storage.base.clock import Clock, SystemClock
 from storage.base.errors import Busy
 from storage.base.log import log
 from storage.turns import Turns
-from storage.tx import Tx
+from storage.tx import Tx, Wants
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+STATEMENTS_MAX = 1_000
+"""Statements a connection keeps prepared; far more than there are."""
 
 RETRIES_MAX = 3
 """Serialization failures and deadlocks are repeated this often before the client hears `busy`."""
@@ -46,21 +49,29 @@ class Database:
     def __init__(self, pool: Any, clock: Clock | None = None) -> None:  # noqa: ANN401 - asyncpg has no types
         self.pool = pool
         self.clock: Clock = clock or SystemClock()
-        self.subscribed: frozenset[str] = frozenset()
+        self.subscribed: dict[str, Wants] = {}
         self.turns = Turns()
         self._listeners: list[Listener] = []
 
     @classmethod
-    async def connect(cls, url: str, *, clock: Clock | None = None, pool_size: int = 16, **options: int) -> Database:
-        """Open a pool. Connections keep no state between transactions, so nothing is reset on release."""
+    async def connect(
+        cls, url: str, *, clock: Clock | None = None, pool_size: int = 16, open_at_once: int = 1, **options: int
+    ) -> Database:
+        """Open a pool. A server opens all of it at once: a connection made under load keeps somebody waiting.
+
+        Connections keep no state between transactions, so nothing is reset on release, and they keep their statements
+        prepared: a hub has some hundred, and they do not change.
+        """
         server_settings = {name: str(value) for name, value in options.items()} | {"application_name": "fieldhub"}
         pool = await asyncpg.create_pool(
             url,
-            min_size=1,
+            min_size=open_at_once,
             max_size=pool_size,
+            init=_learn_types,
             reset=_nothing,
             server_settings=server_settings,
-            max_inactive_connection_lifetime=300,
+            statement_cache_size=STATEMENTS_MAX,
+            max_cached_statement_lifetime=0,
         )
         return cls(pool, clock)
 
@@ -86,6 +97,18 @@ class Database:
             for listener in self._listeners:
                 listener(wrote_facts, due_at)
 
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Tx]:
+        """For work that is one statement: each is a transaction of its own, without the trips to begin and end one.
+
+        Nothing can be told or scheduled here.
+        """
+        async with self.pool.acquire() as connection:
+            tx = Tx(connection, self.clock.now())
+            yield tx
+            if tx.pending:
+                raise AssertionError("facts and deadlines need a transaction")
+
     async def run(self, verb: Callable[Concatenate[Tx, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a verb in a transaction of its own, again when others got in the way (40001, 40P01, RetryTx)."""
         for attempt in range(RETRIES_MAX + 1):
@@ -98,6 +121,11 @@ class Database:
             except asyncpg.LockNotAvailableError as problem:
                 raise TryAgain from problem
         raise TryAgain
+
+
+async def _learn_types(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    """Have asyncpg look up the array types we send now, and not in the first transaction that sends one."""
+    await connection.fetchrow("SELECT $1::timestamptz[], $2::float8[], $3::real[]", [], [], [])
 
 
 async def _nothing(_connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types

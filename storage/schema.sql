@@ -1,5 +1,48 @@
 SET check_function_bodies = off;
 
+CREATE TABLE public.feed (
+    seq bigint NOT NULL,
+    fact_id text NOT NULL,
+    topic text NOT NULL,
+    body text NOT NULL,
+    audience text[] NOT NULL,
+    at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone
+);
+
+CREATE FUNCTION public.feed_advance(p_limit integer, p_told bigint) RETURNS SETOF public.feed
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+    IF p_told IS NOT NULL THEN
+        UPDATE relay_state SET told_seq = p_told WHERE told_seq < p_told;
+    END IF;
+    -- By the index: the table's own pages are full of rows already moved.
+    IF (SELECT id FROM outbox ORDER BY id LIMIT 1) IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM FROM relay_state FOR UPDATE;
+    RETURN QUERY
+    WITH taken AS (
+        DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT p_limit)
+        RETURNING id, fact_id, topic, body, audience, at, expires_at
+    ), numbered AS (
+        SELECT (SELECT last_seq FROM relay_state) + row_number() OVER (ORDER BY id) AS seq,
+               fact_id, topic, body, audience, at, expires_at
+          FROM taken
+    ), fed AS (
+        INSERT INTO feed (seq, fact_id, topic, body, audience, at, expires_at)
+        SELECT seq, fact_id, topic, body, audience, at, expires_at FROM numbered
+    ), heard AS (
+        INSERT INTO feed_audience (audience, seq)
+        SELECT DISTINCT listener, seq FROM numbered, unnest(audience) AS listener
+    ), moved AS (
+        UPDATE relay_state SET last_seq = last_seq + (SELECT count(*) FROM numbered)
+    )
+    SELECT seq, fact_id, topic, body, audience, at, expires_at FROM numbered ORDER BY seq;
+END $$;
+
 CREATE FUNCTION public.homeservice_place(p_id text, p_no text, p_customer_id text, p_call_id text, p_snapshot jsonb, p_at timestamp with time zone, p_item_id text, p_qty integer, p_region_code text, p_contact text, p_phone text, p_detail text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_minutes integer, p_item_fen bigint, p_no_grab_due_at timestamp with time zone, p_pool_close_due_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -195,6 +238,42 @@ BEGIN
     VALUES (p_id, 1, p_at, p_actor, p_verb, NULL, p_status);
 END $$;
 
+CREATE FUNCTION public.tx_write(p_at timestamp with time zone, p_fact_ids text[], p_topics text[], p_bodies text[], p_audiences text[], p_expires_at timestamp with time zone[], p_gone text[], p_keys text[], p_kinds text[], p_due_at timestamp with time zone[], p_payloads text[], p_scope text, p_key text, p_status integer, p_headers text, p_answer bytea, p_job bigint, p_lease text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+    IF p_job IS NOT NULL THEN
+        DELETE FROM jobs WHERE id = p_job AND lease = p_lease;
+        IF NOT FOUND THEN
+            RETURN false;
+        END IF;
+    END IF;
+    IF cardinality(p_fact_ids) > 0 THEN
+        INSERT INTO outbox (fact_id, topic, body, audience, at, expires_at)
+        SELECT fact_id, topic, body, string_to_array(audience, E'\n'), p_at, expires_at
+          FROM unnest(p_fact_ids, p_topics, p_bodies, p_audiences, p_expires_at)
+               WITH ORDINALITY AS told (fact_id, topic, body, audience, expires_at, n)
+         ORDER BY n;
+    END IF;
+    IF cardinality(p_gone) > 0 THEN
+        DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE key = ANY(p_gone) ORDER BY key FOR UPDATE);
+    END IF;
+    IF cardinality(p_keys) > 0 THEN
+        INSERT INTO jobs (key, kind, due_at, first_due_at, payload)
+        SELECT key, kind, due_at, due_at, payload
+          FROM unnest(p_keys, p_kinds, p_due_at, p_payloads) AS job (key, kind, due_at, payload)
+        ON CONFLICT (key) DO UPDATE
+           SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
+               payload = EXCLUDED.payload, attempts = 0, lease = NULL, leased_until = NULL, parked_at = NULL;
+    END IF;
+    IF p_key IS NOT NULL THEN
+        UPDATE idempotency_keys SET status = p_status, headers = p_headers, body = p_answer
+         WHERE scope = p_scope AND key = p_key;
+    END IF;
+    RETURN true;
+END $$;
+
 CREATE FUNCTION public.worker_fixes_drop_days(first_kept date) RETURNS integer
     LANGUAGE plpgsql
     AS $_$
@@ -348,16 +427,6 @@ CREATE TABLE public.cases (
     CONSTRAINT cases_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
     CONSTRAINT cases_stage_check CHECK ((stage = ANY (ARRAY['queue'::text, 'all'::text, 'lead'::text]))),
     CONSTRAINT cases_state_check CHECK ((state = ANY (ARRAY['open'::text, 'taken'::text, 'closed'::text])))
-);
-
-CREATE TABLE public.feed (
-    seq bigint NOT NULL,
-    fact_id text NOT NULL,
-    topic text NOT NULL,
-    body text NOT NULL,
-    audience text[] NOT NULL,
-    at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone
 );
 
 CREATE TABLE public.feed_audience (

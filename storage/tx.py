@@ -9,7 +9,7 @@ Job rows come last by construction: facts and deadlines are written together jus
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,16 +39,25 @@ class KeptAnswer:
     body: bytes
 
 
+class Superseded(Exception):
+    """The job row was replaced, removed or claimed by another runner while its handler ran; its effects are undone."""
+
+
 @dataclass(slots=True)
 class Pending:
-    """What a transaction will write just before it commits."""
+    """What a transaction will write just before it commits. `job` is the row that ran it, as (id, lease)."""
 
     facts: list[Told] = field(default_factory=list)
     schedules: dict[str, tuple[str, datetime, dict[str, Any]] | None] = field(default_factory=dict)
     answer: KeptAnswer | None = None
+    job: tuple[int, str] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.facts or self.schedules or self.answer)
+        return bool(self.facts or self.schedules or self.answer or self.job)
+
+
+Wants = Callable[[Fact], bool]
+"""Whether somebody subscribed to a fact's topic has to hear of this one."""
 
 
 class Tx:
@@ -103,21 +112,26 @@ class Tx:
         """Take back what was scheduled under this key; nothing happens when it has fired already."""
         self.pending.schedules[key] = None
 
-    async def flush(self, subscribed: frozenset[str]) -> datetime | None:
+    def end_job(self, job_id: int, lease: str) -> None:
+        """Remove the job row that ran this transaction, if it is still under this lease; else nothing is committed."""
+        self.pending.job = (job_id, lease)
+
+    async def flush(self, subscribed: Mapping[str, Wants]) -> datetime | None:
         """Write waiting facts and deadlines; called by `Database` before the commit.
 
-        Returns the earliest due instant written. Facts of a subscribed topic also become a job, in the same
-        transaction, so that a subscriber hears of every committed fact and of no other.
+        Returns the earliest due instant written. Facts that a subscriber wants also become a job, in the same
+        transaction, so that he hears of every such fact that was committed and of no other. Raises Superseded.
         """
         told = [(new_id("fct", self.now), waiting) for waiting in self.pending.facts]
         for fact_id, waiting in told:
-            if waiting.fact.topic in subscribed:
+            wants = subscribed.get(waiting.fact.topic)
+            if wants is not None and wants(waiting.fact):
                 payload = {"topic": waiting.fact.topic, "fact": codec.loads(codec.dumps(waiting.fact))}
                 self.schedule("fact.subscribers", f"subscribers:{fact_id}", self.now, payload)
         return await self._write(told)
 
     async def _write(self, told: list[tuple[str, Told]]) -> datetime | None:
-        """One round trip for facts and deadlines: an array per column; audiences as JSON, since they differ in length.
+        """One round trip: an array per column; audiences joined into lines, since they differ in length.
 
         Deadlines are sorted by key, so that two transactions that touch the same rows take them in the same order.
         """
@@ -125,14 +139,18 @@ class Tx:
         gone = [key for key, job in wanted if job is None]
         kept = [(key, *job) for key, job in wanted if job is not None]
         answer = self.pending.answer
-        kept_answer = () if answer is None else (answer.scope, answer.key, answer.status, answer.headers, answer.body)
-        await self._connection.execute(
-            _WRITE if answer is None else _WRITE_WITH_ANSWER,
+        kept_answer = (
+            (None,) * 5
+            if answer is None
+            else (answer.scope, answer.key, answer.status, answer.headers, answer.body)
+        )
+        is_written = await self._connection.fetchval(
+            _WRITE,
             self.now,
             [fact_id for fact_id, _ in told],
             [waiting.fact.topic for _, waiting in told],
             [codec.dumps(waiting.fact).decode() for _, waiting in told],
-            [codec.dumps(waiting.audience).decode() for _, waiting in told],
+            ["\n".join(waiting.audience) for _, waiting in told],
             [waiting.expires_at for _, waiting in told],
             gone,
             [key for key, *_ in kept],
@@ -140,32 +158,11 @@ class Tx:
             [due_at for _, _, due_at, _ in kept],
             [codec.dumps(payload).decode() for *_, payload in kept],
             *kept_answer,
+            *(self.pending.job or (None, None)),
         )
+        if not is_written:
+            raise Superseded
         return min((due_at for _, _, due_at, _ in kept), default=None)
 
 
-_WRITE = """
-    WITH told AS (
-        INSERT INTO outbox (fact_id, topic, body, audience, at, expires_at)
-        SELECT fact_id, topic, body, ARRAY(SELECT json_array_elements_text(audience::json)), $1, expires_at
-          FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-               WITH ORDINALITY AS waiting (fact_id, topic, body, audience, expires_at, n)
-         ORDER BY n
-    ), gone AS (
-        DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE key = ANY($7) ORDER BY key FOR UPDATE)
-    )
-    INSERT INTO jobs (key, kind, due_at, first_due_at, payload)
-    SELECT key, kind, due_at, due_at, payload
-      FROM unnest($8::text[], $9::text[], $10::timestamptz[], $11::text[]) AS job (key, kind, due_at, payload)
-    ON CONFLICT (key) DO UPDATE
-       SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
-           payload = EXCLUDED.payload, attempts = 0, lease = NULL, leased_until = NULL, parked_at = NULL
-"""
-
-_WRITE_WITH_ANSWER = _WRITE.replace(
-    "    )\n    INSERT INTO jobs",
-    """    ), answered AS (
-        UPDATE idempotency_keys SET status = $14, headers = $15, body = $16 WHERE scope = $12 AND key = $13
-    )
-    INSERT INTO jobs""",
-)
+_WRITE = "SELECT tx_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"

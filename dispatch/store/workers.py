@@ -71,15 +71,16 @@ async def of_account(tx: Tx, account_id: str) -> Worker | None:
     return None if row is None else _worker(row)
 
 
-async def online(tx: Tx) -> list[tuple[Worker, Point | None, datetime | None]]:
-    """Every online worker with the last position on record; what an index is rebuilt from."""
-    columns = ", ".join("w." + name.strip() for name in _COLUMNS.split(","))
-    rows = await tx.fetch(
-        f"""
-        SELECT {columns}, p.lon, p.lat, p.at FROM workers w LEFT JOIN worker_positions p ON p.worker_id = w.id
-         WHERE w.online
-        """
-    )
+_ONLINE = f"""
+    SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, p.lon, p.lat, p.at
+      FROM workers w LEFT JOIN worker_positions p ON p.worker_id = w.id
+     WHERE w.online
+"""
+
+
+async def online(tx: Tx, among: Sequence[str] | None = None) -> list[tuple[Worker, Point | None, datetime | None]]:
+    """Online workers (all, or those of `among`) with the last position on record; what an index is built from."""
+    rows = await (tx.fetch(_ONLINE) if among is None else tx.fetch(_ONLINE + " AND w.id = ANY($1)", among))
     return [(_worker(r), None if r["lon"] is None else Point(r["lon"], r["lat"]), r["at"]) for r in rows]
 
 

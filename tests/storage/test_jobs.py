@@ -11,7 +11,7 @@ import pytest
 from storage.base.clock import ManualClock, SystemClock
 from storage.base.facts import Fact
 from storage.base.settings import Settings
-from storage.jobs import JobRunner, backoff_s
+from storage.jobs import JobRunner, Subscriber, backoff_s
 from storage.postgres import Database
 from storage.tx import Tx
 
@@ -199,9 +199,11 @@ async def test_subscribers_hear_committed_facts_only(db: Database, settings: Set
     async def hear(_tx: Tx, fact: dict[str, Any]) -> None:
         heard.append(fact["name"])
 
-    runner = JobRunner(db, settings, {}, subscribers={"order.rang": [hear]})
+    listener = Subscriber(hear, wants=lambda fact: fact.name != "unwanted")
+    runner = JobRunner(db, settings, {}, subscribers={"order.rang": [listener]})
     async with db.begin() as tx:
         tx.tell(Rang(name="yes"), to=["ops"])
+        tx.tell(Rang(name="unwanted"), to=["ops"])
     with pytest.raises(RuntimeError):
         async with db.begin() as tx:
             tx.tell(Rang(name="no"), to=["ops"])

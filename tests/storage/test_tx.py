@@ -47,7 +47,7 @@ async def test_a_fact_whose_id_committed_late_is_not_skipped(db: Database) -> No
     async with db.pool.acquire() as slow, slow.transaction():
         early = Tx(slow, db.clock.now())
         early.tell(Noted(n=1), to=["ops"])
-        await early.flush(frozenset())  # takes the lower outbox id, commits last
+        await early.flush({})  # takes the lower outbox id, commits last
         async with db.begin() as tx:
             tx.tell(Noted(n=2), to=["ops"])
         async with db.begin() as tx:

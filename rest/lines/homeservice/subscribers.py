@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dispatch.facts import GrabRemoved
 from rest.lines.homeservice.actions import pool
 from rest.trade import orders
+from storage.jobs import Subscriber
 from storage.tx import Tx
 
 NOT_BY_US = frozenset({"worker_offline", "worker_booked"})
@@ -16,13 +17,13 @@ NOT_BY_US = frozenset({"worker_offline", "worker_booked"})
 
 async def candidate_left(tx: Tx, fact: dict[str, Any]) -> None:
     """A grabber was booked elsewhere or went offline: without any left the order is back in the pool."""
-    if fact["reason"] not in NOT_BY_US:
-        return
     order_id = await orders.order_of_call(tx, fact["call_id"])
     if order_id is not None:
         await pool.lose_candidates(tx, order_id)
 
 
-SUBSCRIBERS: Mapping[str, list[Callable[[Tx, dict[str, Any]], Awaitable[None]]]] = {
-    GrabRemoved.topic: [candidate_left],
-}
+def not_by_us(fact: Any) -> bool:  # noqa: ANN401 - a GrabRemoved: topics give no types
+    return fact.reason in NOT_BY_US
+
+
+SUBSCRIBERS: Mapping[str, list[Subscriber]] = {GrabRemoved.topic: [Subscriber(candidate_left, wants=not_by_us)]}

@@ -39,7 +39,7 @@ def trip_of(job: Job) -> Trip:
 
 async def view_trip(db: Database, order_id: str) -> Trip:
     """Whoever asks must have been checked against `customer_id` or a share link. Raises NotFound."""
-    async with db.begin() as tx:
+    async with db.look() as tx:
         job = await load(tx, order_id, False)
     if job is None:
         raise NotFound
