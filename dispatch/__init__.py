@@ -19,6 +19,7 @@ from dispatch.calls import (
     finish,
     get_call,
     lock_call,
+    new_call,
     open_call,
     pause,
     plan_for,
@@ -29,7 +30,7 @@ from dispatch.calls import (
 )
 from dispatch.candidates import candidates
 from dispatch.dispatcher import Dispatcher
-from dispatch.grabs import decline, grab, lock_candidate, relock, win, withdraw
+from dispatch.grabs import bid, decline, grab, lock_candidate, relock, win, withdraw
 from dispatch.workers import (
     create_worker,
     get_worker,
@@ -42,7 +43,8 @@ from dispatch.workers import (
 )
 
 __all__ = [
-    "Dispatcher", "candidates", "close_call", "create_worker", "decline", "finish", "get_call", "get_worker",
-    "go_offline", "go_online", "grab", "lock_call", "lock_candidate", "lock_worker", "open_call", "pause", "plan_for",
-    "relock", "renew", "reopen", "resume", "save_positions", "unlock", "update_worker", "win", "withdraw", "worker_of",
+    "Dispatcher", "bid", "candidates", "close_call", "create_worker", "decline", "finish", "get_call", "get_worker",
+    "go_offline", "go_online", "grab", "lock_call", "lock_candidate", "lock_worker", "new_call", "open_call", "pause",
+    "plan_for", "relock", "renew", "reopen", "resume", "save_positions", "unlock", "update_worker", "win", "withdraw",
+    "worker_of",
 ]  # fmt: skip

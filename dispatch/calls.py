@@ -21,12 +21,25 @@ WAVE = "call.wave"
 OFFERS_EXPIRE = "offers.expire"
 WINDOW = "call.window"
 
-LIVE_GRABS = ("offered", "locked", "won")
-
 
 async def open_call(tx: Tx, draft: CallDraft) -> Call:
     """Put work into the pool; the first wave is due at once."""
-    call = await store.insert(tx, tx.new_id("cal"), draft)
+    call = new_call(tx, draft)
+    await store.insert(tx, call)
+    return call
+
+
+def new_call(tx: Tx, draft: CallDraft) -> Call:
+    """The call of this draft, its first wave scheduled and told.
+
+    Whoever asks for it writes it in this transaction by the SQL function `call_open` (`store.calls.insert_values`),
+    together with rows of its own.
+    """
+    fields = {name: getattr(draft, name) for name in CallDraft.__dataclass_fields__}
+    call = Call(
+        id=tx.new_id("cal"), **fields, status=CallStatus.OPEN, epoch=1, wave=0, ring_m=0, worker_id=None,
+        locked_until=None, created_at=tx.now, version=1,
+    )  # fmt: skip
     _start_waves(tx, call)
     telling.call_changed(tx, call)
     return call
@@ -123,13 +136,13 @@ async def close_call(tx: Tx, call_id: str, *, reason: str, expired: bool = False
     closed = dataclasses.replace(
         call, status=call.after("expire" if expired else "cancel"), worker_id=None, locked_until=None
     )
-    await worker_store.set_booking(tx, call.id, "released")
-    gone = await store.close_grabs(tx, state="void", was=LIVE_GRABS, call_id=call.id)
-    await telling.end_grabs(tx, gone, state="void", reason=reason)
-    await _end_offers(tx, call, state="expired" if expired else "withdrawn", reason=reason)
-    saved = await _save(tx, closed, reason=reason)
+    grabs, offers = await store.close(tx, closed, open_offers="expired" if expired else "withdrawn", reason=reason)
+    telling.grabs_ended(tx, grabs, {call.id: (call.subject_id, call.audience)}, state="void", reason=reason)
+    telling.offers_closed(tx, offers, reason=reason)
+    tx.unschedule(f"wave:{call.id}")
+    telling.call_changed(tx, closed)
     await _tell_worker(tx, call.worker_id)
-    return saved
+    return closed
 
 
 async def set_times(tx: Tx, call_id: str, *, start_at: datetime, busy_until: datetime) -> None:

@@ -16,7 +16,9 @@ from dispatch.calls import WAVE, WINDOW, lock_call
 from dispatch.facts import CallWon, GrabAdded, GrabLocked
 from dispatch.model import (
     AlreadyGrabbed,
+    Bid,
     Call,
+    CallNotFound,
     CallStatus,
     CandidateGone,
     Grab,
@@ -29,6 +31,7 @@ from dispatch.model import (
     OwnOrder,
     SlotConflict,
     Worker,
+    WorkerNotFound,
     rank,
     why_not,
 )  # fmt: skip
@@ -40,29 +43,40 @@ GRABS_MAX = 200
 """Candidates of one call that are ranked or listed."""
 
 
-async def grab(tx: Tx, call_id: str, worker_id: str, *, quote: dict[str, Any], request_id: str | None = None) -> Grab:
+async def bid(tx: Tx, call_id: str, worker_id: str) -> Bid:
+    """Lock the worker, then the call, and see how they stand. Raises CallNotFound, WorkerNotFound."""
+    call = await store.lock_with(tx, call_id, [worker_id])
+    if call is None:
+        raise CallNotFound
+    standings = await worker_store.standings(tx, call, [worker_id])
+    if not standings:
+        raise WorkerNotFound
+    offer, live = await store.between(tx, call, worker_id)
+    return Bid(call=call, standing=standings[0], offer=offer, grab=live)
+
+
+async def grab(tx: Tx, bid: Bid, *, quote: dict[str, Any], request_id: str | None = None) -> Grab:
     """Say yes to a call. In `choose_back` one candidate more, in `first_wins` the window runs, in `direct` it is won.
 
     A repeat with the same `request_id` returns the same grab. An eligible worker who was not offered the call yet is
     offered it by asking, in the same transaction, so that every grab rests on an offer.
-    Locks   the worker, then the call (the subject is the caller's).
     Raises  AlreadyGrabbed, OrderGone, OfferClosed, SlotConflict, NotEligible, OwnOrder (HS-075).
     """
-    worker = await workers.lock_worker(tx, worker_id)
-    call = await lock_call(tx, call_id)
-    before = await store.live_grab(tx, call.id, worker.id)
-    if before is not None:
-        if request_id is not None and before.request_id == request_id:
-            return before
-        raise AlreadyGrabbed(grab_id=before.id)
+    if (before := bid.repeated(request_id)) is not None:
+        return before
+    call, worker = bid.call, bid.worker
+    if bid.grab is not None:
+        raise AlreadyGrabbed(grab_id=bid.grab.id)
     if call.status is not CallStatus.OPEN:
         raise OrderGone(status=call.status)
-    offer = await _take_offer(tx, call, worker)
+    _check_may_grab(bid, tx.now)
+    offer = bid.offer or await _offer_to_himself(tx, bid)
     made = Grab(
         id=tx.new_id("grb"), call_id=call.id, worker_id=worker.id, offer_id=offer.id, epoch=call.epoch,
         distance_m=offer.distance_m, quote=quote, request_id=request_id, state="offered", at=tx.now,
     )  # fmt: skip
-    await store.insert_grab(tx, made)
+    if not await store.take_offer(tx, made):
+        raise OfferClosed(state=offer.state)
     _tell_added(tx, call, worker, made)
     if call.mode is Mode.DIRECT or (call.mode is Mode.FIRST_WINS and call.plan.window_ms == 0):
         await _win_now(tx, call, worker)
@@ -72,26 +86,22 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, quote: dict[str, Any], r
     return made
 
 
-async def _take_offer(tx: Tx, call: Call, worker: Worker) -> Offer:
-    standing = (await worker_store.standings(tx, call, [worker.id]))[0]
-    reason = why_not(call, standing, tx.now)
+def _check_may_grab(bid: Bid, now: datetime) -> None:
+    reason = why_not(bid.call, bid.standing, now)
     if reason == "busy":
         raise SlotConflict
     if reason == "own_order":
         raise OwnOrder
-    offer = await store.offer_of(tx, call.id, worker.id, call.epoch)
-    if offer is not None:
-        if reason in {"offers_full", "stale_fix"}:
-            reason = None  # true when it was made; a phone in a tunnel keeps its offer
-        if reason is None and await store.grab_offer(tx, offer.id):
-            return offer
-        raise OfferClosed(state=offer.state) if reason is None else NotEligible(reason=reason)
+    if bid.offer is not None and reason in {"offers_full", "stale_fix"}:
+        return  # true when the offer was made; a phone in a tunnel keeps it
     if reason is not None:
         raise NotEligible(reason=reason)
-    expires_at = tx.now + timedelta(seconds=call.plan.offer_ttl_s)
-    made = [(tx.new_id("ofr"), worker.id, standing.distance_m or 0.0)]
-    (own,) = await store.insert_offers(tx, call, made, expires_at)
-    await store.grab_offer(tx, own.id)
+
+
+async def _offer_to_himself(tx: Tx, bid: Bid) -> Offer:
+    expires_at = tx.now + timedelta(seconds=bid.call.plan.offer_ttl_s)
+    wanted = [(tx.new_id("ofr"), bid.worker.id, bid.standing.distance_m or 0.0)]
+    (own,) = await store.insert_offers(tx, bid.call, wanted, expires_at)
     return own
 
 
@@ -129,7 +139,7 @@ async def decline(tx: Tx, call_id: str, worker_id: str) -> None:
         raise OfferClosed
     if offer.state == "declined":
         return
-    telling.offers_closed(tx, await store.close_offers(tx, state="declined", offer_id=offer.id), reason="declined")
+    telling.offers_closed(tx, await store.close_offers(tx, state="declined", offer_ids=[offer.id]), reason="declined")
     if call.status is CallStatus.OPEN and not await store.has_open_offers(tx, call.id, call.epoch):
         tx.schedule(WAVE, f"wave:{call.id}", tx.now, {"call_id": call.id, "epoch": call.epoch})
 

@@ -256,11 +256,34 @@ class Standing:
     """What the database knows about one worker with regard to one call, at one instant."""
 
     worker: Worker
+    point: Point | None
     distance_m: float | None
     fix_at: datetime | None
     is_booked: bool
     open_offers: int
     is_offered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bid:
+    """A worker about to say yes to a call, both locked, and what already stands between the two.
+
+    `offer` is the one of this epoch, `grab` his live one.
+    """
+
+    call: Call
+    standing: Standing
+    offer: Offer | None
+    grab: Grab | None
+
+    @property
+    def worker(self) -> Worker:
+        return self.standing.worker
+
+    def repeated(self, request_id: str | None) -> Grab | None:
+        """The grab this very request has made before: its answer got lost."""
+        is_repeat = self.grab is not None and request_id is not None and self.grab.request_id == request_id
+        return self.grab if is_repeat else None
 
 
 def why_not(call: Call, standing: Standing, now: datetime, *, ring_m: float | None = None) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from dispatch import telling
 from dispatch.calls import OFFERS_EXPIRE, WAVE, lock_call
 from dispatch.facts import OfferMade
-from dispatch.model import Call, CallStatus, Offer, Standing, why_not
+from dispatch.model import Call, CallNotFound, CallStatus, Offer, Standing, why_not
 from dispatch.store import calls as store
 from dispatch.store import workers as worker_store
 from storage.base.codec import instant
@@ -38,9 +38,9 @@ async def offer_wave(tx: Tx, call_id: str, epoch: int, nearby: Sequence[Near], *
     nobody: a pool of calls that everybody near knows must not keep the dispatcher busy.
     Locks   the workers in id order, then the call.
     """
-    if nearby:
-        await worker_store.lock_many(tx, [near.worker_id for near in nearby])
-    call = await lock_call(tx, call_id)
+    call = await store.lock_with(tx, call_id, [near.worker_id for near in nearby])
+    if call is None:
+        raise CallNotFound
     if call.status is not CallStatus.OPEN or call.epoch != epoch:
         return []
     chosen = [
@@ -54,9 +54,10 @@ async def offer_wave(tx: Tx, call_id: str, epoch: int, nearby: Sequence[Near], *
         tx.tell(_made(call, offer), to=[telling.worker_audience(offer.worker_id)], expires_at=offer.expires_at)
     if made:
         tx.schedule(OFFERS_EXPIRE, f"offers:{call.id}:{call.epoch}:{call.wave}", expires_at, {"call_id": call.id})
-    if made or call.wave == 1:
-        await store.save(tx, call)
+    if chosen or call.wave == 1:
         telling.call_changed(tx, call)
+    if not chosen and call.wave == 1:
+        await store.save(tx, call)
     empty = 0 if made else empty_before + 1
     payload = {"call_id": call.id, "epoch": call.epoch, "empty": empty}
     tx.schedule(WAVE, f"wave:{call.id}", tx.now + timedelta(seconds=_pause_s(call, empty)), payload)

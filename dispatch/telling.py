@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dispatch.facts import CallChanged, GrabClosed, GrabRemoved, OfferClosed
 from dispatch.model import Call, Grab, Offer
@@ -29,6 +29,16 @@ async def end_grabs(tx: Tx, grabs: Sequence[Grab], *, state: str, reason: str) -
     if not grabs:
         return
     subjects = await store.subjects(tx, sorted({grab.call_id for grab in grabs}))
+    grabs_ended(tx, grabs, subjects, state=state, reason=reason)
+    offer_ids = [grab.offer_id for grab in grabs]
+    ended = await store.close_offers(tx, state=OFFER_STATE[state], offer_ids=offer_ids, was=("grabbed",))
+    offers_closed(tx, ended, reason=reason)
+
+
+def grabs_ended(
+    tx: Tx, grabs: Iterable[Grab], subjects: Mapping[str, tuple[str, tuple[str, ...]]], *, state: str, reason: str
+) -> None:
+    """Tell of grabs whose offers end too; `subjects` are subject id and audience by call."""
     for grab in grabs:
         subject_id, audience = subjects[grab.call_id]
         closed = GrabClosed(grab_id=grab.id, call_id=grab.call_id, subject_id=subject_id, state=state, reason=reason)
@@ -38,12 +48,6 @@ async def end_grabs(tx: Tx, grabs: Sequence[Grab], *, state: str, reason: str) -
                 grab_id=grab.id, call_id=grab.call_id, subject_id=subject_id, worker_id=grab.worker_id, reason=reason
             )
             tx.tell(removed, to=audience)
-    for grab in grabs:
-        offers_closed(
-            tx,
-            await store.close_offers(tx, state=OFFER_STATE[state], offer_id=grab.offer_id, was=("grabbed",)),
-            reason=reason,
-        )
 
 
 def call_changed(tx: Tx, call: Call) -> None:

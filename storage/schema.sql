@@ -1,5 +1,56 @@
 SET check_function_bodies = off;
 
+CREATE TABLE public.calls (
+    id text NOT NULL,
+    subject_kind text NOT NULL,
+    subject_id text NOT NULL,
+    mode text NOT NULL,
+    service text NOT NULL,
+    area_code text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    start_at timestamp with time zone NOT NULL,
+    busy_until timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    epoch integer DEFAULT 1 NOT NULL,
+    wave integer DEFAULT 0 NOT NULL,
+    ring_m integer DEFAULT 0 NOT NULL,
+    plan text NOT NULL,
+    detail text NOT NULL,
+    audience text[] NOT NULL,
+    owner_account_id text NOT NULL,
+    excluded text[] DEFAULT '{}'::text[] NOT NULL,
+    named_worker_id text,
+    worker_id text,
+    locked_until timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    closed_reason text,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT calls_check CHECK ((start_at < busy_until)),
+    CONSTRAINT calls_check1 CHECK (((status = ANY (ARRAY['locked'::text, 'won'::text, 'done'::text])) = (worker_id IS NOT NULL))),
+    CONSTRAINT calls_mode_check CHECK ((mode = ANY (ARRAY['choose_back'::text, 'first_wins'::text, 'direct'::text]))),
+    CONSTRAINT calls_status_check CHECK ((status = ANY (ARRAY['open'::text, 'paused'::text, 'locked'::text, 'won'::text, 'done'::text, 'cancelled'::text, 'expired'::text])))
+);
+
+CREATE FUNCTION public.call_lock_with(p_call_id text, p_worker_ids text[]) RETURNS SETOF public.calls
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+    PERFORM FROM workers WHERE id = ANY(p_worker_ids) ORDER BY id FOR NO KEY UPDATE;
+    RETURN QUERY SELECT * FROM calls WHERE id = p_call_id FOR NO KEY UPDATE;
+END $$;
+
+CREATE FUNCTION public.call_open(p_id text, p_subject_kind text, p_subject_id text, p_mode text, p_service text, p_area_code text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_busy_until timestamp with time zone, p_plan text, p_detail text, p_audience text[], p_owner_account_id text, p_excluded text[], p_named_worker_id text, p_at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS $$
+    INSERT INTO calls (id, subject_kind, subject_id, mode, service, area_code, lon, lat, start_at, busy_until, plan,
+                       detail, audience, owner_account_id, excluded, named_worker_id, created_at, changed_at, status)
+    VALUES (p_id, p_subject_kind, p_subject_id, p_mode, p_service, p_area_code, p_lon, p_lat, p_start_at, p_busy_until,
+            p_plan, p_detail, p_audience, p_owner_account_id, p_excluded, p_named_worker_id, p_at, p_at, 'open');
+$$;
+
 CREATE TABLE public.feed (
     seq bigint NOT NULL,
     fact_id text NOT NULL,
@@ -43,10 +94,30 @@ BEGIN
     SELECT seq, fact_id, topic, body, audience, at, expires_at FROM numbered ORDER BY seq;
 END $$;
 
-CREATE FUNCTION public.homeservice_place(p_id text, p_no text, p_customer_id text, p_call_id text, p_snapshot jsonb, p_at timestamp with time zone, p_item_id text, p_qty integer, p_region_code text, p_contact text, p_phone text, p_detail text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_minutes integer, p_item_fen bigint, p_no_grab_due_at timestamp with time zone, p_pool_close_due_at timestamp with time zone) RETURNS void
+CREATE FUNCTION public.homeservice_lock_of_call(p_call_id text, p_worker_id text) RETURNS TABLE(order_id text, free_travel_m integer)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    found_id text;
+BEGIN
+    SELECT o.id INTO found_id FROM orders o WHERE o.call_id = p_call_id AND o.line = 'homeservice';
+    IF found_id IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM FROM workers w WHERE w.id = p_worker_id FOR NO KEY UPDATE;
+    PERFORM FROM orders o JOIN homeservice_orders v ON v.order_id = o.id WHERE o.id = found_id FOR NO KEY UPDATE;
+    RETURN QUERY SELECT found_id, coalesce((SELECT t.free_travel_m FROM technicians t
+                                             WHERE t.worker_id = p_worker_id), 0);
+END $$;
+
+CREATE FUNCTION public.homeservice_place(p_id text, p_no text, p_customer_id text, p_snapshot jsonb, p_at timestamp with time zone, p_item_id text, p_qty integer, p_region_code text, p_contact text, p_phone text, p_detail text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_minutes integer, p_item_fen bigint, p_no_grab_due_at timestamp with time zone, p_pool_close_due_at timestamp with time zone, p_call_id text, p_subject_kind text, p_subject_id text, p_mode text, p_service text, p_area_code text, p_call_lon double precision, p_call_lat double precision, p_call_start_at timestamp with time zone, p_busy_until timestamp with time zone, p_plan text, p_call_detail text, p_audience text[], p_owner_account_id text, p_excluded text[], p_named_worker_id text, p_call_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    PERFORM call_open(p_call_id, p_subject_kind, p_subject_id, p_mode, p_service, p_area_code, p_call_lon, p_call_lat,
+                      p_call_start_at, p_busy_until, p_plan, p_call_detail, p_audience, p_owner_account_id, p_excluded,
+                      p_named_worker_id, p_call_at);
     PERFORM order_place(p_id, p_no, 'homeservice', 'service', 'grab', NULL, p_customer_id, p_call_id, 'in_pool', 0,
                         p_snapshot, p_at, 'customer:' || p_customer_id, 'post');
     INSERT INTO homeservice_orders (order_id, item_id, qty, region_code, contact, phone, detail, lon, lat, start_at,
@@ -367,39 +438,6 @@ CREATE TABLE public.bookings (
     created_at timestamp with time zone NOT NULL,
     changed_at timestamp with time zone NOT NULL,
     CONSTRAINT bookings_state_check CHECK ((state = ANY (ARRAY['held'::text, 'firm'::text, 'released'::text, 'done'::text])))
-);
-
-CREATE TABLE public.calls (
-    id text NOT NULL,
-    subject_kind text NOT NULL,
-    subject_id text NOT NULL,
-    mode text NOT NULL,
-    service text NOT NULL,
-    area_code text NOT NULL,
-    lon double precision NOT NULL,
-    lat double precision NOT NULL,
-    start_at timestamp with time zone NOT NULL,
-    busy_until timestamp with time zone NOT NULL,
-    status text NOT NULL,
-    epoch integer DEFAULT 1 NOT NULL,
-    wave integer DEFAULT 0 NOT NULL,
-    ring_m integer DEFAULT 0 NOT NULL,
-    plan text NOT NULL,
-    detail text NOT NULL,
-    audience text[] NOT NULL,
-    owner_account_id text NOT NULL,
-    excluded text[] DEFAULT '{}'::text[] NOT NULL,
-    named_worker_id text,
-    worker_id text,
-    locked_until timestamp with time zone,
-    created_at timestamp with time zone NOT NULL,
-    changed_at timestamp with time zone NOT NULL,
-    closed_reason text,
-    version integer DEFAULT 1 NOT NULL,
-    CONSTRAINT calls_check CHECK ((start_at < busy_until)),
-    CONSTRAINT calls_check1 CHECK (((status = ANY (ARRAY['locked'::text, 'won'::text, 'done'::text])) = (worker_id IS NOT NULL))),
-    CONSTRAINT calls_mode_check CHECK ((mode = ANY (ARRAY['choose_back'::text, 'first_wins'::text, 'direct'::text]))),
-    CONSTRAINT calls_status_check CHECK ((status = ANY (ARRAY['open'::text, 'paused'::text, 'locked'::text, 'won'::text, 'done'::text, 'cancelled'::text, 'expired'::text])))
 );
 
 CREATE TABLE public.cases (

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dispatch.model import Call, CallDraft, CallStatus, Grab, Mode, Offer, WavePlan
+from dispatch.model import Call, CallStatus, Grab, Mode, Offer, WavePlan
 from geo.point import Point
 from storage.base import codec
 from storage.tx import Tx
@@ -18,6 +18,8 @@ _CALL = """id, subject_kind, subject_id, mode, service, area_code, lon, lat, sta
            created_at, version"""
 _OFFER = "id, call_id, worker_id, epoch, wave, distance_m, state, expires_at"
 _GRAB = "id, call_id, worker_id, offer_id, epoch, distance_m, quote, request_id, state, at"
+_OFFER_NAMES = tuple(_OFFER.split(", "))
+_GRAB_NAMES = tuple(_GRAB.split(", "))
 
 
 def _call(row: Any) -> Call:  # noqa: ANN401 - asyncpg record
@@ -48,30 +50,28 @@ def _call(row: Any) -> Call:  # noqa: ANN401 - asyncpg record
     )
 
 
-def _offer(row: Any) -> Offer:  # noqa: ANN401 - asyncpg record
-    return Offer(**{name.strip(): row[name.strip()] for name in _OFFER.split(",")})
+def _offer(row: Any, prefix: str = "") -> Offer:  # noqa: ANN401 - asyncpg record
+    return Offer(**{name: row[prefix + name] for name in _OFFER_NAMES})
 
 
-def _grab(row: Any) -> Grab:  # noqa: ANN401 - asyncpg record
-    values = {name.strip(): row[name.strip()] for name in _GRAB.split(",")}
+def _grab(row: Any, prefix: str = "") -> Grab:  # noqa: ANN401 - asyncpg record
+    values = {name: row[prefix + name] for name in _GRAB_NAMES}
     return Grab(**{**values, "quote": codec.loads(values["quote"])})
 
 
-async def insert(tx: Tx, call_id: str, draft: CallDraft) -> Call:
-    row = await tx.fetchrow(
-        f"""
-        INSERT INTO calls (id, subject_kind, subject_id, mode, service, area_code, lon, lat, start_at, busy_until,
-                           plan, detail, audience, owner_account_id, excluded, named_worker_id, created_at, changed_at,
-                           status)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, 'open')
-        RETURNING {_CALL}
-        """,
-        call_id, draft.subject_kind, draft.subject_id, draft.mode, draft.service, draft.area_code, draft.point.lon,
-        draft.point.lat, draft.start_at, draft.busy_until, msgspec.json.encode(draft.plan).decode(),
-        codec.dumps(draft.detail).decode(), list(draft.audience), draft.owner_account_id, sorted(draft.excluded),
-        draft.named_worker_id, tx.now,
+async def insert(tx: Tx, call: Call) -> None:
+    values = insert_values(call)
+    await tx.execute(f"SELECT call_open({', '.join(f'${n}' for n in range(1, len(values) + 1))})", *values)
+
+
+def insert_values(call: Call) -> tuple[Any, ...]:
+    """What the SQL function `call_open` takes, in its order."""
+    return (
+        call.id, call.subject_kind, call.subject_id, call.mode, call.service, call.area_code, call.point.lon,
+        call.point.lat, call.start_at, call.busy_until, msgspec.json.encode(call.plan).decode(),
+        codec.dumps(call.detail).decode(), list(call.audience), call.owner_account_id, sorted(call.excluded),
+        call.named_worker_id, call.created_at,
     )  # fmt: skip
-    return _call(row)
 
 
 async def read(tx: Tx, call_id: str) -> Call | None:
@@ -81,6 +81,12 @@ async def read(tx: Tx, call_id: str) -> Call | None:
 
 async def lock(tx: Tx, call_id: str) -> Call | None:
     row = await tx.fetchrow(f"SELECT {_CALL} FROM calls WHERE id = $1 FOR NO KEY UPDATE", call_id)
+    return None if row is None else _call(row)
+
+
+async def lock_with(tx: Tx, call_id: str, worker_ids: Sequence[str]) -> Call | None:
+    """Lock these workers in id order, then the call."""
+    row = await tx.fetchrow(f"SELECT {_CALL} FROM call_lock_with($1, $2)", call_id, list(worker_ids))
     return None if row is None else _call(row)
 
 
@@ -128,12 +134,46 @@ async def save(tx: Tx, call: Call, *, reason: str | None = None) -> None:
     )  # fmt: skip
 
 
+async def close(tx: Tx, call: Call, *, open_offers: str, reason: str) -> tuple[list[Grab], list[Offer]]:
+    """End the call (status as given) with all that lives on it; the grabs and offers that this ended.
+
+    The booking is released, grabs and their offers are void, offers still open end as `open_offers`.
+    """
+    rows = await tx.fetch(_CLOSE, call.id, tx.now, call.status, reason, open_offers)
+    grabs = [_grab(row, "grab_") for row in rows if row["grab_id"] is not None]
+    return grabs, [_offer(row, "offer_") for row in rows if row["offer_id"] is not None]
+
+
+_CLOSE = f"""
+    WITH closed AS (
+        UPDATE calls SET status = $3, worker_id = NULL, locked_until = NULL, closed_reason = $4, changed_at = $2,
+                         version = version + 1
+         WHERE id = $1
+    ), freed AS (
+        UPDATE bookings SET state = 'released', changed_at = $2 WHERE call_id = $1 AND state IN ('held', 'firm')
+    ), gone AS (
+        UPDATE grabs SET state = 'void', closed_at = $2
+         WHERE call_id = $1 AND state IN ('offered', 'locked', 'won') RETURNING {_GRAB}
+    ), ended AS (
+        UPDATE offers SET state = CASE state WHEN 'grabbed' THEN 'void' ELSE $5 END, closed_at = $2
+         WHERE call_id = $1 AND state IN ('open', 'grabbed') RETURNING {_OFFER}
+    )
+    SELECT {", ".join(f"g.{name} AS grab_{name}" for name in _GRAB_NAMES)},
+           {", ".join(f"o.{name} AS offer_{name}" for name in _OFFER_NAMES)}
+      FROM gone g FULL JOIN ended o ON o.id = g.offer_id
+     ORDER BY o.id
+"""
+
+
 async def insert_offers(
     tx: Tx, call: Call, made: Sequence[tuple[str, str, float]], expires_at: datetime
 ) -> list[Offer]:
-    """Insert offers (id, worker_id, distance_m) of the call's present wave; those made in this epoch are left."""
+    """Write the call's present wave and its offers (id, worker_id, distance_m); those made in this epoch are left."""
     rows = await tx.fetch(
         f"""
+        WITH spread AS (
+            UPDATE calls SET wave = $3, ring_m = $9, changed_at = $4, version = version + 1 WHERE id = $1
+        )
         INSERT INTO offers (id, call_id, worker_id, epoch, wave, distance_m, state, made_at, expires_at)
         SELECT made.id, $1, made.worker_id, $2, $3, made.distance_m, 'open', $4, $5
           FROM unnest($6::text[], $7::text[], $8::float8[]) AS made (id, worker_id, distance_m)
@@ -144,6 +184,7 @@ async def insert_offers(
         [offer_id for offer_id, _, _ in made],
         [worker_id for _, worker_id, _ in made],
         [metres for _, _, metres in made],
+        call.ring_m,
     )  # fmt: skip
     return [_offer(row) for row in rows]
 
@@ -183,29 +224,27 @@ async def has_open_offers(tx: Tx, call_id: str, epoch: int) -> bool:
     return found
 
 
-async def grab_offer(tx: Tx, offer_id: str) -> int:
-    """Take the offer if it is open and unexpired; 0 when it is not."""
-    return await tx.execute(
-        "UPDATE offers SET state = 'grabbed' WHERE id = $1 AND state = 'open' AND expires_at > $2", offer_id, tx.now
-    )
-
-
 async def close_offers(
-    tx: Tx, *, state: str, call_id: str | None = None, worker_id: str | None = None, offer_id: str | None = None,
-    was: Sequence[str] = ("open",), but_worker: str | None = None, expired_only: bool = False,
+    tx: Tx, *, state: str, call_id: str | None = None, worker_id: str | None = None,
+    offer_ids: Sequence[str] | None = None, was: Sequence[str] = ("open",), expired_only: bool = False,
 ) -> list[Offer]:  # fmt: skip
-    """End live offers of a call, of a worker, or one; returns those this statement ended, so each ends once."""
+    """End live offers of a call, of a worker, or these; returns those this statement ended, so each ends once."""
+    of_whom, whose = _of(("call_id", call_id), ("worker_id", worker_id), ("id", offer_ids))
     rows = await tx.fetch(
         f"""
         UPDATE offers SET state = $1, closed_at = $2
-         WHERE state = ANY($3) AND ($4::text IS NULL OR call_id = $4) AND ($5::text IS NULL OR worker_id = $5)
-           AND ($6::text IS NULL OR id = $6) AND ($7::text IS NULL OR worker_id <> $7)
-           AND (NOT $8 OR expires_at <= $2)
+         WHERE {of_whom} AND state = ANY($3) {"AND expires_at <= $2" if expired_only else ""}
         RETURNING {_OFFER}
         """,
-        state, tx.now, list(was), call_id, worker_id, offer_id, but_worker, expired_only,
+        state, tx.now, list(was), whose,
     )  # fmt: skip
     return [_offer(row) for row in rows]
+
+
+def _of(*keys: tuple[str, str | Sequence[str] | None]) -> tuple[str, Any]:
+    """The one condition that is given, and its value as $4: a plan for each, not one that must fit them all."""
+    ((column, value),) = [(column, value) for column, value in keys if value is not None]
+    return (f"{column} = $4", value) if isinstance(value, str) else (f"{column} = ANY($4)", list(value or ()))
 
 
 async def insert_grab(tx: Tx, grab: Grab) -> None:
@@ -214,18 +253,60 @@ async def insert_grab(tx: Tx, grab: Grab) -> None:
         INSERT INTO grabs (id, call_id, worker_id, offer_id, epoch, distance_m, quote, request_id, state, at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """,
+        *_grab_values(grab),
+    )
+
+
+async def take_offer(tx: Tx, grab: Grab) -> bool:
+    """Insert the grab and take its offer, if that is open and unexpired; else nothing, and False."""
+    taken = await tx.fetchval(
+        """
+        WITH taken AS (
+            UPDATE offers SET state = 'grabbed' WHERE id = $4 AND state = 'open' AND expires_at > $10 RETURNING id
+        )
+        INSERT INTO grabs (id, call_id, worker_id, offer_id, epoch, distance_m, quote, request_id, state, at)
+        SELECT $1, $2, $3, id, $5, $6, $7, $8, $9, $10 FROM taken
+        RETURNING true
+        """,
+        *_grab_values(grab),
+    )
+    return bool(taken)
+
+
+def _grab_values(grab: Grab) -> tuple[Any, ...]:
+    return (
         grab.id, grab.call_id, grab.worker_id, grab.offer_id, grab.epoch, grab.distance_m,
         codec.dumps(grab.quote).decode(), grab.request_id, grab.state, grab.at,
     )  # fmt: skip
 
 
 async def live_grab(tx: Tx, call_id: str, worker_id: str) -> Grab | None:
+    """This worker's waiting, locked or won grab; whoever holds the call's lock holds its grabs."""
     row = await tx.fetchrow(
         f"""SELECT {_GRAB} FROM grabs
-             WHERE call_id = $1 AND worker_id = $2 AND state IN ('offered', 'locked', 'won') FOR UPDATE""",
+             WHERE call_id = $1 AND worker_id = $2 AND state IN ('offered', 'locked', 'won')""",
         call_id, worker_id,
     )  # fmt: skip
     return None if row is None else _grab(row)
+
+
+async def between(tx: Tx, call: Call, worker_id: str) -> tuple[Offer | None, Grab | None]:
+    """The offer of this epoch and the live grab of one worker, in one look."""
+    row = await tx.fetchrow(_BETWEEN, call.id, worker_id, call.epoch)
+    return (
+        None if row["offer_id"] is None else _offer(row, "offer_"),
+        None if row["grab_id"] is None else _grab(row, "grab_"),
+    )
+
+
+_BETWEEN = f"""
+    SELECT {", ".join(f"o.{name} AS offer_{name}" for name in _OFFER_NAMES)},
+           {", ".join(f"g.{name} AS grab_{name}" for name in _GRAB_NAMES)}
+      FROM (VALUES ($1::text, $2::text)) AS pair (call_id, worker_id)
+      LEFT JOIN offers o ON o.call_id = pair.call_id AND o.worker_id = pair.worker_id AND o.epoch = $3
+      LEFT JOIN grabs g ON g.call_id = pair.call_id AND g.worker_id = pair.worker_id
+                       AND g.state IN ('offered', 'locked', 'won')
+"""
 
 
 async def grab(tx: Tx, grab_id: str) -> Grab | None:
@@ -257,17 +338,17 @@ async def set_grab(tx: Tx, grab_id: str, state: str, *, was: Sequence[str]) -> i
 
 async def close_grabs(
     tx: Tx, *, state: str, was: Sequence[str], call_id: str | None = None, worker_id: str | None = None,
-    but_worker: str | None = None,
+    but_worker: str = "",
 ) -> list[Grab]:  # fmt: skip
     """End grabs of a call or of a worker; returns those this statement ended."""
+    of_whom, whose = _of(("call_id", call_id), ("worker_id", worker_id))
     rows = await tx.fetch(
         f"""
         UPDATE grabs SET state = $1, closed_at = $2
-         WHERE state = ANY($3) AND ($4::text IS NULL OR call_id = $4) AND ($5::text IS NULL OR worker_id = $5)
-           AND ($6::text IS NULL OR worker_id <> $6)
+         WHERE {of_whom} AND state = ANY($3) AND worker_id <> $5
         RETURNING {_GRAB}
         """,
-        state, tx.now, list(was), call_id, worker_id, but_worker,
+        state, tx.now, list(was), whose, but_worker,
     )  # fmt: skip
     return [_grab(row) for row in rows]
 

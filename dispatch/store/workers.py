@@ -143,6 +143,7 @@ async def standings(tx: Tx, call: Call, worker_ids: Sequence[str]) -> list[Stand
     return [
         Standing(
             worker=_worker(row),
+            point=None if row["lon"] is None else Point(row["lon"], row["lat"]),
             distance_m=None if row["lon"] is None else haversine_m(Point(row["lon"], row["lat"]), call.point),
             fix_at=row["fix_at"],
             is_booked=row["is_booked"],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import dispatch
-from dispatch.model import Call, CallDraft, Mode, WavePlan, Worker
+from dispatch.model import Call, CallDraft, Grab, Mode, WavePlan, Worker
 from geo.distance import destination
 from geo.point import Point
 from storage import outbox
@@ -19,6 +19,7 @@ from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.jobs import JobRunner
 from storage.postgres import Database
+from storage.tx import Tx
 
 SQUARE = Point(104.06, 30.66)
 MASSAGE = "itm_massage"
@@ -79,7 +80,11 @@ class Town:
         return await self.runner.drain()
 
     async def grab(self, call: Call, worker: Worker, request_id: str | None = None) -> Any:
-        return await self.db.run(dispatch.grab, call.id, worker.id, quote={"total_fen": 1}, request_id=request_id)
+        async def act(tx: Tx) -> Grab:
+            bid = await dispatch.bid(tx, call.id, worker.id)
+            return await dispatch.grab(tx, bid, quote={"total_fen": 1}, request_id=request_id)
+
+        return await self.db.run(act)
 
     async def lock(self, call: Call, worker: Worker) -> Call:
         return await self.db.run(

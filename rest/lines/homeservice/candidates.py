@@ -30,10 +30,6 @@ async def find_grab(tx: Tx, grab_id: str) -> Grab | None:
     return await calls.grab(tx, grab_id)
 
 
-async def live_grab(tx: Tx, call_id: str, worker_id: str) -> Grab | None:
-    return await calls.live_grab(tx, call_id, worker_id)
-
-
 async def shown_grabs(tx: Tx, call_id: str) -> list[Grab]:
     """The candidates a customer may choose from, first come first."""
     return await calls.grabs_of_call(tx, call_id, states=SHOWN, limit=LIST_MAX)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dispatch.model import Call
+from dispatch.store import calls
 from rest.lines.homeservice.model import IN_POOL, LINE, Job, Visit
 from rest.trade.orders import ORDER_COLUMNS, Order, order_of
 from storage.base import codec
@@ -86,6 +88,12 @@ async def load(tx: Tx, order_id: str, lock: bool) -> Job | None:
     return None if row is None else job_of(row)
 
 
+async def lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[str, int] | None:
+    """Lock the worker, then the order behind the call; its id and the worker's free travel, metres."""
+    row = await tx.fetchrow("SELECT order_id, free_travel_m FROM homeservice_lock_of_call($1, $2)", call_id, worker_id)
+    return None if row is None else (row["order_id"], row["free_travel_m"])
+
+
 async def save(tx: Tx, before: Job, after: Job) -> None:
     """Write what moved; needs the lock."""
     if before.visit != after.visit:
@@ -104,7 +112,7 @@ class Placement:
     order_id: str
     no: str
     customer_id: str
-    call_id: str | None
+    call: Call
     snapshot: Mapping[str, Any]
     item_id: str
     qty: int
@@ -133,17 +141,16 @@ _BLANK: dict[str, Any] = dict.fromkeys(name for name in (*_FIXED, *_MOVING) if n
 """What a visit holds before anything has happened to it."""
 
 
+_PLACE = f"SELECT homeservice_place({', '.join(f'${n}' for n in range(1, 36))})"
+
+
 async def place(tx: Tx, new: Placement) -> Job:
-    """Write the order, its first event and the visit in one call; what was written."""
+    """Write the call, the order, its first event and the visit in one call; what was written."""
     await tx.execute(
-        """
-        SELECT homeservice_place($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-                                 $16, $17, $18, $19)
-        """,
+        _PLACE,
         new.order_id,
         new.no,
         new.customer_id,
-        new.call_id,
         codec.dumps(new.snapshot).decode(),
         tx.now,
         new.item_id,
@@ -159,6 +166,7 @@ async def place(tx: Tx, new: Placement) -> Job:
         new.item_fen,
         new.no_grab_due_at,
         new.pool_close_due_at,
+        *calls.insert_values(new.call),
     )
     return _placed(new, tx.now)
 
@@ -174,7 +182,7 @@ def _placed(new: Placement, now: datetime) -> Job:
         parent_id=None,
         customer_id=new.customer_id,
         provider_id=None,
-        call_id=new.call_id,
+        call_id=new.call.id,
         status=IN_POOL,
         status_before_cancel=None,
         version=1,

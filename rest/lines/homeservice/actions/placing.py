@@ -40,14 +40,14 @@ async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted
     check_start(rules, tx.now, wanted.start_at)
     found = await catalogue.item_in(tx, wanted.region_code, wanted.item_id)
     order_id, minutes = tx.new_id("ord"), found.item.minutes * wanted.qty
-    call = await dispatch.open_call(tx, _draft(order_id, customer_id, wanted, found, rules))
+    call = dispatch.new_call(tx, _draft(order_id, customer_id, wanted, found, rules))
     placed = await store.place(
         tx,
         store.Placement(
             order_id=order_id,
             no=orders.new_no(tx.now),
             customer_id=customer_id,
-            call_id=call.id,
+            call=call,
             snapshot=_snapshot(found, rules),
             item_id=found.item.id,
             qty=wanted.qty,

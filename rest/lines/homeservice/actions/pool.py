@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 import dispatch
-from dispatch.model import Call, Grab, OrderGone, OwnOrder, Worker
-from geo import geodesic_m
-from rest.lines.homeservice import candidates, technicians
+from dispatch.model import Call, Grab, OrderGone, OwnOrder
+from geo import Point, geodesic_m
+from rest.lines.homeservice import candidates, store
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import (
     CANCEL_REQUESTED,
@@ -38,15 +38,14 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None =
     A repeat with the same `request_id` returns the same grab and changes nothing.
     Raises NotFound, OwnOrder, AlreadyGrabbed, OrderGone, SlotConflict, NotEligible.
     """
-    worker, job = await _lock_of_call(tx, call_id, worker_id)
-    if request_id is not None:
-        before = await candidates.live_grab(tx, call_id, worker_id)
-        if before is not None and before.request_id == request_id:
-            return before
-    if job.order.customer_id == worker.account_id:
+    job, free_m = await _lock_of_call(tx, call_id, worker_id)
+    bid = await dispatch.bid(tx, call_id, worker_id)
+    if (before := bid.repeated(request_id)) is not None:
+        return before
+    if job.order.customer_id == bid.worker.account_id:
         raise OwnOrder
-    quote = await quote_for(tx, job, worker_id)
-    made = await dispatch.grab(tx, call_id, worker_id, quote=quote, request_id=request_id)
+    quote = quote_for(job, bid.standing.point, free_m)
+    made = await dispatch.grab(tx, bid, quote=quote, request_id=request_id)
     if job.order.status not in POOL:
         raise OrderGone(status=job.order.status)
     visit = job.visit
@@ -65,16 +64,14 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None =
     return made
 
 
-async def quote_for(tx: Tx, job: Job, worker_id: str) -> dict[str, Any]:
-    """What this technician would cost, from his last position: item + travel - voucher (HS-045, HS-075).
+def quote_for(job: Job, last: Point | None, free_m: int) -> dict[str, Any]:
+    """What a technician would cost from his last position: item + travel - voucher (HS-045, HS-075).
 
     Empty while his position is unknown: dispatch then refuses the grab. Vouchers come with their own domain.
     """
-    position = await candidates.last_position(tx, worker_id)
-    if position is None:
+    if last is None:
         return {}
-    distance_m = round(geodesic_m(position.point, job.visit_point))
-    free_m = await technicians.free_travel_m(tx, worker_id)
+    distance_m = round(geodesic_m(last, job.visit_point))
     travel_fen = travel_fee(job.tariff, distance_m, free_m)
     lines = [
         PriceLine(kind="item", amount_fen=job.visit.item_fen, qty=job.visit.qty, ref=job.visit.item_id),
@@ -92,7 +89,7 @@ async def quote_for(tx: Tx, job: Job, worker_id: str) -> dict[str, Any]:
 
 async def withdraw(tx: Tx, call_id: str, worker_id: str) -> Grab:
     """Take a grab back, unless locked (HS-077). Raises NotFound, Locked, OfferClosed."""
-    _, job = await _lock_of_call(tx, call_id, worker_id)
+    job, _ = await _lock_of_call(tx, call_id, worker_id)
     taken_back = await dispatch.withdraw(tx, call_id, worker_id)
     by = By(Role.WORKER, worker_id)
     to, after = job.order.status, job
@@ -190,13 +187,12 @@ async def _back_in_pool(tx: Tx, job: Job) -> tuple[str, Job]:
     return IN_POOL, replace(job, visit=enter_pool(job.visit, job.rules, tx.now))
 
 
-async def _lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[Worker, Job]:
-    """Lock the worker, then the order behind the call. Raises NotFound."""
-    order_id = await orders.order_of_call(tx, call_id)
-    if order_id is None:
+async def _lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[Job, int]:
+    """Lock the worker, then the order behind the call; the order, and the metres he travels free. Raises NotFound."""
+    found = await store.lock_of_call(tx, call_id, worker_id)
+    if found is None:
         raise NotFound
-    worker = await dispatch.lock_worker(tx, worker_id)
-    job = await HOMESERVICE.load(tx, order_id, True)
-    if job is None:
-        raise NotFound
-    return worker, job
+    order_id, free_m = found
+    job = await HOMESERVICE.load(tx, order_id, False)  # locked just now
+    assert job is not None  # noqa: S101 - no order is ever deleted
+    return job, free_m

@@ -20,7 +20,7 @@ from rest.lines.homeservice.technicians.actions import (
     worker_id_of,
 )
 from rest.lines.homeservice.technicians.model import HoursInvalid, NotActive, Technician
-from rest.lines.homeservice.technicians.store import accepts_by_itself, count_done, free_travel_m
+from rest.lines.homeservice.technicians.store import accepts_by_itself, count_done
 
 __all__ = [
     "HoursInvalid",
@@ -32,7 +32,6 @@ __all__ = [
     "add_technician",
     "change_settings",
     "count_done",
-    "free_travel_m",
     "go_offline",
     "go_online",
     "me",

@@ -31,11 +31,6 @@ async def worker_id_of(tx: Tx, account_id: str) -> str | None:
     return found
 
 
-async def free_travel_m(tx: Tx, worker_id: str) -> int:
-    found: int | None = await tx.fetchval("SELECT free_travel_m FROM technicians WHERE worker_id = $1", worker_id)
-    return found or 0
-
-
 async def accepts_by_itself(tx: Tx, worker_id: str) -> bool:
     return bool(await tx.fetchval("SELECT auto_accept FROM technicians WHERE worker_id = $1", worker_id))
 
