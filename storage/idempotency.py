@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import asyncpg
+
 from storage.base.errors import Invalid
 from storage.tx import KeptAnswer, Tx
 
@@ -54,9 +56,18 @@ async def claim(tx: Tx, scope: str, key: str, fingerprint: bytes) -> StoredAnswe
     return StoredAnswer(row["status"], row["headers"], row["body"])
 
 
-def store(tx: Tx, scope: str, key: str, answer: StoredAnswer) -> None:
-    """Remember the answer; written with the facts and deadlines of the transaction, just before it commits."""
-    tx.pending.answer = KeptAnswer(scope, key, answer.status, answer.headers, answer.body)
+def store(tx: Tx, scope: str, key: str, answer: StoredAnswer, *, fingerprint: bytes | None = None) -> None:
+    """Remember the answer; written with the facts and deadlines of the transaction, just before it commits.
+
+    With `fingerprint` the key, not claimed before, is taken at that moment: the transaction fails (`is_taken`) when
+    somebody has it, and the caller starts over with `claim`.
+    """
+    tx.pending.answer = KeptAnswer(scope, key, fingerprint, answer.status, answer.headers, answer.body)
+
+
+def is_taken(problem: asyncpg.UniqueViolationError) -> bool:
+    """Whether a transaction failed because its idempotency key was taken by another."""
+    return bool(problem.constraint_name == "idempotency_keys_pkey")
 
 
 async def purge(tx: Tx, before: datetime, *, limit: int) -> int:

@@ -309,7 +309,7 @@ BEGIN
     VALUES (p_id, 1, p_at, p_actor, p_verb, NULL, p_status);
 END $$;
 
-CREATE FUNCTION public.tx_write(p_at timestamp with time zone, p_fact_ids text[], p_topics text[], p_bodies text[], p_audiences text[], p_expires_at timestamp with time zone[], p_gone text[], p_keys text[], p_kinds text[], p_due_at timestamp with time zone[], p_payloads text[], p_scope text, p_key text, p_status integer, p_headers text, p_answer bytea, p_job bigint, p_lease text) RETURNS boolean
+CREATE FUNCTION public.tx_write(p_at timestamp with time zone, p_fact_ids text[], p_topics text[], p_bodies text[], p_audiences text[], p_expires_at timestamp with time zone[], p_gone text[], p_keys text[], p_kinds text[], p_due_at timestamp with time zone[], p_payloads text[], p_scope text, p_key text, p_fingerprint bytea, p_status integer, p_headers text, p_answer bytea, p_job bigint, p_lease text) RETURNS boolean
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -338,7 +338,10 @@ BEGIN
            SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
                payload = EXCLUDED.payload, attempts = 0, lease = NULL, leased_until = NULL, parked_at = NULL;
     END IF;
-    IF p_key IS NOT NULL THEN
+    IF p_fingerprint IS NOT NULL THEN
+        INSERT INTO idempotency_keys (scope, key, fingerprint, status, headers, body, created_at)
+        VALUES (p_scope, p_key, p_fingerprint, p_status, p_headers, p_answer, p_at);
+    ELSIF p_key IS NOT NULL THEN
         UPDATE idempotency_keys SET status = p_status, headers = p_headers, body = p_answer
          WHERE scope = p_scope AND key = p_key;
     END IF;

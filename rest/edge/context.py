@@ -85,16 +85,18 @@ class Ctx:
         self._claim = claim
         self._expected = expected
 
-    async def transact(self, act: Callable[[Tx], Awaitable[Answer]]) -> Finished:
+    async def transact(self, act: Callable[[Tx], Awaitable[Answer]], *, light: bool = False) -> Finished:
         """Run the request's one transaction and encode its answer.
 
         Serialization failures and deadlocks are repeated. With an Idempotency-Key the answer is stored in the
-        transaction of the effect, and a repeated request gets it without running `act` again.
+        transaction of the effect, and a repeated request gets it without another effect. `light`: `act` locks nothing
+        and writes only with the end of the transaction, so that the end is all of it; it may run again for a repeated
+        request, and what it did is then undone.
         """
         if self._claim is None:
-            return finish(await self.db.run(act), self.route.status)
+            return finish(await (self.db.run_light(act) if light else self.db.run(act)), self.route.status)
         claim, self._claim = self._claim, None
-        return await claim.run(self.db, self.machine.twins, act)
+        return await claim.run(self.db, self.machine.twins, act, light=light)
 
     @property
     def is_unclaimed(self) -> bool:

@@ -1,7 +1,8 @@
 """Idempotency-Key: one effect and one answer per key, whatever the network does.
 
 1. Twins in this process wait for the first one without a database connection of their own.
-2. The key is claimed in the transaction of the effect (`storage.idempotency`), so twins elsewhere wait there.
+2. The key is claimed in the transaction of the effect (`storage.idempotency`), so twins elsewhere wait there; at its
+   beginning, or, where the effect writes only at the end of its transaction, with these writes.
 3. Success is stored in that transaction. A refusal rolls it back and is then stored in a transaction of its
    own; if a twin elsewhere got in between, *its* answer is given: all senders of a key hear the same bytes.
 4. Not stored: what may go well later (`retry`), stale versions, and crashes. Such a key is free again.
@@ -12,11 +13,13 @@ Source: draft-ietf-httpapi-idempotency-key-header-07.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+import asyncpg
 from aiohttp import web
 
 from rest.edge.errors import KeyInProgress, KeyInvalid, KeyRequired
@@ -88,19 +91,22 @@ class Claim:
         asked = "\n".join(request.match_info.values()).encode() + b"\n" + raw
         return cls(f"{caller} {route.method} {route.path}", key, sha256(asked).digest(), request, route)
 
-    async def run(self, db: Database, twins: Twins, act: Act) -> Finished:
-        """The answer of this key: stored, or made now."""
+    async def run(self, db: Database, twins: Twins, act: Act, *, light: bool = False) -> Finished:
+        """The answer of this key: stored, or made now. `light`: see `Ctx.transact`."""
         await twins.enter((self.scope, self.key))
         try:
-            return await self._answer(db, act)
+            return await self._answer(db, act, light=light)
         finally:
             twins.leave((self.scope, self.key))
 
-    async def _answer(self, db: Database, act: Act) -> Finished:
+    async def _answer(self, db: Database, act: Act, *, light: bool) -> Finished:
         async def execute(tx: Tx) -> Finished:
             return finish(await act(tx), self.route.status)
 
         try:
+            if light:
+                with contextlib.suppress(_Taken):
+                    return await self._take_at_end(db, execute)
             return await db.run(self._once, execute)
         except KeyReused:
             raise
@@ -114,11 +120,33 @@ class Claim:
 
         return await db.run(self._once, give_refusal)
 
+    async def _take_at_end(self, db: Database, act: Callable[[Tx], Awaitable[Finished]]) -> Finished:
+        """Take the key with the effect's own writes. Raises _Taken, and then nothing has been done."""
+
+        async def act_and_take(tx: Tx) -> Finished:
+            answer = await act(tx)
+            idempotency.store(tx, self.scope, self.key, _kept(answer), fingerprint=self.fingerprint)
+            return answer
+
+        try:
+            return await db.run_light(act_and_take)
+        except asyncpg.UniqueViolationError as problem:
+            if idempotency.is_taken(problem):
+                raise _Taken from problem
+            raise
+
     async def _once(self, tx: Tx, act: Callable[[Tx], Awaitable[Finished]]) -> Finished:
         stored = await idempotency.claim(tx, self.scope, self.key, self.fingerprint)
         if stored is not None:
             return Finished(stored.status, {**codec.loads(stored.headers), REPLAYED: "true"}, stored.body)
         answer = await act(tx)
-        kept = StoredAnswer(answer.status, codec.dumps(answer.headers).decode(), answer.raw)
-        idempotency.store(tx, self.scope, self.key, kept)
+        idempotency.store(tx, self.scope, self.key, _kept(answer))
         return answer
+
+
+class _Taken(Exception):
+    """Somebody has this key."""
+
+
+def _kept(answer: Finished) -> StoredAnswer:
+    return StoredAnswer(answer.status, codec.dumps(answer.headers).decode(), answer.raw)

@@ -92,6 +92,8 @@ async def read_body(request: web.Request, bytes_max: int, *, typed: bool) -> byt
     content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
     if typed and not _JSON.fullmatch(content_type):
         raise UnsupportedMediaType
+    if request.content.is_eof():
+        return await request.read()  # it is all here: nothing to wait for
     try:
         async with asyncio.timeout(BODY_WAIT_S):
             # aiohttp counts while it reads (and inflates): see client_max_size.

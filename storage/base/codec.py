@@ -11,16 +11,15 @@ import orjson
 
 def instant(at: datetime) -> str:
     """`2026-01-05T02:00:00.000Z`."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _default(value: Any) -> Any:  # noqa: ANN401 - JSON wall
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, msgspec.Struct):
-        return {
-            name: getattr(value, name) for name in value.__struct_fields__ if getattr(value, name) is not msgspec.UNSET
-        }
+        return {name: held for name, held in msgspec.structs.asdict(value).items() if held is not msgspec.UNSET}
     if isinstance(value, frozenset | set | tuple):
         return list(value)
     raise TypeError(f"{type(value).__name__} is not a JSON value")

@@ -11,7 +11,9 @@ import re
 from datetime import datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _BODY_LENGTH = 26
+_SHIFTS = tuple(range(120, -1, -10))
 _SHAPE = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}")
 
 
@@ -21,7 +23,7 @@ def new_id(kind: str, now: datetime) -> str:
     random_bits = int.from_bytes(os.urandom(10), "big")
     rand_a, rand_b = random_bits >> 68, random_bits & ((1 << 62) - 1)
     value = (milliseconds << 80) | (7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b
-    body = "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+    body = "".join([_PAIRS[(value >> shift) & 1023] for shift in _SHIFTS])
     return f"{kind}_{body}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import traceback
 from contextvars import ContextVar
+from types import NoneType
 from typing import Any, TextIO
 
 from storage.base.clock import SystemClock
@@ -39,7 +40,7 @@ def log(event: str, *, level: str = "info", error: BaseException | None = None, 
         line["error"] = f"{type(error).__name__}: {error}"
         line["traceback"] = "".join(traceback.format_exception(error))
     stream = _out or sys.stderr
-    stream.write(dumps(_plain(line)).decode() + "\n")
+    stream.write(_encoded(line).decode() + "\n")
 
 
 def redact(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -51,11 +52,9 @@ def redact(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def _plain(line: dict[str, Any]) -> dict[str, Any]:
+def _encoded(line: dict[str, Any]) -> bytes:
     try:
-        dumps(line)
+        return dumps(line)
     except TypeError:
-        return {
-            name: value if isinstance(value, str | int | float | None) else repr(value) for name, value in line.items()
-        }
-    return line
+        plain = (str, int, float, NoneType)
+        return dumps({name: value if isinstance(value, plain) else repr(value) for name, value in line.items()})

@@ -2,14 +2,15 @@
 -- The plans of these statements do not depend on their values, and are not made anew for them.
 
 -- The tail of a transaction: facts, deadlines, the answer kept under an idempotency key, and the end of the job that
--- ran it (p_job under p_lease). False when that job is no longer this runner's, and then nothing else counts.
+-- ran it (p_job under p_lease). False when that job is no longer this runner's, and then nothing else counts. With
+-- p_fingerprint the key is taken here, and a key that somebody has taken ends the transaction (unique_violation).
 -- Facts keep the order of the arrays. Job rows are taken in key order, own row first (see storage/tx.py).
 CREATE FUNCTION tx_write(
     p_at timestamptz,
     p_fact_ids text[], p_topics text[], p_bodies text[], p_audiences text[], p_expires_at timestamptz[],
     p_gone text[],
     p_keys text[], p_kinds text[], p_due_at timestamptz[], p_payloads text[],
-    p_scope text, p_key text, p_status int, p_headers text, p_answer bytea,
+    p_scope text, p_key text, p_fingerprint bytea, p_status int, p_headers text, p_answer bytea,
     p_job bigint, p_lease text
 ) RETURNS boolean LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -37,7 +38,10 @@ BEGIN
            SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
                payload = EXCLUDED.payload, attempts = 0, lease = NULL, leased_until = NULL, parked_at = NULL;
     END IF;
-    IF p_key IS NOT NULL THEN
+    IF p_fingerprint IS NOT NULL THEN
+        INSERT INTO idempotency_keys (scope, key, fingerprint, status, headers, body, created_at)
+        VALUES (p_scope, p_key, p_fingerprint, p_status, p_headers, p_answer, p_at);
+    ELSIF p_key IS NOT NULL THEN
         UPDATE idempotency_keys SET status = p_status, headers = p_headers, body = p_answer
          WHERE scope = p_scope AND key = p_key;
     END IF;

@@ -98,7 +98,7 @@ def _run(data_dir: Path, url: str, port: int, seconds: int, rounds: int) -> dict
         "same SQL by pgbench per s": statistics.median(raw),
         "POST ÷ pgbench (median of rounds)": statistics.median(h / r for h, r in zip(http, raw, strict=True)),
         "GET /health/live per s (HTTP and generator alone)": statistics.median(health),
-        "statements in the transaction": script.read_text().count(";\n") - 2,
+        "statements": script.read_text().count(";\n"),
     }
 
 
@@ -166,19 +166,24 @@ async def _recorded(data_dir: Path, url: str, port: int, token: str) -> str:
 
 
 def script_of(text: str) -> str:
-    """The pgbench script of the transaction that took an idempotency key, as a statement log tells it."""
+    """The pgbench script of one posted order, as a statement log tells it."""
     entries = re.findall(r"(?m)^\S+ \S+ UTC \[(\d+)\] (\w+):  (.*(?:\n\t.*)*)", text)
-    pid = next(pid for pid, _, said in entries if "INSERT INTO idempotency_keys" in said)
+    pid = next(pid for pid, _, said in entries if LAST in said)
     mine = [(kind, said) for one, kind, said in entries if one == pid]
-    first = next(n for n, (_, said) in enumerate(mine) if "INSERT INTO idempotency_keys" in said)
-    statements: list[str] = []
-    for n in range(first, len(mine)):
-        kind, said = mine[n]
-        if said.startswith("statement: COMMIT"):
-            break
-        if kind == "LOG" and said.startswith("execute"):
-            statements.append(_inlined(said.partition(": ")[2], mine[n + 1][1]))
-    return "\\set n random(1, 900000000000000000)\nBEGIN;\n" + "".join(f"{s};\n" for s in statements) + "COMMIT;\n"
+    first = next(n for n, (_, said) in enumerate(mine) if FIRST in said)
+    last = next(n for n, (_, said) in enumerate(mine) if LAST in said)
+    if "BEGIN" in "".join(said for _, said in mine[first - 1 : last]):
+        raise RuntimeError("the order is no longer two statements: look at what the script should hold")
+    statements = [
+        _inlined(said.partition(": ")[2], mine[n + 1][1])
+        for n, (kind, said) in enumerate(mine[first : last + 1], start=first)
+        if kind == "LOG" and said.startswith("execute")
+    ]
+    return "\\set n random(1, 900000000000000000)\n" + "".join(f"{s};\n" for s in statements)
+
+
+FIRST, LAST = "FROM region_settings r", "SELECT homeservice_place("
+"""The read and the write that an order is; the write is a transaction by itself."""
 
 
 FRESH = re.compile(r"\b(?:ord|cal|fct)_[0-9a-z]{26}\b|\b[0-9a-f]{32}\b|\b\d{20}\b")

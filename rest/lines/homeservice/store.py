@@ -141,13 +141,10 @@ _BLANK: dict[str, Any] = dict.fromkeys(name for name in (*_FIXED, *_MOVING) if n
 """What a visit holds before anything has happened to it."""
 
 
-_PLACE = f"SELECT homeservice_place({', '.join(f'${n}' for n in range(1, 36))})"
-
-
-async def place(tx: Tx, new: Placement) -> Job:
-    """Write the call, the order, its first event and the visit in one call; what was written."""
-    await tx.execute(
-        _PLACE,
+def place(tx: Tx, new: Placement) -> Job:
+    """Write the call, the order, its first event and the visit with the end of the transaction; what will be there."""
+    tx.execute_last(
+        "homeservice_place",
         new.order_id,
         new.no,
         new.customer_id,

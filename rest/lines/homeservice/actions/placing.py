@@ -41,7 +41,7 @@ async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted
     found = await catalogue.item_in(tx, wanted.region_code, wanted.item_id)
     order_id, minutes = tx.new_id("ord"), found.item.minutes * wanted.qty
     call = dispatch.new_call(tx, _draft(order_id, customer_id, wanted, found, rules))
-    placed = await store.place(
+    placed = store.place(
         tx,
         store.Placement(
             order_id=order_id,

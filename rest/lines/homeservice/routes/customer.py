@@ -177,7 +177,7 @@ async def place(ctx: Ctx) -> Answer:
         job = await actions.post(tx, current_rules(), ctx.actor.account_id, wanted)
         return await order_reply(tx, job, Role.CUSTOMER, status=201)
 
-    return await ctx.transact(act)
+    return await ctx.transact(act, light=True)
 
 
 async def list_orders(ctx: Ctx) -> Answer:
