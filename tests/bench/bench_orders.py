@@ -1,4 +1,4 @@
-"""`POST /v1/orders` over HTTP beside the very same SQL run by pgbench, interleaved in one run.
+"""`POST /v1/orders` over HTTP beside pgbench, interleaved in one run: with the same statements, and with plain INSERTs.
 
 One order is posted with statement logging on; the transaction it caused is turned into a pgbench script (new ids each
 time), so "the same SQL" cannot go stale. The REST process runs alone (`run.py rest`), as pgbench has no relay or waves
@@ -88,15 +88,20 @@ def _run(data_dir: Path, url: str, port: int, seconds: int, rounds: int) -> dict
     asyncio.run(_post_for(port, token, 1))
     script = data_dir / "place.sql"
     script.write_text(asyncio.run(_recorded(data_dir, url, port, token)))
-    http, raw, health = [], [], []
+    rows = data_dir / "rows.sql"
+    rows.write_text(asyncio.run(_plain_inserts(url)))
+    http, raw, plain, health = [], [], [], []
     for _ in range(rounds):
         raw.append(_pgbench(url, script, seconds))
+        plain.append(_pgbench(url, rows, seconds))
         http.append(asyncio.run(_post_for(port, token, seconds)))
         health.append(asyncio.run(_post_for(port, token, 1, path="/health/live")))
     return {
         "POST /v1/orders per s": statistics.median(http),
         "same SQL by pgbench per s": statistics.median(raw),
         "POST ÷ pgbench (median of rounds)": statistics.median(h / r for h, r in zip(http, raw, strict=True)),
+        "same rows by plain INSERTs in pgbench per s": statistics.median(plain),
+        "POST ÷ plain INSERTs (median of rounds)": statistics.median(h / r for h, r in zip(http, plain, strict=True)),
         "GET /health/live per s (HTTP and generator alone)": statistics.median(health),
         "statements": script.read_text().count(";\n"),
     }
@@ -184,6 +189,54 @@ def script_of(text: str) -> str:
 
 FIRST, LAST = "FROM region_settings r", "SELECT homeservice_place("
 """The read and the write that an order is; the write is a transaction by itself."""
+
+
+# The same rows without our functions: what a program with plain SQL sends for one order
+
+WRITTEN = {
+    "idempotency_keys": "convert_from(body, 'utf8') LIKE '%{order}%'",
+    "calls": "subject_id = '{order}'",
+    "orders": "id = '{order}'",
+    "order_events": "order_id = '{order}'",
+    "homeservice_orders": "order_id = '{order}'",
+    "outbox": "body LIKE '%{order}%'",
+    "jobs": "payload LIKE '%{order}%' OR payload LIKE '%{call}%'",
+}
+"""The rows of one order, by table."""
+
+
+async def _plain_inserts(url: str) -> str:
+    """One transaction of single-row INSERTs that writes what the last order wrote, after the same read."""
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    order, call = await connection.fetchrow("SELECT id, call_id FROM orders ORDER BY id DESC LIMIT 1")
+    statements = [f"SELECT price_fen FROM region_items WHERE item_id = '{ITEM}'"]
+    for table, which in WRITTEN.items():
+        columns = await connection.fetch(
+            """
+            SELECT column_name FROM information_schema.columns
+             WHERE table_name = $1 AND is_identity = 'NO' AND is_generated = 'NEVER' ORDER BY ordinal_position
+            """,
+            table,
+        )
+        names = ", ".join(row[0] for row in columns)
+        texts = ", ".join(f"{row[0]}::text" for row in columns)
+        kinds = await connection.fetchrow(f"SELECT {', '.join(f'pg_typeof({row[0]})' for row in columns)} FROM {table}")
+        found = await connection.fetch(f"SELECT {texts} FROM {table} WHERE {which.format(order=order, call=call)}")
+        if not found:
+            raise RuntimeError(f"an order wrote nothing to {table}: look at where it is now")
+        for row in found:
+            values = (_literal("NULL" if value is None else f"'{_escaped(value)}'") for value in row)
+            typed = ", ".join(f"({value})::{kind}" for value, kind in zip(values, kinds, strict=True))
+            statements.append(f"INSERT INTO {table} ({names}) VALUES ({typed})")
+    await connection.close()
+    body = "".join(f"{statement};\n" for statement in statements)
+    return f"\\set n random(1, 900000000000000000)\nBEGIN;\n{body}COMMIT;\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("'", "''")
 
 
 FRESH = re.compile(r"\b(?:ord|cal|fct)_[0-9a-z]{26}\b|\b[0-9a-f]{32}\b|\b\d{20}\b")

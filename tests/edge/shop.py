@@ -21,7 +21,11 @@ from storage.tx import Tx
 TABLE = """
 CREATE TABLE IF NOT EXISTS test_jars (
     id text PRIMARY KEY, label text NOT NULL, coins int NOT NULL DEFAULT 0, opens_at timestamptz,
-    made_at timestamptz NOT NULL, version int NOT NULL DEFAULT 1)
+    made_at timestamptz NOT NULL, version int NOT NULL DEFAULT 1);
+CREATE OR REPLACE FUNCTION test_jar_add(p_id text, p_label text, p_coins int, p_opens_at timestamptz, p_at timestamptz)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO test_jars (id, label, coins, opens_at, made_at) VALUES (p_id, p_label, p_coins, p_opens_at, p_at)
+$$
 """
 
 
@@ -109,15 +113,34 @@ async def add(ctx: Ctx) -> Reply:
             f" RETURNING {COLUMNS}",
             tx.new_id("jar"), wanted.label, wanted.coins, wanted.opens_at, tx.now,
         )  # fmt: skip
-        if wanted.label == "broken":
-            raise JarBroken(shards=3)
-        if wanted.label == "later":
-            raise NotNow(retry_after_s=7)
-        if wanted.label == "crash":
-            raise ZeroDivisionError("secret inside")
+        _spoil(wanted.label)
         return Reply(_jar(row), etag=1, location=f"/v1/jars/{row['id']}")
 
     return await ctx.transact(act)
+
+
+async def add_light(ctx: Ctx) -> Reply:
+    """As `add`, with everything written at the end of the transaction."""
+    wanted: JarBody = ctx.body
+
+    async def act(tx: Tx) -> Reply:
+        if wanted.label == "only" and await tx.fetchval("SELECT count(*) FROM test_jars"):
+            raise JarBroken(shards=3)
+        jar = Jar(tx.new_id("jar"), wanted.label, wanted.coins, wanted.opens_at, tx.now, 1)
+        tx.execute_last("test_jar_add", jar.id, jar.label, jar.coins, jar.opens_at, jar.made_at)
+        _spoil(wanted.label)
+        return Reply(jar, etag=1, location=f"/v1/jars/{jar.id}")
+
+    return await ctx.transact(act, light=True)
+
+
+def _spoil(label: str) -> None:
+    if label == "broken":
+        raise JarBroken(shards=3)
+    if label == "later":
+        raise NotNow(retry_after_s=7)
+    if label == "crash":
+        raise ZeroDivisionError("secret inside")
 
 
 async def read(ctx: Ctx) -> Reply:
@@ -201,6 +224,10 @@ ROUTES = [
     Route(
         "POST", "/v1/jars", add, "jars.add", "Add a jar", request=JarBody, response=Jar, status=201,
         errors=(JarBroken, NotNow), idempotent="required", tags=("jars",),
+    ),
+    Route(
+        "POST", "/v1/light-jars", add_light, "light_jars.add", "Add a jar at the end", request=JarBody, response=Jar,
+        status=201, errors=(JarBroken, NotNow), idempotent="required", tags=("jars",),
     ),
     Route("GET", "/v1/jars/{jar_id}", read, "jars.read", "Read a jar", response=Jar, has_etag=True, tags=("jars",)),
     Route(

@@ -45,18 +45,23 @@ async def test_a_repeat_gets_the_stored_answer(client: Client, db: Database) -> 
     assert await jars(db) == 1
 
 
+both = pytest.mark.parametrize("path", ["/v1/jars", "/v1/light-jars"], ids=["key first", "key last"])
+
+
+@both
 @pytest.mark.parametrize("round_", range(3))
 async def test_racing_twins_have_one_effect_and_hear_the_same_bytes(
-    twins: list[Client], db: Database, round_: int
+    twins: list[Client], db: Database, round_: int, path: str
 ) -> None:
-    answers = await asyncio.gather(*(raw(twins[n % 2], "plums", KEY) for n in range(40)))
+    answers = await asyncio.gather(*(raw(twins[n % 2], "plums", KEY, path) for n in range(40)))
     assert len(set(answers)) == 1
     assert answers[0][0] == 201
     assert await jars(db) == 1
 
 
-async def test_racing_twins_hear_the_same_refusal(twins: list[Client], db: Database) -> None:
-    answers = await asyncio.gather(*(raw(twins[n % 2], "broken", KEY) for n in range(20)))
+@both
+async def test_racing_twins_hear_the_same_refusal(twins: list[Client], db: Database, path: str) -> None:
+    answers = await asyncio.gather(*(raw(twins[n % 2], "broken", KEY, path) for n in range(20)))
     assert len(set(answers)) == 1
     assert answers[0][0] == 409
     assert await jars(db) == 0
@@ -69,10 +74,22 @@ async def test_a_key_with_another_body_is_refused_without_effect(client: Client,
     assert await jars(db) == 1
 
 
-async def test_racing_bodies_under_one_key_have_one_winner(twins: list[Client], db: Database) -> None:
-    answers = await asyncio.gather(*(raw(twins[n % 2], f"label-{n % 4}", KEY) for n in range(20)))
+@both
+async def test_racing_bodies_under_one_key_have_one_winner(twins: list[Client], db: Database, path: str) -> None:
+    answers = await asyncio.gather(*(raw(twins[n % 2], f"label-{n % 4}", KEY, path) for n in range(20)))
     assert sorted({status for status, *_ in answers}) == [201, 422]
     assert len({body for status, body, _ in answers if status == 201}) == 1
+    assert await jars(db) == 1
+
+
+async def test_a_repeat_of_what_can_no_longer_be_done_gets_the_answer_of_when_it_could(
+    client: Client, db: Database
+) -> None:
+    """The key of a light transaction is looked at last: its refusal must not hide the success before."""
+    first = await raw(client, "only", KEY, "/v1/light-jars")
+    assert (await raw(client, "only", KEY + "0", "/v1/light-jars"))[0] == 409
+    assert await raw(client, "only", KEY, "/v1/light-jars") == first
+    assert first[0] == 201
     assert await jars(db) == 1
 
 
