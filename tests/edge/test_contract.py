@@ -16,6 +16,7 @@ from rest.edge.catalogue import catalogue
 from rest.edge.openapi import document
 from rest.edge.refusals import errors_of
 from rest.edge.registry import Link, check_table
+from rest.edge.wording import ZH
 from storage.base.errors import all_errors
 from storage.base.settings import Settings
 from storage.postgres import Database
@@ -138,6 +139,11 @@ def test_a_code_means_one_thing_and_is_documented() -> None:
         entry.code for entry in catalogue() if f"`{entry.code}`" not in page and not entry.code.startswith("test_")
     ]
     assert missing == [], "run: python -m tests.edge.errors_page"
+
+
+def test_every_code_has_a_chinese_title() -> None:
+    import_everything()
+    assert sorted({entry.code for entry in catalogue() if not entry.code.startswith("test_")} - set(ZH)) == []
 
 
 @pytest.mark.parametrize(

@@ -293,8 +293,8 @@ async def test_a_lost_database_is_unavailable_not_a_crash(client: Client) -> Non
         ("zh-CN,zh;q=0.9,en;q=0.8", "zh-CN", "内容不存在"),
         ("en-GB", "en", "Not found"),
         ("fr, zh;q=0.1", "zh-CN", "内容不存在"),
-        ("", "en", "Not found"),
-        ("zh;q=x,;;;", "en", "Not found"),
+        ("", "zh-CN", "内容不存在"),
+        ("en;q=x,;;;", "zh-CN", "内容不存在"),
     ],
 )
 async def test_titles_follow_the_language_and_codes_do_not(
