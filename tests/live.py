@@ -19,10 +19,14 @@ START_TIMEOUT_S = 60
 
 
 class Live:
-    """A running fieldhub. `start` waits until it is ready; `stop` is Ctrl-C's sibling, `kill` is the power cut."""
+    """A running fieldhub, or one part of it by its command (`hub`, `rest`, `worker`).
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, **settings: str) -> None:
+    `start` waits until it is ready; `stop` is Ctrl-C's sibling, `kill` is the power cut.
+    """
+
+    def __init__(self, data_dir: Path, *, part: str = "serve", port: int | None = None, **settings: str) -> None:
         self.data_dir = data_dir
+        self.part = part
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = os.environ | {
@@ -34,19 +38,23 @@ class Live:
 
     @property
     def log(self) -> str:
-        return (self.data_dir / "live.log").read_text(errors="replace")
+        return self._log_path.read_text(errors="replace")
+
+    @property
+    def _log_path(self) -> Path:
+        return self.data_dir / ("live.log" if self.part == "serve" else f"live-{self.part}-{self.port}.log")
 
     def start(self) -> Self:
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        with (self.data_dir / "live.log").open("ab") as out:
+        with self._log_path.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "run.py"), "serve"], cwd=ROOT, env=self.env, stdout=out, stderr=out,
+                [sys.executable, str(ROOT / "run.py"), self.part], cwd=ROOT, env=self.env, stdout=out, stderr=out,
                 start_new_session=True,  # Ctrl-C is for the program on the terminal, which stops this one in its order
             )  # fmt: skip
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"run.py serve ended with {self.process.returncode}:\n{self.log[-3000:]}")
+                raise RuntimeError(f"run.py {self.part} ended with {self.process.returncode}:\n{self.log[-3000:]}")
             if self.is_ready():
                 return self
             time.sleep(0.05)

@@ -21,8 +21,9 @@ class Refused(Exception):
 class Phone:
     """One person: `await phone.post(path)`, `await phone.connect("/worker")`, `await phone.wait("offer.made")`."""
 
-    def __init__(self, url: str, token: str = "") -> None:
-        self.url, self.token = url, token
+    def __init__(self, url: str, token: str = "", *, sockets: str | None = None) -> None:
+        """`url` answers REST; `sockets` is the address of the hub where that is another."""
+        self.url, self.token, self.sockets = url, token, sockets or url
         self.http = aiohttp.ClientSession()
         self.socket = socketio.AsyncClient(reconnection=False, http_session=self.http)
         self.heard: list[tuple[str, dict[str, Any]]] = []
@@ -63,7 +64,7 @@ class Phone:
 
         self.socket.on("*", hear, namespace=namespace)
         await self.socket.connect(
-            self.url,
+            self.sockets,
             namespaces=[namespace],
             auth={"token": self.token, **auth},
             transports=["websocket"],
