@@ -64,8 +64,8 @@ class Edge(Protocol):
     async def admitted(self, link: Link) -> None:
         """The client knows it is in."""
 
-    async def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> dict[str, Any]:
-        """Answer one request, never raise; the answer is the ack."""
+    async def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> dict[str, Any] | list[Any]:
+        """Answer one request, never raise; the answer is the ack's one argument, or the list of all of them."""
 
     def full(self, link: Link) -> None:
         """An ack found no room."""
@@ -89,6 +89,13 @@ class Link:
     def send(self, frame: Frame) -> Put:
         """Queue a fact, an ack or a control message."""
         return self._session.put(frame) if self.is_open else Put.CLOSED
+
+    def send_all(self, frames: Sequence[Frame]) -> Put:
+        """Queue frames that are one message; a part without the rest would break the stream, so the session ends."""
+        outcomes = [self.send(frame) for frame in frames]
+        if Put.FULL in outcomes[1:]:
+            self.hang_up("slow")
+        return Put.FULL if Put.FULL in outcomes else outcomes[-1]
 
     def send_live(self, key: str, frame: Frame) -> Put:
         """Queue a live message; a newer one with the same key replaces it while it waits."""
@@ -131,6 +138,30 @@ def event_frame(namespace: str, event: str, body: bytes) -> Frame:
 
 def ack_frame(namespace: str, number: int, answer: dict[str, Any]) -> Frame:
     return Frame(b"%b%d[%b]" % (_head(packet.ACK, namespace), number, codec.dumps(answer)))
+
+
+def frames_of(kind: int, namespace: str, args: list[Any], number: int | None = None) -> list[Frame]:
+    """Any event or ack, with its attachments after it where arguments hold bytes."""
+    attachments: list[bytes] = []
+    body = codec.dumps(_without_bytes(args, attachments))
+    numbered = b"" if number is None else b"%d" % number
+    if not attachments:
+        return [Frame(_head(kind, namespace) + numbered + body)]
+    binary = {packet.EVENT: packet.BINARY_EVENT, packet.ACK: packet.BINARY_ACK}[kind]
+    place = b"" if namespace == "/" else namespace.encode() + b","
+    head = Frame(b"4%d%d-%b%b%b" % (binary, len(attachments), place, numbered, body))
+    return [head, *(Frame(part, is_binary=True) for part in attachments)]
+
+
+def _without_bytes(value: Any, attachments: list[bytes]) -> Any:  # noqa: ANN401 - any JSON value, or bytes
+    if isinstance(value, bytes | bytearray):
+        attachments.append(bytes(value))
+        return {"_placeholder": True, "num": len(attachments) - 1}
+    if isinstance(value, list | tuple):
+        return [_without_bytes(part, attachments) for part in value]
+    if isinstance(value, dict):
+        return {name: _without_bytes(part, attachments) for name, part in value.items()}
+    return value
 
 
 def _head(kind: int, namespace: str) -> bytes:
@@ -318,8 +349,11 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
             return  # a client that was refused, or has left, is not listened to
         answer = await self._edge.ask(link, data[0], data[1:], size=size)
         if number is not None:
-            outcome = link.send(ack_frame(namespace, number, answer))
-        elif "error" in answer:  # nobody waits for an ack, yet an error must not vanish
+            if isinstance(answer, list):
+                outcome = link.send_all(frames_of(packet.ACK, namespace, answer, number))
+            else:
+                outcome = link.send(ack_frame(namespace, number, answer))
+        elif isinstance(answer, dict) and "error" in answer:  # nobody waits for an ack, yet an error must not vanish
             body = codec.dumps({"event": data[0], **answer})
             outcome = link.send(event_frame(namespace, "request.failed", body))
         else:

@@ -67,21 +67,38 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         self._lonely: asyncio.TimerHandle | None = None
         self._web_socket: WebSocket | None = None
         self._polling = False
+        self._is_writing = False
         self._finished = False
 
     # -- sending ------------------------------------------------------------------------------------------------
 
     def put(self, frame: Frame) -> Put:
-        """Queue a frame that must arrive."""
+        """Write a frame that must arrive, or queue it behind what waits."""
+        if self._is_clear():
+            self._web_socket.write(frame)  # type: ignore[union-attr]  # is clear
+            return Put.QUEUED
         outcome = self.outbound.put(frame)
         self._wake()
         return outcome
 
     def put_live(self, key: str, frame: Frame) -> Put:
-        """Queue a frame that a newer one with the same key may replace."""
+        """Write a frame, or queue it so that a newer one with the same key may replace it."""
+        if self._is_clear():
+            self._web_socket.write(frame)  # type: ignore[union-attr]  # is clear
+            return Put.QUEUED
         outcome = self.outbound.put_live(key, frame)
         self._wake()
         return outcome
+
+    def _is_clear(self) -> bool:
+        """Nothing waits and nobody is in the middle of writing: the usual case, with no task and no queue."""
+        return (
+            self._web_socket is not None
+            and not self._is_writing
+            and not self.outbound
+            and not self.closing
+            and self._web_socket.is_clear
+        )
 
     async def send(self, pkt: Any) -> None:  # noqa: ANN401 - engineio packet
         """Engine.IO's own packets."""
@@ -225,8 +242,10 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
     async def _write(self, ws: WebSocket) -> None:
         try:
             while frames := await self._next():
+                self._is_writing = True  # what these wait for, later ones may not overtake
                 for frame in frames:
                     await ws.send(frame)
+                self._is_writing = False
             await ws.close()
         except (ConnectionError, RuntimeError):  # aiohttp raises RuntimeError on a response that is closed already
             ws.abort()

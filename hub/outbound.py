@@ -9,35 +9,53 @@ Units   bytes are payload bytes of whole frames, without the few bytes of WebSoc
 
 from __future__ import annotations
 
+import base64
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Frame:
-    """One Engine.IO text message, encoded once and shared by every socket it goes to."""
+    """One Engine.IO message, encoded once and shared by every socket it goes to; text unless it `is_binary`."""
 
-    __slots__ = ("_text", "data")
+    __slots__ = ("_text", "_wire", "data", "is_binary")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, is_binary: bool = False) -> None:
         self.data = data
+        self.is_binary = is_binary
         self._text: str | None = None
+        self._wire: bytes | None = None
 
     def __len__(self) -> int:
         return len(self.data)
 
     @property
+    def wire(self) -> bytes:
+        """As one unmasked WebSocket frame (RFC 6455 §5.2)."""
+        if self._wire is None:
+            size = len(self.data)
+            kind = 0x82 if self.is_binary else 0x81
+            if size < 126:
+                head = bytes((kind, size))
+            elif size < 65_536:
+                head = bytes((kind, 126)) + size.to_bytes(2, "big")
+            else:
+                head = bytes((kind, 127)) + size.to_bytes(8, "big")
+            self._wire = head + self.data
+        return self._wire
+
+    @property
     def text(self) -> str:
-        """For long-polling, where messages are joined as text."""
+        """For long-polling, where messages are joined as text and binary ones are base64."""
         if self._text is None:
-            self._text = self.data.decode()
+            self._text = "b" + base64.b64encode(self.data).decode() if self.is_binary else self.data.decode()
         return self._text
 
 
 class Put(Enum):
     """What became of a frame offered to a buffer."""
 
-    QUEUED = "queued"
+    QUEUED = "queued"  # or written at once
     REPLACED = "replaced"  # took the place of an older live message with the same key
     DROPPED = "dropped"  # a live message found no room
     FULL = "full"  # a fact found no room: close with reason `slow`

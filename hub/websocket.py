@@ -46,9 +46,24 @@ class WebSocket:
         await self._handler(self)
         return response
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the peer has taken what was written so far, or nearly."""
+        transport = self._transport
+        return (
+            transport is not None
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() < WRITE_AT_ONCE_BYTES
+        )
+
+    def write(self, frame: Frame) -> None:
+        """Write one frame now; for a peer that `is_clear`, so that nothing can wait here without bound."""
+        assert self._transport is not None  # noqa: S101 - is_clear has looked
+        self._transport.write(frame.wire)
+
     async def send(self, frame: Frame) -> None:
-        """Write one text frame; waits while the peer does not read."""
-        await self._response.send_frame(frame.data, WSMsgType.TEXT)
+        """Write one frame; waits while the peer does not read."""
+        await self._response.send_frame(frame.data, WSMsgType.BINARY if frame.is_binary else WSMsgType.TEXT)
 
     async def receive(self) -> str | bytes | None:
         """The next message, or None when the peer is gone or sent more than it may."""
