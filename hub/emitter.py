@@ -205,6 +205,12 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
         """Serve `/socket.io/` in this application."""
         self.eio.attach(app, "socket.io")
 
+    @property
+    def engine(self) -> Engine:
+        """What the door hands WebSockets to."""
+        engine: Engine = self.eio
+        return engine
+
     def stop_accepting(self) -> None:
         """Refuse new sessions; those that are here go on."""
         self.eio.accepting = False
@@ -229,6 +235,10 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
         """End every session now."""
         for sid in list(self.eio.sockets):
             self.eio.hang_up(sid, "shutdown", abort=True)
+
+    async def finish(self) -> None:
+        """End every session and connection, and wait until they are gone."""
+        await self.engine.finish()
 
     # -- from the engine ----------------------------------------------------------------------------------------
 

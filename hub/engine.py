@@ -18,6 +18,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakSet
 
 import engineio
 from aiohttp import web
@@ -27,10 +28,15 @@ from engineio.async_socket import AsyncSocket
 
 from hub.options import EngineOptions
 from hub.outbound import Frame, Outbound, OutboundLimits, Put
-from hub.websocket import LINGER_S, WRITE_AT_ONCE_BYTES, WebSocket
+from hub.transport.front import Handshake
+from hub.transport.rfc6455 import WRITE_AT_ONCE_BYTES, WireSocket
+from hub.websocket import LINGER_S, WebSocket
 from storage.base import codec
 
 UPGRADE_TIMEOUT_S = 10.0
+POLLER_LOOK_S = 0.5
+"""aiohttp tells a handler that its client has gone only by cancelling it, which no other handler here wants."""
+
 POLLED_PACKETS_MAX = 256  # in one POST; the payload limit bounds their bytes
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
@@ -63,9 +69,10 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         self._loop = asyncio.get_running_loop()
         self._wanted: asyncio.Future[None] | None = None
         self._room = asyncio.Event()
+        self.poller: web.Request | None = None
         self._heartbeat: asyncio.TimerHandle | None = None
         self._lonely: asyncio.TimerHandle | None = None
-        self._web_socket: WebSocket | None = None
+        self._web_socket: WebSocket | WireSocket | None = None
         self._polling = False
         self._is_writing = False
         self._finished = False
@@ -138,11 +145,20 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         if self._polling:
             raise exceptions.QueueEmpty
         self._polling = True
+        watch = self._loop.create_task(self._watch_poller())
         try:
             frames = await self._next(noop_ends=True)
         finally:
             self._polling = False
+            watch.cancel()
         return [_Polled(frame) for frame in frames or [_NOOP_FRAME]]
+
+    async def _watch_poller(self) -> None:
+        """End the session when its poll is given up: what is sent to nobody would be lost without a word."""
+        while self.poller is not None and not _has_gone(self.poller):  # noqa: ASYNC110 - nothing tells us
+            await asyncio.sleep(POLLER_LOOK_S)
+        if self.poller is not None:
+            await self.close(abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
 
     # -- heartbeat ----------------------------------------------------------------------------------------------
 
@@ -206,7 +222,8 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         except (ProtocolError, ValueError, asyncio.IncompleteReadError) as problem:
             raise exceptions.UnknownPacketError(str(problem)) from problem
 
-    async def _websocket_handler(self, ws: WebSocket) -> None:
+    async def _websocket_handler(self, ws: WebSocket | WireSocket) -> None:
+        """Live on this WebSocket until it ends; a session that polled so far moves to it first."""
         if self.connected and not await self._upgrade(ws):
             await ws.close()
             return
@@ -223,7 +240,7 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
             await self.close(abort=True, reason=reason)
             await writer
 
-    async def _upgrade(self, ws: WebSocket) -> bool:
+    async def _upgrade(self, ws: WebSocket | WireSocket) -> bool:
         """Move a polling session to this WebSocket: probe, end the pending poll, switch."""
         try:
             async with asyncio.timeout(UPGRADE_TIMEOUT_S):
@@ -239,7 +256,7 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
             self.upgrading = False
         return bool(self.upgraded)
 
-    async def _write(self, ws: WebSocket) -> None:
+    async def _write(self, ws: WebSocket | WireSocket) -> None:
         try:
             while frames := await self._next():
                 self._is_writing = True  # what these wait for, later ones may not overtake
@@ -273,8 +290,12 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
 
     def _cut(self) -> None:
         self.outbound.clear()
-        if self._web_socket is not None:
+        if self._web_socket is not None and not self._web_socket.is_ending:
             self._web_socket.abort()
+
+
+def _has_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 class _Polled:
@@ -314,6 +335,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self.on_message: Callable[[str, str | bytes], Awaitable[None]]
         self.on_close: Callable[[str, str], Awaitable[None]]
         self._hanging_up: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._open: WeakSet[WireSocket] = WeakSet()
+        self.path = "/engine.io/"
 
     def create_queue(self, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401
         """Sessions have an `Outbound` instead."""
@@ -332,7 +356,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
         """Serve `/<path>/`, every method: what is wrong is ours to say, in the protocol's way."""
-        app.router.add_route("*", f"/{engineio_path.strip('/')}/", self.handle_request)
+        self.path = f"/{engineio_path.strip('/')}/"
+        app.router.add_route("*", self.path, self.handle_request)
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         sid, transport = request.query.get("sid"), request.query.get("transport")
@@ -344,6 +369,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         session = None if sid is None else self.session_of(sid)
         if session is not None and session.upgraded and transport == "websocket":
             return await _turn_away(request)
+        if session is not None and request.method == "GET" and transport == "polling":
+            session.poller = request
         response: web.StreamResponse = await super().handle_request(request)
         return response
 
@@ -363,13 +390,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         return environ
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:  # noqa: ANN401
-        sid = self.generate_id()
-        session = Session(self, sid)
-        self.sockets[sid] = session
-        session.put(self._opening(sid, transport))
-        self.on_open(session, environ["REMOTE_ADDR"], environ.get("HTTP_USER_AGENT", ""))
-        session.schedule_ping()
-        session.expect_company()
+        session = self._begin(transport, environ["REMOTE_ADDR"], environ.get("HTTP_USER_AGENT", ""))
         if transport != "websocket":
             session.connected = True
             return self._ok(await session.poll(), jsonp_index=jsonp_index)
@@ -377,6 +398,55 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             return await session.handle_get_request(environ)
         finally:
             await session.close(abort=True, reason=self.reason.TRANSPORT_CLOSE)
+
+    def _begin(self, transport: str, address: str, user_agent: str) -> Session:
+        sid = self.generate_id()
+        session = self.sockets[sid] = Session(self, sid)
+        session.put(self._opening(sid, transport))
+        self.on_open(session, address, user_agent)
+        session.schedule_ping()
+        session.expect_company()
+        return session
+
+    # -- WebSockets from the door -------------------------------------------------------------------------------
+
+    @property
+    def frame_bytes_max(self) -> int:
+        return self.options.frame_bytes_max
+
+    def takes(self, handshake: Handshake) -> bool:
+        """Whether nothing speaks against this WebSocket; what does is said by `handle_request`."""
+        query, origin = handshake.query, handshake.headers.get("Origin")
+        same = f"http://{handshake.headers['Host']}"
+        if query.get("EIO") != "4" or query.get("transport") != "websocket" or "j" in query:
+            return False
+        if origin is not None and origin != same and origin not in self.options.allowed_origins:
+            return False
+        if "sid" not in query:
+            return self.accepting
+        session = self.session_of(query["sid"])
+        return session is not None and session.connected and not (session.upgraded or session.upgrading)
+
+    def welcome(self, socket: WireSocket, handshake: Handshake) -> None:
+        """Serve a WebSocket until it ends: a new session, or the move of one that polled."""
+        session = self.session_of(handshake.query.get("sid", ""))
+        if session is None:
+            address, agent = self.options.address_of(handshake), handshake.headers.get("User-Agent", "")
+            session = self._begin("websocket", address, agent)
+        self._open.add(socket)
+        task = asyncio.get_running_loop().create_task(session._websocket_handler(socket))  # noqa: SLF001 - same file
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def finish(self) -> None:
+        """Cut every session and WebSocket, and wait until they are gone."""
+        for sid in list(self.sockets):
+            self.hang_up(sid, "shutdown", abort=True)
+        for socket in list(self._open):
+            socket.abort()
+        if running := [*self._serving, *self._hanging_up]:
+            await asyncio.wait(running, timeout=LINGER_S)
+        await asyncio.sleep(0)  # for the event loop to close the connections
 
     def _opening(self, sid: str, transport: str) -> Frame:
         hello = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from aiohttp import web
+from typing import Any
 
 from storage.base.settings import Settings
 
@@ -22,7 +21,7 @@ class EngineOptions:
     allowed_origins: tuple[str, ...] = ()  # browser origins besides our own
     stall_s: float = 10.0  # a replay that makes no progress for this long gives up
     polling: bool = True  # long-polling needs one hub or a sticky balancer
-    address_of: Callable[[web.Request], str]  # the peer's address, behind believed proxies
+    address_of: Callable[[Any], str]  # the peer's address, behind believed proxies, of anything shaped like a request
 
     @property
     def frame_bytes_max(self) -> int:
@@ -43,7 +42,7 @@ class HubOptions:
     polling: bool = True  # long-polling needs one hub or a sticky balancer; off with several
 
 
-def engine_options(settings: Settings, options: HubOptions, address_of: Callable[[web.Request], str]) -> EngineOptions:
+def engine_options(settings: Settings, options: HubOptions, address_of: Callable[[Any], str]) -> EngineOptions:
     origins = tuple(origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip())
     return EngineOptions(
         payload_bytes_max=settings.socket_payload_bytes_max,

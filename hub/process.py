@@ -12,7 +12,6 @@ import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiohttp import web
 from redis.exceptions import RedisError
 
 from chat.cases.deadlines import DEADLINES as CASE_DEADLINES
@@ -24,6 +23,7 @@ from hub.drain import drain
 from hub.health import Health
 from hub.ports import PositionSink
 from hub.server import Hub
+from hub.transport.front import listen
 from hub.wiring import hub_ports
 from hub.worker import Worker, position_of
 from rest.app import begin_housekeeping, build_app
@@ -124,6 +124,7 @@ class Process:
         )
         self._health.attach_to(self._app)
         self._runner = ProblemRunner(self._app, handle_signals=False)
+        self._server: asyncio.Server | None = None
 
     def _build_hub(self) -> Hub:
         machine = self._app[MACHINE]
@@ -159,7 +160,9 @@ class Process:
             await self._db.run(keep_history, {"keep_days": self._settings.history_keep_days})
             self._go("worker", self._worker.run(self._quiet))
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._settings.host, self._settings.port, reuse_port=True).start()
+        http, engine = self._runner.server, self._hub.emitter.engine if self._hub else None
+        assert http is not None  # noqa: S101 - set up just now
+        self._server = await listen(http, engine, self._settings.host, self._settings.port)
         _calm_collector()
         log("process.started", roles=sorted(self._roles), port=self._settings.port)
 
@@ -191,6 +194,10 @@ class Process:
         self._health.is_leaving = True
         if self._hub:
             await drain(self._hub, self._settings.drain_s / 2)
+        if self._server is not None:
+            self._server.close()
+        if self._hub:
+            await self._hub.emitter.finish()
         await self._runner.cleanup()
         self._quiet.set()
         if self._worker:

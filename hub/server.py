@@ -64,7 +64,7 @@ class Hub:
         ports: Ports,
         *,
         options: HubOptions | None = None,
-        address_of: Callable[[web.Request], str] = lambda request: request.remote or "",
+        address_of: Callable[[Any], str] = lambda request: request.remote or "",
     ) -> None:
         self.db, self.clock, self.settings, self.ports = db, db.clock, settings, ports
         self.options = options or HubOptions()

@@ -1,27 +1,21 @@
-"""One WebSocket under an Engine.IO session, as the wall wants it: no compression, little in the kernel, cuttable."""
+"""A WebSocket that came by way of aiohttp: the unusual handshakes, and connections that spoke HTTP before.
+
+As the wall wants it: no compression, little in the kernel, cuttable. The usual way in is `hub.transport.front`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from hub.outbound import Frame
-
-WRITE_AT_ONCE_BYTES = 16_384
-"""What leaves the buffer for the kernel in one go; later live messages can still replace what stays behind."""
+from hub.transport.rfc6455 import WRITE_AT_ONCE_BYTES, hold_little
 
 LINGER_S = 2.0
 """How long a closing session may still write what it has before its connection is cut."""
-
-_NOT_SENT_LOW_WATER = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if sys.platform == "linux" else None)
-"""Python names it from 3.12. With it the kernel takes no more than this ahead of what it can send."""
-
 
 class WebSocket:
     """One WebSocket under an Engine.IO session."""
@@ -42,7 +36,7 @@ class WebSocket:
         self._response, self._transport = response, request.transport
         if self._transport is not None:
             self._transport.set_write_buffer_limits(high=WRITE_AT_ONCE_BYTES)
-            _hold_little(self._transport.get_extra_info("socket"))
+            hold_little(self._transport)
         await self._handler(self)
         return response
 
@@ -55,6 +49,11 @@ class WebSocket:
             and not transport.is_closing()
             and transport.get_write_buffer_size() < WRITE_AT_ONCE_BYTES
         )
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is cut without our help."""
+        return False
 
     def write(self, frame: Frame) -> None:
         """Write one frame now; for a peer that `is_clear`, so that nothing can wait here without bound."""
@@ -77,8 +76,3 @@ class WebSocket:
         """Cut the connection; nothing more is written."""
         if self._transport is not None:
             self._transport.abort()
-
-
-def _hold_little(raw: Any) -> None:  # noqa: ANN401 - the loop's own socket type
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # not TCP, or a system without the option
-        raw.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LOW_WATER, WRITE_AT_ONCE_BYTES)

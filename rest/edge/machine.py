@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import hdrs, web
+from multidict import MultiMapping
 
 from rest.edge.actors import Actor, Gate
 from rest.edge.errors import Forbidden, LoginRequired, RateLimited
@@ -18,6 +20,16 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 
 MINUTE_S = 60
+
+
+class Asked(Protocol):
+    """As much of a request as says where it comes from; a socket's handshake has it too."""
+
+    @property
+    def remote(self) -> str | None: ...
+
+    @property
+    def headers(self) -> MultiMapping[str]: ...
 
 
 @dataclass(slots=True)
@@ -47,7 +59,7 @@ class Machine:
         self._proxies = frozenset(_listed(settings.trusted_proxies))
         self.origins = frozenset(_listed(settings.allowed_origins))
 
-    def address(self, request: web.BaseRequest) -> str:
+    def address(self, request: Asked) -> str:
         """Where the request comes from: the last address that is not one of our proxies."""
         hops = [request.remote or ""]
         if self._proxies and hops[0] in self._proxies:

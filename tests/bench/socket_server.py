@@ -13,6 +13,7 @@ from aiohttp import web
 
 from hub.emitter import Emitter, Link, event_frame
 from hub.options import EngineOptions
+from hub.transport.front import listen
 from storage.base import codec
 
 
@@ -55,10 +56,11 @@ async def serve(port: int) -> None:
         address_of=lambda request: request.remote or "",
     )  # fmt: skip
     app = web.Application()
-    Emitter(Room(), options).attach_to(app)
+    emitter = Emitter(Room(), options)
+    emitter.attach_to(app)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, backlog=4096).start()
+    await listen(runner.server, emitter.engine, "127.0.0.1", port)
     gc.freeze()
     await asyncio.Event().wait()
 

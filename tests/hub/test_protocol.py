@@ -140,7 +140,9 @@ async def test_an_upgrade_moves_everything_to_the_socket(http: aiohttp.ClientSes
         assert (await poll(http, sid))[0] == 400
         async with http.ws_connect(f"{SOCKET}&sid={sid}") as second:
             assert (await second.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-        assert (await ws.receive_str()).startswith('42/customer,["ready"')
+        while (heard := await ws.receive_str()) == "2":  # this hub's heart beats fast
+            pass
+        assert heard.startswith('42/customer,["ready"')
 
 
 async def test_a_failed_probe_leaves_the_polling_session_alone(http: aiohttp.ClientSession) -> None:

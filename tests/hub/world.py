@@ -22,6 +22,7 @@ from hub.options import HubOptions
 from hub.ports import OrderView, Ports
 from hub.relay import Relay
 from hub.server import Hub
+from hub.transport.front import listen
 from rest.edge.actors import Actor
 from rest.edge.errors import SessionRevoked
 from rest.people.auth import Keys
@@ -307,18 +308,19 @@ async def running(
     await world.hub.start()
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    assert runner.server is not None
+    server = await listen(runner.server, world.hub.emitter.engine, "127.0.0.1", 0)
+    world.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     tasks = [asyncio.create_task(world.hub.run()), asyncio.create_task(world.relay.run())]
     try:
         yield world
     finally:
         await world.close()
-        world.hub.emitter.cut_all()
+        await world.hub.emitter.finish()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        server.close()
         await runner.cleanup()
 
 

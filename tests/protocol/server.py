@@ -20,6 +20,7 @@ from hub.emitter import Emitter, Link, frames_of
 from hub.engine import Engine, Session
 from hub.options import EngineOptions
 from hub.outbound import Frame
+from hub.transport.front import listen
 from tests.live import free_port
 
 OPTIONS = EngineOptions(
@@ -79,16 +80,21 @@ async def serving(*, engine: bool, port: int | None = None) -> AsyncIterator[str
     """Serve until the block ends; its base URL."""
     app = web.Application()
     if engine:
-        echo_engine().attach(app, "engine.io")
+        the_engine = echo_engine()
+        the_engine.attach(app, "engine.io")
     else:
-        Emitter(Echo(), OPTIONS).attach_to(app)
+        emitter = Emitter(Echo(), OPTIONS)
+        emitter.attach_to(app)
+        the_engine = emitter.engine
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     port = port or free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    server = await listen(runner.server, the_engine, "127.0.0.1", port)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
+        server.close()
+        await the_engine.finish()
         await runner.cleanup()
 
 
