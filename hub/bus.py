@@ -16,6 +16,7 @@ import msgspec
 from hub.loops import forever, leave_if_cancelled
 from storage.base.clock import Clock
 from storage.base.ids import new_id
+from storage.base.log import log
 from storage.redis import FEED_CHANNEL, LIVE_CHANNEL
 
 HEAR_S = 1.0
@@ -23,6 +24,7 @@ FLUSH_S = 0.1
 """Positions are sent in batches this far apart: at most a tenth of the rate at which watchers see them."""
 
 QUEUE_MAX = 10_000
+DAY_MS = 86_400_000
 
 
 class Moved(msgspec.Struct, frozen=True, array_like=True):
@@ -47,6 +49,7 @@ class Bus:
 
     def __init__(self, redis: Any, clock: Clock) -> None:  # noqa: ANN401 - redis-py's generics differ by release
         self._redis = redis
+        self._clock = clock
         self._name = new_id("hub", clock.now())
         self._moves: list[Moved] = []
         self._seq: int | None = None
@@ -97,6 +100,16 @@ class Bus:
         if channel == FEED_CHANNEL.encode():
             self.on_feed()
             return
-        batch = self._decode(data)
+        try:
+            batch = self._decode(data)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            log("bus.word_unreadable", level="warning", size=len(data))
+            return
         if batch.sender != self._name:
-            self.on_moves(batch.moves)
+            now_ms = self._clock.now().timestamp() * 1000
+            self.on_moves([move for move in batch.moves if _is_possible(move, now_ms)])
+
+
+def _is_possible(move: Moved, now_ms: float) -> bool:
+    """One fix from the far future would hide all that follow; whoever can write to Redis can say anything."""
+    return -180 <= move.lon <= 180 and -90 <= move.lat <= 90 and abs(move.at_ms - now_ms) < DAY_MS

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from geo.datum import Crs, from_wgs84
 from geo.point import Point
 from hub import metrics
-from hub.emitter import event_frame
 from hub.members import Audiences, Member
-from hub.outbound import Frame, Put
+from hub.transport.emitter import event_frame
+from hub.transport.outbound import Frame, Put
 from storage.base import codec
 from storage.base.clock import Clock
 from storage.base.log import log

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from geo.datum import Crs
-from hub.emitter import Link
-from hub.outbound import Frame
+from hub.transport.emitter import Link
+from hub.transport.outbound import Frame
 
 WORKER, CUSTOMER, DESK = "/worker", "/customer", "/desk"
 """One namespace per app."""

@@ -18,10 +18,10 @@ from geo.datum import Crs, from_wgs84
 from geo.point import Point
 from hub import metrics
 from hub.bus import Moved
-from hub.emitter import event_frame
 from hub.members import DESK, Member
-from hub.outbound import Frame, Put
 from hub.ports import Ports
+from hub.transport.emitter import event_frame
+from hub.transport.outbound import Frame, Put
 from storage.base import codec
 from storage.base.clock import Clock
 from storage.outbox import FeedFact

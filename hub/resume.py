@@ -17,9 +17,9 @@ import msgspec
 
 from hub import metrics
 from hub.delivery import Delivery, fact_frame
-from hub.emitter import event_frame
 from hub.members import Member
-from hub.outbound import Frame
+from hub.transport.emitter import event_frame
+from hub.transport.outbound import Frame
 from storage import outbox
 from storage.base import codec
 from storage.base.settings import Settings

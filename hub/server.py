@@ -22,7 +22,6 @@ from hub.asking import Answerer
 from hub.bus import Bus, Moved
 from hub.closing import CLOSINGS, ClosingNotice
 from hub.delivery import Delivery
-from hub.emitter import Emitter, Link, Refused, event_frame
 from hub.expiry import Expiries
 from hub.follower import Follower
 from hub.handlers import customer, desk, worker
@@ -31,13 +30,14 @@ from hub.loops import forever
 from hub.members import Audiences, Member
 from hub.notices import NOTICES, TokenExpiring
 from hub.opsmap import OpsMap
-from hub.options import HubOptions, engine_options
 from hub.ports import Ports
 from hub.presence import Presence
 from hub.registry import Registry
 from hub.resume import Resumer, Resync
 from hub.services import Services
 from hub.tracking import Tracker, move_of
+from hub.transport.emitter import Emitter, Link, Refused, event_frame
+from hub.transport.options import HubOptions, engine_options
 from hub.watching import Watching
 from rest.edge.request_ids import request_id_of
 from storage.base import codec

@@ -14,14 +14,14 @@ from base64 import b64encode
 from collections import deque
 from hashlib import sha1
 
-from hub.outbound import Frame
+from hub.transport.outbound import Frame
 
 READ_AT_ONCE_BYTES = 262_144
 WRITE_AT_ONCE_BYTES = 16_384
 """What leaves the buffer for the kernel in one go; later live messages can still replace what stays behind."""
 
-UNREAD_MAX = 64
-"""Messages waiting to be handled; beyond that the peer is not read until they are."""
+UNREAD_MAX, UNREAD_BYTES_MAX = 64, 262_144
+"""Messages waiting to be handled, and their bytes; beyond that the peer is not read until they are."""
 
 FRAGMENTS_MAX = 1_000
 """Pieces of one message; empty ones would otherwise cost memory and no bytes."""
@@ -65,7 +65,8 @@ class WireSocket(asyncio.BufferedProtocol):
 
     __slots__ = (
         "__weakref__", "_closing", "_fragments", "_fragments_bytes", "_is_deaf", "_kind", "_loop", "_max",
-        "_missing_to", "_paused", "_reading_paused", "_room", "_tail", "_transport", "_unread", "_wanted",
+        "_missing_to", "_paused", "_reading_paused", "_room", "_tail", "_transport", "_unread", "_unread_bytes",
+        "_wanted", "is_clear",
     )  # fmt: skip
 
     def __init__(self, message_bytes_max: int) -> None:
@@ -77,20 +78,18 @@ class WireSocket(asyncio.BufferedProtocol):
         self._kind = 0
         self._fragments: list[bytes] | None = None
         self._fragments_bytes = 0
-        self._unread: deque[str | bytes | None] = deque()
+        self._unread: deque[tuple[int, str | bytes]] = deque()
+        self._unread_bytes = 0
         self._wanted: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._paused = False
         self._reading_paused = False
         self._closing = False
+        self.is_clear = True
+        """Whether the peer has taken what was written so far, or nearly; a field, for it is asked most often."""
         self._is_deaf = False
 
     # -- what the session calls ---------------------------------------------------------------------------------
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the peer has taken what was written so far, or nearly."""
-        return not self._paused and not self._closing
 
     @property
     def is_ending(self) -> bool:
@@ -120,11 +119,15 @@ class WireSocket(asyncio.BufferedProtocol):
                 await self._wanted
             finally:
                 self._wanted = None
-        message = self._unread.popleft()
-        if self._reading_paused and len(self._unread) <= UNREAD_MAX // 2 and self._transport is not None:
+        size, message = self._unread.popleft()
+        self._unread_bytes -= size
+        if self._reading_paused and not self._has_enough() and self._transport is not None:
             self._reading_paused = False
             self._transport.resume_reading()
         return message
+
+    def _has_enough(self) -> bool:
+        return len(self._unread) > UNREAD_MAX or self._unread_bytes > UNREAD_BYTES_MAX
 
     async def close(self) -> None:
         """Say goodbye; the connection is cut when the peer has answered or does not."""
@@ -167,9 +170,11 @@ class WireSocket(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._paused = True
+        self.is_clear = False
 
     def resume_writing(self) -> None:
         self._paused = False
+        self.is_clear = not self._closing
         self._wake_writer()
 
     # -- frames -------------------------------------------------------------------------------------------------
@@ -241,11 +246,12 @@ class WireSocket(asyncio.BufferedProtocol):
         if self._closing:
             return
         try:
-            self._unread.append(payload.decode() if kind == TEXT else payload)
+            self._unread.append((len(payload), payload.decode() if kind == TEXT else payload))
         except UnicodeDecodeError:
             raise Violation(NOT_UTF8) from None
+        self._unread_bytes += len(payload)
         self._wake_reader()
-        if len(self._unread) > UNREAD_MAX and not self._reading_paused and self._transport is not None:
+        if self._has_enough() and not self._reading_paused and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
 
@@ -280,6 +286,7 @@ class WireSocket(asyncio.BufferedProtocol):
 
     def _end(self) -> None:
         self._closing = True
+        self.is_clear = False
         self._wake_reader()
         self._wake_writer()
 

@@ -2,7 +2,8 @@
 
 Fan-out is one room of 1,000 websockets that hears 100 events; echo is 100 clients with one acknowledged request in
 flight each. The generator is raw sockets in this process. CPU is what the server process used, so a slow generator or a
-busy machine changes little. Node is left out where it or its `socket.io` is not installed.
+busy machine changes little; `floor` is the same traffic by bare `send` calls. Node is left out where it or its
+`socket.io` is not installed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from tests.live import ROOT, free_port
 
 ROUNDS = 5
+PYTHON = {"ours": "socket_server", "floor": "socket_floor"}
 TEXT = "x" * 80
 
 
@@ -44,6 +46,7 @@ def run(quick: bool) -> dict[str, Any]:
             f"{name}: CPU µs per ack": echo,
             f"{name}: acks per s (generator-bound)": rate,
         }
+    figures["fan-out: ours ÷ bare sends"] = medians["ours"][0] / medians["floor"][0]
     if "node" in medians:
         figures["fan-out: Node ÷ ours"] = medians["node"][0] / medians["ours"][0]
         figures["ack: Node ÷ ours"] = medians["node"][1] / medians["ours"][1]
@@ -53,7 +56,7 @@ def run(quick: bool) -> dict[str, Any]:
 def servers() -> dict[str, list[str]]:
     """Name to command; the port comes after it."""
     here = Path(__file__).parent
-    found = {"ours": [sys.executable, "-m", "tests.bench.socket_server"]}
+    found = {name: [sys.executable, "-m", f"tests.bench.{module}"] for name, module in PYTHON.items()}
     node = shutil.which("node")
     if node is not None and (ROOT / "node_modules" / "socket.io").is_dir():
         found["node"] = [node, str(here / "socket_server.mjs")]

@@ -11,9 +11,9 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
-from hub.emitter import Emitter, Link, event_frame
-from hub.options import EngineOptions
+from hub.transport.emitter import Emitter, Link, event_frame
 from hub.transport.front import listen
+from hub.transport.options import EngineOptions
 from storage.base import codec
 
 

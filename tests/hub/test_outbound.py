@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.outbound import Frame, Outbound, OutboundLimits, Put
+from hub.transport.outbound import Frame, Outbound, OutboundLimits, Put
 
 SMALL = OutboundLimits(bytes_max=100, count_max=10)
 

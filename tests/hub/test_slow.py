@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hub.emitter import event_frame
+from hub.transport.emitter import event_frame
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.postgres import Database

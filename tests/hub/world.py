@@ -18,11 +18,11 @@ from aiohttp import web
 
 from geo.positions import Fix
 from hub.bus import Moved
-from hub.options import HubOptions
 from hub.ports import OrderView, Ports
 from hub.relay import Relay
 from hub.server import Hub
 from hub.transport.front import listen
+from hub.transport.options import HubOptions
 from rest.edge.actors import Actor
 from rest.edge.errors import SessionRevoked
 from rest.people.auth import Keys

@@ -16,11 +16,11 @@ import uvloop
 from aiohttp import web
 from socketio import packet
 
-from hub.emitter import Emitter, Link, frames_of
-from hub.engine import Engine, Session
-from hub.options import EngineOptions
-from hub.outbound import Frame
+from hub.transport.emitter import Emitter, Link, frames_of
+from hub.transport.engine import Engine, Session
 from hub.transport.front import listen
+from hub.transport.options import EngineOptions
+from hub.transport.outbound import Frame
 from tests.live import free_port
 
 OPTIONS = EngineOptions(

@@ -1,14 +1,12 @@
-"""The Engine.IO half of the wall: one transport session, its heartbeat, its send buffer.
+"""One Engine.IO session: its heartbeat, its send buffer, and what its peer says, over polling or a WebSocket.
 
-python-engineio gives the HTTP handshake, the origin check and the polling payloads. Replaced here, each for a reason
-that was measured or reproduced against the stock release:
+In place of python-engineio's own, each for a reason that was measured or reproduced against the stock release:
 
-- a bounded `Outbound` buffer instead of an unbounded queue, so that a slow reader costs a known amount of memory;
+- a bounded `Outbound` buffer instead of an unbounded queue, so that a slow reader costs a known amount of memory; one
+  who keeps up is written to at once, without queue or task;
 - one timer for the heartbeat, on the loop's own clock: stepping the machine's clock disconnects nobody, and a peer
   that stops answering is cut off, not left half open;
 - frames are checked before they are parsed: garbage ends the session instead of leaving a traceback per frame;
-- no compression (a deflate context costs 90 KiB per socket) and a small kernel buffer, so that what waits, waits here;
-- the peer's real address (stock reports 127.0.0.1 for everybody);
 - a session that joins no application within `connect_timeout_s` is closed.
 """
 
@@ -16,22 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
-from typing import Any
-from weakref import WeakSet
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
 
-import engineio
 from aiohttp import web
 from engineio import exceptions
-from engineio.async_drivers import aiohttp as driver
 from engineio.async_socket import AsyncSocket
 
-from hub.options import EngineOptions
-from hub.outbound import Frame, Outbound, OutboundLimits, Put
-from hub.transport.front import Handshake
+from hub.transport.options import EngineOptions
+from hub.transport.outbound import Frame, Outbound, OutboundLimits, Put
 from hub.transport.rfc6455 import WRITE_AT_ONCE_BYTES, WireSocket
-from hub.websocket import LINGER_S, WebSocket
-from storage.base import codec
+from hub.transport.via_http import LINGER_S, WebSocket
 
 UPGRADE_TIMEOUT_S = 10.0
 POLLER_LOOK_S = 0.5
@@ -40,7 +33,6 @@ POLLER_LOOK_S = 0.5
 POLLED_PACKETS_MAX = 256  # in one POST; the payload limit bounds their bytes
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
-_METHODS = frozenset({"GET", "POST", "OPTIONS"})
 _CLOSE_FRAME, _PING_FRAME, _NOOP_FRAME = Frame(b"1"), Frame(b"2"), Frame(b"6")
 
 
@@ -48,11 +40,23 @@ class ProtocolError(Exception):
     """The peer sent something that is not Engine.IO or Socket.IO; its session ends."""
 
 
+class Sessions(Protocol):
+    """What a session asks of its engine."""
+
+    options: EngineOptions
+    reason: Any
+    sockets: MutableMapping[str, Any]
+    on_message: Callable[[str, str | bytes], Awaitable[None]]
+    on_close: Callable[[str, str], Awaitable[None]]
+
+    def hang_up(self, sid: str, reason: str, *, abort: bool = False) -> None: ...
+
+
 class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no types
     """One Engine.IO session over polling or WebSocket."""
 
     # Declared by python-engineio, named here for the type checker.
-    server: Engine
+    server: Sessions
     sid: str
     connected: bool
     closing: bool
@@ -60,7 +64,7 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
     upgrading: bool
     upgraded: bool
 
-    def __init__(self, server: Engine, sid: str) -> None:
+    def __init__(self, server: Sessions, sid: str) -> None:
         super().__init__(server, sid)
         options = server.options
         self.outbound = Outbound(OutboundLimits(bytes_max=options.buffer_bytes_max))
@@ -74,38 +78,33 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         self._lonely: asyncio.TimerHandle | None = None
         self._web_socket: WebSocket | WireSocket | None = None
         self._polling = False
-        self._is_writing = False
+        self._direct: WebSocket | WireSocket | None = None
+        """The WebSocket while nothing waits for it and nobody is in the middle of writing."""
         self._finished = False
+        self._probed = False
+        self._reads: set[asyncio.Future[bytes]] = set()
 
     # -- sending ------------------------------------------------------------------------------------------------
 
     def put(self, frame: Frame) -> Put:
         """Write a frame that must arrive, or queue it behind what waits."""
-        if self._is_clear():
-            self._web_socket.write(frame)  # type: ignore[union-attr]  # is clear
+        if (ws := self._direct) is not None and ws.is_clear:
+            ws.write(frame)
             return Put.QUEUED
+        self._direct = None
         outcome = self.outbound.put(frame)
         self._wake()
         return outcome
 
     def put_live(self, key: str, frame: Frame) -> Put:
         """Write a frame, or queue it so that a newer one with the same key may replace it."""
-        if self._is_clear():
-            self._web_socket.write(frame)  # type: ignore[union-attr]  # is clear
+        if (ws := self._direct) is not None and ws.is_clear:
+            ws.write(frame)
             return Put.QUEUED
+        self._direct = None
         outcome = self.outbound.put_live(key, frame)
         self._wake()
         return outcome
-
-    def _is_clear(self) -> bool:
-        """Nothing waits and nobody is in the middle of writing: the usual case, with no task and no queue."""
-        return (
-            self._web_socket is not None
-            and not self._is_writing
-            and not self.outbound
-            and not self.closing
-            and self._web_socket.is_clear
-        )
 
     async def send(self, pkt: Any) -> None:  # noqa: ANN401 - engineio packet
         """Engine.IO's own packets."""
@@ -117,13 +116,13 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
 
     async def _next(self, *, noop_ends: bool = False) -> list[Frame]:
         """What waits, as soon as something does; empty when the session is over (or must stop polling)."""
-        while not self.outbound and not self._finished and not (noop_ends and self.upgrading):
+        while not self.outbound and not self._finished and not (noop_ends and self._probed):
             self._wanted = self._loop.create_future()
             try:
                 await self._wanted
             finally:
                 self._wanted = None
-        if noop_ends and self.upgrading:
+        if noop_ends and self._probed:
             return [_NOOP_FRAME]
         frames = self.outbound.take(WRITE_AT_ONCE_BYTES)
         self._room.set()
@@ -213,14 +212,31 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         if length > self._options.frame_bytes_max:
             raise exceptions.ContentTooLongError
         try:
-            body = (await environ["wsgi.input"].readexactly(length)).decode()
+            body = (await self._read(environ["wsgi.input"], length)).decode()
             packets = body.split("\x1e")
             if len(packets) > POLLED_PACKETS_MAX:
                 raise ProtocolError("too many packets")
             for text in packets:
+                if self.closing:
+                    raise ProtocolError("after the end")
                 await self.receive(base64.b64decode(text[1:], validate=True) if text[:1] == "b" else text)
         except (ProtocolError, ValueError, asyncio.IncompleteReadError) as problem:
             raise exceptions.UnknownPacketError(str(problem)) from problem
+
+    async def _read(self, body: Any, length: int) -> bytes:  # noqa: ANN401 - aiohttp's stream in engineio's shape
+        """A POST's body; one that does not come ends with the session. Raises ProtocolError."""
+        reading: asyncio.Future[bytes] = asyncio.ensure_future(body.readexactly(length))
+        self._reads.add(reading)
+        try:
+            await asyncio.wait([reading])
+            if reading.cancelled():
+                raise ProtocolError("the session is over")
+            return reading.result()
+        except OSError as problem:
+            raise ProtocolError("the body broke off") from problem
+        finally:
+            self._reads.discard(reading)
+            reading.cancel()
 
     async def _websocket_handler(self, ws: WebSocket | WireSocket) -> None:
         """Live on this WebSocket until it ends; a session that polled so far moves to it first."""
@@ -242,27 +258,30 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
 
     async def _upgrade(self, ws: WebSocket | WireSocket) -> bool:
         """Move a polling session to this WebSocket: probe, end the pending poll, switch."""
+        if self.upgrading or self.upgraded:
+            return False  # of two that move one session, the first
+        self.upgrading = True
         try:
             async with asyncio.timeout(UPGRADE_TIMEOUT_S):
                 if await ws.receive() != PING + "probe":
                     return False
                 await ws.send(Frame(b"3probe"))
-                self.upgrading = True
+                self._probed = True
                 self._wake()
                 self.upgraded = await ws.receive() == UPGRADE
         except TimeoutError:
             pass
         finally:
-            self.upgrading = False
+            self.upgrading = self._probed = False
         return bool(self.upgraded)
 
     async def _write(self, ws: WebSocket | WireSocket) -> None:
         try:
             while frames := await self._next():
-                self._is_writing = True  # what these wait for, later ones may not overtake
                 for frame in frames:
                     await ws.send(frame)
-                self._is_writing = False
+                if not self.outbound and not self.closing:
+                    self._direct = ws
             await ws.close()
         except (ConnectionError, RuntimeError):  # aiohttp raises RuntimeError on a response that is closed already
             ws.abort()
@@ -274,6 +293,7 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         if self.closing:
             return
         self.closing = True
+        self._direct = None
         self.in_company()
         if self._heartbeat is not None:
             self._heartbeat.cancel()
@@ -285,6 +305,8 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         self.closed = self._finished = self.outbound.closed = True
         self._room.set()
         self._wake()
+        for reading in self._reads:
+            reading.cancel()
         self.server.sockets.pop(self.sid, None)
         self._loop.call_later(0 if abort else LINGER_S, self._cut)
 
@@ -308,173 +330,3 @@ class _Polled:
 
     def encode(self, *, b64: bool) -> str:  # noqa: ARG002 - text needs no base64
         return self._frame.text
-
-
-class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
-    """Accepts sessions and hands their messages over."""
-
-    options: EngineOptions
-    _async: dict[str, Any]
-
-    def __init__(self, options: EngineOptions) -> None:
-        super().__init__(
-            async_mode="aiohttp",
-            monitor_clients=False,
-            ping_interval=options.ping_interval_s,
-            ping_timeout=options.ping_timeout_s,
-            max_http_buffer_size=options.payload_bytes_max,
-            http_compression=False,
-            cors_credentials=False,
-            transports=["polling", "websocket"] if options.polling else ["websocket"],
-            logger=_SILENT,
-        )
-        self._async = {**self._async, "websocket": WebSocket, "translate_request": self._environ}
-        self.options = options
-        self.accepting = True
-        self.on_open: Callable[[Session, str, str], None]
-        self.on_message: Callable[[str, str | bytes], Awaitable[None]]
-        self.on_close: Callable[[str, str], Awaitable[None]]
-        self._hanging_up: set[asyncio.Task[None]] = set()
-        self._serving: set[asyncio.Task[None]] = set()
-        self._open: WeakSet[WireSocket] = WeakSet()
-        self.path = "/engine.io/"
-
-    def create_queue(self, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401
-        """Sessions have an `Outbound` instead."""
-
-    def session_of(self, sid: str) -> Session | None:
-        found: Session | None = self.sockets.get(sid)
-        return found
-
-    def hang_up(self, sid: str, reason: str, *, abort: bool = False) -> None:
-        """End a session from outside its own task."""
-        session = self.session_of(sid)
-        if session is not None:
-            task = asyncio.get_running_loop().create_task(session.close(abort=abort, reason=reason))
-            self._hanging_up.add(task)
-            task.add_done_callback(self._hanging_up.discard)
-
-    def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
-        """Serve `/<path>/`, every method: what is wrong is ours to say, in the protocol's way."""
-        self.path = f"/{engineio_path.strip('/')}/"
-        app.router.add_route("*", self.path, self.handle_request)
-
-    async def handle_request(self, request: web.Request) -> web.StreamResponse:
-        sid, transport = request.query.get("sid"), request.query.get("transport")
-        if not self.accepting and sid is None:
-            return web.Response(status=503, text="moving")
-        # `j` asks for JSONP, with which any page could read a poll.
-        if transport not in self.transports or "j" in request.query or request.method not in _METHODS:
-            return web.Response(status=400, text="bad request")
-        session = None if sid is None else self.session_of(sid)
-        if session is not None and session.upgraded and transport == "websocket":
-            return await _turn_away(request)
-        if session is not None and request.method == "GET" and transport == "polling":
-            session.poller = request
-        response: web.StreamResponse = await super().handle_request(request)
-        return response
-
-    def _ok(
-        self, packets: list[Any] | None = None, headers: list[Any] | None = None, jsonp_index: int | None = None
-    ) -> Any:  # noqa: ANN401 - engineio's response
-        answer = super()._ok(packets, headers, jsonp_index)
-        return answer if packets is not None else {**answer, "response": b"ok"}
-
-    def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str]:
-        own: list[str] = super()._cors_allowed_origins(environ)  # none are set there: it answers our own
-        return [*own, *self.options.allowed_origins]
-
-    def _environ(self, request: web.Request) -> dict[str, Any]:
-        environ: dict[str, Any] = driver.translate_request(request)
-        environ["REMOTE_ADDR"] = self.options.address_of(request)
-        return environ
-
-    async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:  # noqa: ANN401
-        session = self._begin(transport, environ["REMOTE_ADDR"], environ.get("HTTP_USER_AGENT", ""))
-        if transport != "websocket":
-            session.connected = True
-            return self._ok(await session.poll(), jsonp_index=jsonp_index)
-        try:
-            return await session.handle_get_request(environ)
-        finally:
-            await session.close(abort=True, reason=self.reason.TRANSPORT_CLOSE)
-
-    def _begin(self, transport: str, address: str, user_agent: str) -> Session:
-        sid = self.generate_id()
-        session = self.sockets[sid] = Session(self, sid)
-        session.put(self._opening(sid, transport))
-        self.on_open(session, address, user_agent)
-        session.schedule_ping()
-        session.expect_company()
-        return session
-
-    # -- WebSockets from the door -------------------------------------------------------------------------------
-
-    @property
-    def frame_bytes_max(self) -> int:
-        return self.options.frame_bytes_max
-
-    def takes(self, handshake: Handshake) -> bool:
-        """Whether nothing speaks against this WebSocket; what does is said by `handle_request`."""
-        query, origin = handshake.query, handshake.headers.get("Origin")
-        same = f"http://{handshake.headers['Host']}"
-        if query.get("EIO") != "4" or query.get("transport") != "websocket" or "j" in query:
-            return False
-        if origin is not None and origin != same and origin not in self.options.allowed_origins:
-            return False
-        if "sid" not in query:
-            return self.accepting
-        session = self.session_of(query["sid"])
-        return session is not None and session.connected and not (session.upgraded or session.upgrading)
-
-    def welcome(self, socket: WireSocket, handshake: Handshake) -> None:
-        """Serve a WebSocket until it ends: a new session, or the move of one that polled."""
-        session = self.session_of(handshake.query.get("sid", ""))
-        if session is None:
-            address, agent = self.options.address_of(handshake), handshake.headers.get("User-Agent", "")
-            session = self._begin("websocket", address, agent)
-        self._open.add(socket)
-        task = asyncio.get_running_loop().create_task(session._websocket_handler(socket))  # noqa: SLF001 - same file
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-
-    async def finish(self) -> None:
-        """Cut every session and WebSocket, and wait until they are gone."""
-        for sid in list(self.sockets):
-            self.hang_up(sid, "shutdown", abort=True)
-        for socket in list(self._open):
-            socket.abort()
-        if running := [*self._serving, *self._hanging_up]:
-            await asyncio.wait(running, timeout=LINGER_S)
-        await asyncio.sleep(0)  # for the event loop to close the connections
-
-    def _opening(self, sid: str, transport: str) -> Frame:
-        hello = {
-            "sid": sid,
-            "upgrades": self._upgrades(sid, transport),
-            "pingInterval": round(self.ping_interval * 1000),
-            "pingTimeout": round(self.ping_timeout * 1000),
-            "maxPayload": self.max_http_buffer_size,
-        }
-        return Frame(OPEN.encode() + codec.dumps(hello))
-
-
-async def _turn_away(request: web.Request) -> web.StreamResponse:
-    """A second WebSocket for one session: accepted, as the protocol has it, and closed."""
-    second = web.WebSocketResponse(compress=False)
-    await second.prepare(request)
-    await second.close()
-    return second
-
-
-class _Silent:
-    """python-engineio logs each frame; what matters is counted and logged by us."""
-
-    level = 0
-
-    def _nothing(self, *_args: object, **_kwargs: object) -> None: ...
-
-    info = warning = error = exception = _nothing
-
-
-_SILENT = _Silent()

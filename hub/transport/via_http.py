@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from hub.outbound import Frame
+from hub.transport.outbound import Frame
 from hub.transport.rfc6455 import WRITE_AT_ONCE_BYTES, hold_little
 
 LINGER_S = 2.0

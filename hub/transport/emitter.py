@@ -24,9 +24,9 @@ import socketio
 from aiohttp import web
 from socketio import packet
 
-from hub.engine import Engine, ProtocolError, Session
-from hub.options import EngineOptions
-from hub.outbound import Frame, Put
+from hub.transport.engine import Engine, ProtocolError, Session
+from hub.transport.options import EngineOptions
+from hub.transport.outbound import Frame, Put
 from storage.base import codec
 from storage.base.log import log
 
@@ -257,6 +257,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
     async def _message(self, eio_sid: str, data: str | bytes) -> None:
         """One Socket.IO packet, or one attachment of a binary one. Raises ProtocolError."""
         try:
+            size = self._parts_bytes.get(eio_sid, 0) + len(data.encode() if isinstance(data, str) else data)
             pkt = self._assemble(eio_sid, data)
         except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as problem:
             raise ProtocolError("unreadable packet") from problem
@@ -268,7 +269,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
         elif kind == packet.DISCONNECT:
             await self._leave(eio_sid, namespace)
         elif kind in (packet.EVENT, packet.BINARY_EVENT):
-            await self._event(eio_sid, namespace, pkt.id, pkt.data, len(data))
+            await self._event(eio_sid, namespace, pkt.id, pkt.data, size)
         elif kind not in (packet.ACK, packet.BINARY_ACK):
             raise ProtocolError("unexpected packet type")
 
@@ -309,8 +310,8 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
             return
         link = links[namespace] = Link(session, namespace, self._handshakes[eio_sid])
         error = await self._decide(link, auth)
-        if self._links.get(eio_sid) is not links:
-            await self._edge.left(link, "gone")  # the session ended while the edge was deciding
+        if self._links.get(eio_sid) is not links or links.get(namespace) is not link:
+            await self._edge.left(link, "gone")  # the session ended, or it left, while the edge was deciding
             return
         if error is not None:
             del links[namespace]

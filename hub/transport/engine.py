@@ -1,0 +1,207 @@
+"""Engine.IO: who may open a session, by the door or by way of aiohttp, and how all of them end.
+
+python-engineio gives the HTTP handshake and the polling payloads; sessions are ours (`session`). Answered otherwise
+than by the stock release: origins (forwarding headers are nobody's word), the peer's real address (stock reports
+127.0.0.1 for everybody), and no compression (a deflate context costs 90 KiB per socket).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from weakref import WeakSet
+
+import engineio
+from aiohttp import web
+from engineio.async_drivers import aiohttp as driver
+
+from hub.transport.front import Handshake
+from hub.transport.options import EngineOptions
+from hub.transport.outbound import Frame
+from hub.transport.rfc6455 import WireSocket
+from hub.transport.session import OPEN, ProtocolError, Session
+from hub.transport.via_http import LINGER_S, WebSocket
+from storage.base import codec
+
+__all__ = ["Engine", "ProtocolError", "Session"]
+
+_METHODS = frozenset({"GET", "POST", "OPTIONS"})
+
+
+class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
+    """Accepts sessions and hands their messages over."""
+
+    options: EngineOptions
+    _async: dict[str, Any]
+
+    def __init__(self, options: EngineOptions) -> None:
+        super().__init__(
+            async_mode="aiohttp",
+            monitor_clients=False,
+            ping_interval=options.ping_interval_s,
+            ping_timeout=options.ping_timeout_s,
+            max_http_buffer_size=options.payload_bytes_max,
+            http_compression=False,
+            cors_credentials=False,
+            transports=["polling", "websocket"] if options.polling else ["websocket"],
+            logger=_SILENT,
+        )
+        self._async = {**self._async, "websocket": WebSocket, "translate_request": self._environ}
+        self.options = options
+        self.accepting = True
+        self.on_open: Callable[[Session, str, str], None]
+        self.on_message: Callable[[str, str | bytes], Awaitable[None]]
+        self.on_close: Callable[[str, str], Awaitable[None]]
+        self._hanging_up: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._open: WeakSet[WireSocket] = WeakSet()
+        self.path = "/engine.io/"
+
+    def create_queue(self, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401
+        """Sessions have an `Outbound` instead."""
+
+    def session_of(self, sid: str) -> Session | None:
+        found: Session | None = self.sockets.get(sid)
+        return found
+
+    def hang_up(self, sid: str, reason: str, *, abort: bool = False) -> None:
+        """End a session from outside its own task."""
+        session = self.session_of(sid)
+        if session is not None:
+            task = asyncio.get_running_loop().create_task(session.close(abort=abort, reason=reason))
+            self._hanging_up.add(task)
+            task.add_done_callback(self._hanging_up.discard)
+
+    def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
+        """Serve `/<path>/`, every method: what is wrong is ours to say, in the protocol's way."""
+        self.path = f"/{engineio_path.strip('/')}/"
+        app.router.add_route("*", self.path, self.handle_request)
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        sid, transport = request.query.get("sid"), request.query.get("transport")
+        if not self.accepting and not sid:
+            return web.Response(status=503, text="moving")
+        # `j` asks for JSONP, with which any page could read a poll.
+        if transport not in self.transports or "j" in request.query or request.method not in _METHODS:
+            return web.Response(status=400, text="bad request")
+        session = None if sid is None else self.session_of(sid)
+        if session is not None and (session.upgraded or session.upgrading) and transport == "websocket":
+            return await _turn_away(request)
+        if session is not None and request.method == "GET" and transport == "polling":
+            session.poller = request
+        try:
+            response: web.StreamResponse = await super().handle_request(request)
+        except UnboundLocalError:  # python-engineio, when a POST ends the session it belongs to
+            return web.Response(status=400, text="bad request")
+        return response
+
+    def _ok(
+        self, packets: list[Any] | None = None, headers: list[Any] | None = None, jsonp_index: int | None = None
+    ) -> Any:  # noqa: ANN401 - engineio's response
+        answer = super()._ok(packets, headers, jsonp_index)
+        return answer if packets is not None else {**answer, "response": b"ok"}
+
+    def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str]:
+        return self._origins(environ.get("HTTP_HOST", ""))
+
+    def _origins(self, host: str) -> list[str]:
+        """Whose pages may connect: those of the same host, whatever encrypts the way, and the allowed ones.
+
+        Forwarding headers say nothing here: anybody can send them. A proxy that changes Host needs the setting.
+        """
+        return [f"http://{host}", f"https://{host}", *self.options.allowed_origins]
+
+    def _environ(self, request: web.Request) -> dict[str, Any]:
+        environ: dict[str, Any] = driver.translate_request(request)
+        environ["REMOTE_ADDR"] = self.options.address_of(request)
+        return environ
+
+    async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:  # noqa: ANN401
+        session = self._begin(transport, environ["REMOTE_ADDR"], environ.get("HTTP_USER_AGENT", ""))
+        if transport != "websocket":
+            session.connected = True
+            return self._ok(await session.poll(), jsonp_index=jsonp_index)
+        try:
+            return await session.handle_get_request(environ)
+        finally:
+            await session.close(abort=True, reason=self.reason.TRANSPORT_CLOSE)
+
+    def _begin(self, transport: str, address: str, user_agent: str) -> Session:
+        sid = self.generate_id()
+        session = self.sockets[sid] = Session(self, sid)
+        session.put(self._opening(sid, transport))
+        self.on_open(session, address, user_agent)
+        session.schedule_ping()
+        session.expect_company()
+        return session
+
+    # -- WebSockets from the door -------------------------------------------------------------------------------
+
+    @property
+    def frame_bytes_max(self) -> int:
+        return self.options.frame_bytes_max
+
+    def takes(self, handshake: Handshake) -> bool:
+        """Whether nothing speaks against this WebSocket; what does is said by `handle_request`."""
+        query, origin = handshake.query, handshake.headers.get("Origin")
+        if query.get("EIO") != "4" or query.get("transport") != "websocket" or "j" in query:
+            return False
+        if origin is not None and origin not in self._origins(handshake.headers["Host"]):
+            return False
+        if "sid" not in query:
+            return self.accepting
+        session = self.session_of(query["sid"])
+        return session is not None and session.connected and not (session.upgraded or session.upgrading)
+
+    def welcome(self, socket: WireSocket, handshake: Handshake) -> None:
+        """Serve a WebSocket until it ends: a new session, or the move of one that polled."""
+        session = self.session_of(handshake.query.get("sid", ""))
+        if session is None:
+            address, agent = self.options.address_of(handshake), handshake.headers.get("User-Agent", "")
+            session = self._begin("websocket", address, agent)
+        self._open.add(socket)
+        task = asyncio.get_running_loop().create_task(session._websocket_handler(socket))  # noqa: SLF001 - same file
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def finish(self) -> None:
+        """Cut every session and WebSocket, and wait until they are gone."""
+        for sid in list(self.sockets):
+            self.hang_up(sid, "shutdown", abort=True)
+        for socket in list(self._open):
+            socket.abort()
+        if running := [*self._serving, *self._hanging_up]:
+            await asyncio.wait(running, timeout=LINGER_S)
+        await asyncio.sleep(0)  # for the event loop to close the connections
+
+    def _opening(self, sid: str, transport: str) -> Frame:
+        hello = {
+            "sid": sid,
+            "upgrades": self._upgrades(sid, transport),
+            "pingInterval": round(self.ping_interval * 1000),
+            "pingTimeout": round(self.ping_timeout * 1000),
+            "maxPayload": self.max_http_buffer_size,
+        }
+        return Frame(OPEN.encode() + codec.dumps(hello))
+
+
+async def _turn_away(request: web.Request) -> web.StreamResponse:
+    """A second WebSocket for one session: accepted, as the protocol has it, and closed."""
+    second = web.WebSocketResponse(compress=False)
+    await second.prepare(request)
+    await second.close()
+    return second
+
+
+class _Silent:
+    """python-engineio logs each frame; what matters is counted and logged by us."""
+
+    level = 0
+
+    def _nothing(self, *_args: object, **_kwargs: object) -> None: ...
+
+    info = warning = error = exception = _nothing
+
+
+_SILENT = _Silent()
