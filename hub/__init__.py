@@ -1,8 +1,8 @@
 """Hub: the socket edge. Holds sockets and nothing else that matters.
 
-Owns      the transport behind one typed wall (`engine`, `emitter`), who may connect (`auth`, `expiry`), what may be
+Owns      the transport behind one typed wall (`transport`), who may connect (`auth`, `expiry`), what may be
           asked (`registry`, `asking`, `handlers`), the relay and the feed (`relay`, `follower`, `delivery`, `resume`),
-          send buffers (`outbound`), rate limits (`limits`), presence, live positions (`tracking`, `watching`,
+          rate limits (`limits`), presence, live positions (`tracking`, `watching`,
           `opsmap`), going down without loss (`drain`) and the AsyncAPI document.
 Tables    none; the feed is storage's
 Redis     presence leases; words between hubs (`bus`): the feed has grown, a worker moved
