@@ -14,6 +14,7 @@ import asyncpg
 from storage.base.clock import Clock, SystemClock
 from storage.base.errors import Busy
 from storage.base.log import log
+from storage.batches import Batches
 from storage.turns import Turns
 from storage.tx import LightTx, Tx, Wants
 
@@ -57,6 +58,7 @@ class Database:
         self.subscribed: dict[str, Wants] = {}
         self.turns = Turns()
         self._listeners: list[Listener] = []
+        self._batches = Batches(pool)
 
     @classmethod
     async def connect(
@@ -130,7 +132,7 @@ class Database:
     async def run_light(self, verb: Callable[Concatenate[Tx, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `run`, for a verb that locks nothing and writes only with the end of its transaction (`LightTx`).
 
-        That one statement is then the whole transaction.
+        That one statement is then the whole transaction, and those that wait at the same moment are one commit.
         """
         return await self._repeated(self._run_light_once, verb, *args, **kwargs)
 
@@ -142,8 +144,10 @@ class Database:
         async with self.pool.acquire() as connection:
             tx = LightTx(connection, self.clock.now())
             result = await verb(tx, *args, **kwargs)
-            due_at = await tx.flush(self.subscribed) if tx.pending else None
-        self._committed(bool(tx.pending.facts), due_at)
+        if tx.pending:
+            sql, values, due_at = tx.tail(self.subscribed)
+            await self._batches.write(sql, values)
+            self._committed(bool(tx.pending.facts), due_at)
         return result
 
     async def _repeated(

@@ -138,27 +138,29 @@ class Tx:
         Returns the earliest due instant written. Facts that a subscriber wants also become a job, in the same
         transaction, so that he hears of every such fact that was committed and of no other. Raises Superseded.
         """
+        sql, args, due_at = self.tail(subscribed)
+        *_, is_written = await self._connection.fetchrow(sql, *args)
+        if not is_written:
+            raise Superseded
+        return due_at
+
+    def tail(self, subscribed: Mapping[str, Wants]) -> tuple[str, tuple[Any, ...], datetime | None]:
+        """What `flush` sends, as statement and values, and the earliest due instant in it."""
         told = [(new_id("fct", self.now), waiting) for waiting in self.pending.facts]
         for fact_id, waiting in told:
             wants = subscribed.get(waiting.fact.topic)
             if wants is not None and wants(waiting.fact):
                 payload = {"topic": waiting.fact.topic, "fact": codec.loads(codec.dumps(waiting.fact))}
                 self.schedule("fact.subscribers", f"subscribers:{fact_id}", self.now, payload)
-        return await self._write(told)
-
-    async def _write(self, told: list[tuple[str, Told]]) -> datetime | None:
-        """One round trip: an array per column; audiences joined into lines, since they differ in length.
-
-        Deadlines are sorted by key, so that two transactions that touch the same rows take them in the same order.
-        """
+        # An array per column; audiences joined into lines, since they differ in length. Deadlines are sorted by key, so
+        # that two transactions that touch the same rows take them in the same order.
         wanted = sorted(self.pending.schedules.items())
         gone = [key for key, job in wanted if job is None]
         kept = [(key, *job) for key, job in wanted if job is not None]
         answer = self.pending.answer
         kept_answer = _NO_ANSWER if answer is None else answer
         function, args = self.pending.call or ("", ())
-        *_, is_written = await self._connection.fetchrow(
-            _write_sql(function, len(args)),
+        values = (
             self.now,
             [fact_id for fact_id, _ in told],
             [waiting.fact.topic for _, waiting in told],
@@ -174,9 +176,7 @@ class Tx:
             *(self.pending.job or (None, None)),
             *args,
         )
-        if not is_written:
-            raise Superseded
-        return min((due_at for _, _, due_at, _ in kept), default=None)
+        return _write_sql(function, len(args)), values, min((due_at for _, _, due_at, _ in kept), default=None)
 
 
 class LightTx(Tx):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
+import asyncpg
 import pytest
 
 from storage import outbox
@@ -64,6 +66,45 @@ async def test_it_neither_locks_nor_writes_before_its_end(lights: Database, sql:
     for wrong in (verb, write):
         with pytest.raises(AssertionError, match="light"):
             await lights.run_light(wrong)
+
+
+async def test_those_that_wait_together_are_few_commits_and_one_that_fails_fails_alone(lights: Database) -> None:
+    await lights.run_light(light, 13)
+    results = await asyncio.gather(*(lights.run_light(light, n) for n in range(60)), return_exceptions=True)
+    failed = [n for n, result in enumerate(results) if result is not None]
+    assert failed == [13]
+    assert isinstance(results[13], asyncpg.UniqueViolationError)
+    async with lights.look() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM test_lights") == 60
+    await asyncio.gather(*(lights.run_light(light, n) for n in range(100, 160)))
+    async with lights.look() as tx:
+        assert await tx.fetchval("SELECT count(DISTINCT xmin::text) FROM test_lights WHERE n >= 100") < 20
+
+
+async def test_one_that_waits_for_a_lock_holds_nobody_else_up(lights: Database) -> None:
+    async with lights.begin() as tx:
+        await tx.execute("INSERT INTO test_lights VALUES (1)")
+        stuck = asyncio.create_task(lights.run_light(light, 1))
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(3):
+            await asyncio.gather(*(lights.run_light(light, n) for n in range(10, 30)))
+        assert not stuck.done()
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await stuck
+
+
+async def test_a_lost_connection_is_heard_by_those_who_waited_and_by_nobody_after(lights: Database) -> None:
+    async def lose(tx: Tx) -> None:
+        tx.execute_last("test_lose")
+
+    async with lights.pool.acquire() as connection:
+        await connection.execute(
+            "CREATE OR REPLACE FUNCTION test_lose() RETURNS void LANGUAGE sql AS "
+            "$$ SELECT pg_terminate_backend(pg_backend_pid()) $$"
+        )
+    with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await lights.run_light(lose)
+    await asyncio.gather(*(lights.run_light(light, n) for n in range(10)))
 
 
 async def test_a_look_tells_nothing(db: Database) -> None:
