@@ -148,9 +148,8 @@ def frames_of(kind: int, namespace: str, args: list[Any], number: int | None = N
     if not attachments:
         return [Frame(_head(kind, namespace) + numbered + body)]
     binary = {packet.EVENT: packet.BINARY_EVENT, packet.ACK: packet.BINARY_ACK}[kind]
-    place = b"" if namespace == "/" else namespace.encode() + b","
-    head = Frame(b"4%d%d-%b%b%b" % (binary, len(attachments), place, numbered, body))
-    return [head, *(Frame(part, is_binary=True) for part in attachments)]
+    head = _head(f"{binary}{len(attachments)}-", namespace)
+    return [Frame(head + numbered + body), *(Frame(part, is_binary=True) for part in attachments)]
 
 
 def _without_bytes(value: Any, attachments: list[bytes]) -> Any:  # noqa: ANN401 - any JSON value, or bytes
@@ -164,9 +163,14 @@ def _without_bytes(value: Any, attachments: list[bytes]) -> Any:  # noqa: ANN401
     return value
 
 
-def _head(kind: int, namespace: str) -> bytes:
+def _head(kind: int | str, namespace: str) -> bytes:
     """An Engine.IO message with a Socket.IO packet of this kind; the main namespace is not named."""
     return f"4{kind}".encode() if namespace == "/" else f"4{kind}{namespace},".encode()
+
+
+def _bytes_of(data: str | bytes) -> int:
+    """Bytes on the wire; text that is all ASCII, as most is, need not be encoded to count them."""
+    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
 
 
 class _Json:
@@ -228,13 +232,11 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
 
     def hang_up_all(self, reason: str) -> None:
         """End every session after what is queued for it."""
-        for sid in list(self.eio.sockets):
-            self.eio.hang_up(sid, reason)
+        self.engine.hang_up_all(reason)
 
     def cut_all(self) -> None:
         """End every session now."""
-        for sid in list(self.eio.sockets):
-            self.eio.hang_up(sid, "shutdown", abort=True)
+        self.engine.hang_up_all("shutdown", abort=True)
 
     async def finish(self) -> None:
         """End every session and connection, and wait until they are gone."""
@@ -257,7 +259,7 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
     async def _message(self, eio_sid: str, data: str | bytes) -> None:
         """One Socket.IO packet, or one attachment of a binary one. Raises ProtocolError."""
         try:
-            size = self._parts_bytes.get(eio_sid, 0) + len(data.encode() if isinstance(data, str) else data)
+            size = self._parts_bytes.get(eio_sid, 0) + _bytes_of(data)
             pkt = self._assemble(eio_sid, data)
         except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as problem:
             raise ProtocolError("unreadable packet") from problem

@@ -16,7 +16,7 @@ import engineio
 from aiohttp import web
 from engineio.async_drivers import aiohttp as driver
 
-from hub.transport.front import Handshake
+from hub.transport.front import UpgradeRequest
 from hub.transport.options import EngineOptions
 from hub.transport.outbound import Frame
 from hub.transport.rfc6455 import WireSocket
@@ -72,6 +72,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             task = asyncio.get_running_loop().create_task(session.close(abort=abort, reason=reason))
             self._hanging_up.add(task)
             task.add_done_callback(self._hanging_up.discard)
+
+    def hang_up_all(self, reason: str, *, abort: bool = False) -> None:
+        """End every session."""
+        for sid in list(self.sockets):
+            self.hang_up(sid, reason, abort=abort)
 
     def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
         """Serve `/<path>/`, every method: what is wrong is ours to say, in the protocol's way."""
@@ -142,7 +147,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
     def frame_bytes_max(self) -> int:
         return self.options.frame_bytes_max
 
-    def takes(self, handshake: Handshake) -> bool:
+    def takes(self, handshake: UpgradeRequest) -> bool:
         """Whether nothing speaks against this WebSocket; what does is said by `handle_request`."""
         query, origin = handshake.query, handshake.headers.get("Origin")
         if query.get("EIO") != "4" or query.get("transport") != "websocket" or "j" in query:
@@ -154,21 +159,20 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         session = self.session_of(query["sid"])
         return session is not None and session.connected and not (session.upgraded or session.upgrading)
 
-    def welcome(self, socket: WireSocket, handshake: Handshake) -> None:
+    def welcome(self, socket: WireSocket, handshake: UpgradeRequest) -> None:
         """Serve a WebSocket until it ends: a new session, or the move of one that polled."""
         session = self.session_of(handshake.query.get("sid", ""))
         if session is None:
             address, agent = self.options.address_of(handshake), handshake.headers.get("User-Agent", "")
             session = self._begin("websocket", address, agent)
         self._open.add(socket)
-        task = asyncio.get_running_loop().create_task(session._websocket_handler(socket))  # noqa: SLF001 - same file
+        task = asyncio.get_running_loop().create_task(session._websocket_handler(socket))  # noqa: SLF001 - its name in the library
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
     async def finish(self) -> None:
         """Cut every session and WebSocket, and wait until they are gone."""
-        for sid in list(self.sockets):
-            self.hang_up(sid, "shutdown", abort=True)
+        self.hang_up_all("shutdown", abort=True)
         for socket in list(self._open):
             socket.abort()
         if running := [*self._serving, *self._hanging_up]:

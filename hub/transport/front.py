@@ -27,7 +27,7 @@ Http = Callable[[], asyncio.Protocol]
 
 
 @dataclass(frozen=True, slots=True)
-class Handshake:
+class UpgradeRequest:
     """A sound WebSocket handshake; shaped like a request where addresses are read."""
 
     remote: str
@@ -41,10 +41,10 @@ class SocketEngine(Protocol):
     path: str
     frame_bytes_max: int
 
-    def takes(self, handshake: Handshake) -> bool:
+    def takes(self, handshake: UpgradeRequest) -> bool:
         """Whether this handshake can go on as a WebSocket."""
 
-    def welcome(self, socket: WireSocket, handshake: Handshake) -> None:
+    def welcome(self, socket: WireSocket, handshake: UpgradeRequest) -> None:
         """The WebSocket is open."""
 
 
@@ -87,7 +87,7 @@ class Door(asyncio.Protocol):
         peer = self._transport.get_extra_info("peername")
         return str(peer[0]) if isinstance(peer, tuple | list) and peer else ""
 
-    def _become_socket(self, engine: SocketEngine, handshake: Handshake, *, rest: bytes) -> None:
+    def _become_socket(self, engine: SocketEngine, handshake: UpgradeRequest, *, rest: bytes) -> None:
         self._stop_waiting()
         socket = WireSocket(engine.frame_bytes_max)
         self._transport.write(
@@ -118,7 +118,7 @@ def _may_be(head: bytes, start: bytes) -> bool:
     return head.startswith(start) if len(head) >= len(start) else start.startswith(head)
 
 
-def read_handshake(head: bytes, remote: str) -> Handshake | None:
+def read_handshake(head: bytes, remote: str) -> UpgradeRequest | None:
     """A WebSocket handshake with nothing unusual about it; None leaves the request to aiohttp."""
     try:
         first, *lines = head.decode("ascii").split("\r\n")
@@ -142,7 +142,7 @@ def read_handshake(head: bytes, remote: str) -> Handshake | None:
         and "Host" in headers
         and not {"Content-Length", "Transfer-Encoding", "Expect"} & headers.keys()
     )
-    return Handshake(remote, headers, query) if plain else None
+    return UpgradeRequest(remote, headers, query) if plain else None
 
 
 async def listen(

@@ -68,7 +68,6 @@ class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no type
         super().__init__(server, sid)
         options = server.options
         self.outbound = Outbound(OutboundLimits(bytes_max=options.buffer_bytes_max))
-        self.address = ""
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._wanted: asyncio.Future[None] | None = None
