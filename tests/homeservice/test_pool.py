@@ -35,6 +35,17 @@ async def test_a_quote_is_item_and_travel_from_the_last_position(
     assert grab.quote["total_fen"] == 40_000 + travel_fen
 
 
+async def test_the_offer_tells_the_distance_of_one_whose_first_position_is_not_on_record_yet(town: Town) -> None:
+    tech = await town.technician(metres=4_000)
+    job = await town.post()
+    await town.advance(seconds=1)
+    async with town.db.begin() as tx:
+        await tx.execute("DELETE FROM worker_positions WHERE worker_id = $1", tech.id)
+    grab = await town.grab(job, tech)
+    assert (grab.quote["distance_m"], grab.quote["travel_fen"]) == (4_000, 1_150)
+    assert (await town.choose(job, grab)).order.total_fen == grab.quote["total_fen"]
+
+
 async def test_the_quote_is_frozen_when_the_technician_moves(town: Town) -> None:
     tech = await town.technician(metres=1_000)
     job = await town.post()

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 import dispatch
-from dispatch.model import Call, Grab, OrderGone, OwnOrder
-from geo import Point, geodesic_m
+from dispatch.model import Bid, Call, Grab, OrderGone, OwnOrder
+from geo import geodesic_m
 from rest.lines.homeservice import candidates, store
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import (
@@ -44,7 +44,7 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None =
         return before
     if job.order.customer_id == bid.worker.account_id:
         raise OwnOrder
-    quote = quote_for(job, bid.standing.point, free_m)
+    quote = quote_for(job, _distance_m(job, bid), free_m)
     made = await dispatch.grab(tx, bid, quote=quote, request_id=request_id)
     if job.order.status not in POOL:
         raise OrderGone(status=job.order.status)
@@ -64,14 +64,23 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None =
     return made
 
 
-def quote_for(job: Job, last: Point | None, free_m: int) -> dict[str, Any]:
-    """What a technician would cost from his last position: item + travel - voucher (HS-045, HS-075).
+def _distance_m(job: Job, bid: Bid) -> int | None:
+    """How far the technician is: from his last position, or as his offer said when that is not on record.
 
-    Empty while his position is unknown: dispatch then refuses the grab. Vouchers come with their own domain.
+    A first position may still be on its way to the record when its technician grabs.
     """
-    if last is None:
+    if bid.standing.point is not None:
+        return round(geodesic_m(bid.standing.point, job.visit_point))
+    return None if bid.offer is None else round(bid.offer.distance_m)
+
+
+def quote_for(job: Job, distance_m: int | None, free_m: int) -> dict[str, Any]:
+    """What a technician at this distance would cost: item + travel - voucher (HS-045, HS-075).
+
+    Empty while it is unknown: dispatch then refuses the grab. Vouchers come with their own domain.
+    """
+    if distance_m is None:
         return {}
-    distance_m = round(geodesic_m(last, job.visit_point))
     travel_fen = travel_fee(job.tariff, distance_m, free_m)
     lines = [
         PriceLine(kind="item", amount_fen=job.visit.item_fen, qty=job.visit.qty, ref=job.visit.item_id),
