@@ -1,6 +1,7 @@
 """fieldhub: wires everything and starts it. The only file that imports both edges; nobody can import it.
 
 python run.py serve                      hub + REST + worker on one port, embedded engines unless URLs are set
+python run.py serve --hubs 4             the same with four processes of hub + REST that share the port
 python run.py hub | rest | worker        each alone, on as many machines as wanted (outside engines)
 python run.py --help                     operators' commands
 """
@@ -16,15 +17,27 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from storage import engines, migrate, schema
 from storage.base.errors import HubError
 from storage.base.log import log
-from storage.base.settings import Settings
+from storage.base.settings import PREFIX, Settings
 from storage.postgres import Database
+
+if TYPE_CHECKING:
+    from hub.process import Part
+    from hub.supervisor import Supervisor
 
 ROLES = {"serve": frozenset({"hub", "rest", "worker"}), "hub": frozenset({"hub"}), "rest": frozenset({"rest"}),
          "worker": frozenset({"worker"})}  # fmt: skip
+
+HUBS_MAX = 16
+"""More processes than a machine has cores serve nobody better, and each holds database connections."""
+
+POOL_MIN = 4
+LEAVE_MARGIN_S = 1.0
+"""A hub that has not left this long after its drain is killed."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, roles in ROLES.items():
         command = commands.add_parser(name, help=f"run {' + '.join(sorted(roles))}")
-        command.set_defaults(command=serve, roles=roles)
+        command.set_defaults(command=serve, roles=roles, hubs=0)
+        if name == "serve":
+            command.add_argument("--hubs", type=_hubs, default=0, help="processes that share the port; 0: one for all")
+    command = commands.add_parser("node", help="a hub of `serve --hubs`; started by it")
+    command.add_argument("--hubs", type=_hubs, required=True)
+    command.add_argument("--parent", type=int, required=True)
+    command.set_defaults(command=serve_node)
     command = commands.add_parser("migrate", help="bring the database up to date")
     command.add_argument("--write-schema", action="store_true", help="also write storage/schema.sql")
     command.set_defaults(command=migrate_database)
@@ -55,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("replay", help="drive real clients over real trajectories (replay --help)")
     commands.add_parser("bench", help="measure and write docs/benchmarks.md (bench --help)")
     return parser
+
+
+def _hubs(value: str) -> int:
+    if not 0 <= int(value) <= HUBS_MAX:
+        raise argparse.ArgumentTypeError(f"0 to {HUBS_MAX}")
+    return int(value)
 
 
 def _add_areas(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -121,33 +146,80 @@ def _with_database(work: Callable[[Database, Settings], Awaitable[int]]) -> int:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM, then drain and stop in the reverse order of the start."""
-    import uvloop  # the loop is for servers only
+    """Run until SIGINT or SIGTERM, then drain and stop in the reverse order of the start.
 
-    from hub.process import run_process  # imports everything; commands need not wait for it
+    With `--hubs` this process keeps engines and worker to itself and has no port: /health of the port then always means
+    a hub, and a hub that must be killed takes neither deadlines nor the relay with it.
+    """
+    from hub.process import Part  # imports everything; commands need not wait for it
 
     settings = _settings()
     roles: frozenset[str] = arguments.roles
     if roles != ROLES["serve"] and not (settings.database_url and settings.redis_url):
         raise ValueError("a process of its own needs FIELDHUB_DATABASE_URL and FIELDHUB_REDIS_URL")
-    stopping = _Stopping()
-    with (
-        engines.addresses(settings, own=True) as (postgres_url, redis_url),
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
+    with engines.addresses(settings, own=True) as (postgres_url, redis_url):
         found = dataclasses.replace(settings, database_url=postgres_url, redis_url=redis_url)
-        runner.run(run_process(found, roles, stopping.arm, banner=_banner))
+        if arguments.hubs:
+            _run(found, Part(roles=ROLES["worker"], listens=False), _banner, _supervisor(found, arguments.hubs))
+        else:
+            _run(found, Part(roles=roles), _banner)
     log("process.stopped")
     return 0
+
+
+def serve_node(arguments: argparse.Namespace) -> int:
+    """One hub of several on a port: run until told to leave, or until the parent has died."""
+    from hub.process import Part
+    from hub.supervisor import leave_with
+
+    leave_with(arguments.parent)
+    settings = _settings()
+    part = Part(roles=ROLES["hub"] | ROLES["rest"], hubs=arguments.hubs)
+    _run(settings, part, lambda _lines: _banner(["ready"]), leave_s=settings.drain_s + LEAVE_MARGIN_S)
+    return 0
+
+
+def _run(
+    settings: Settings,
+    part: Part,
+    banner: Callable[[list[str]], None],
+    supervisor: Supervisor | None = None,
+    leave_s: float | None = None,
+) -> None:
+    import uvloop  # the loop is for servers only
+
+    from hub.process import run_process
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_process(settings, part, _Stopping(leave_s).arm, banner=banner, supervisor=supervisor))
+
+
+def _supervisor(settings: Settings, hubs: int) -> Supervisor:
+    """The keeper of the hubs. They share what one process may open of the database."""
+    from hub.supervisor import Supervisor
+
+    command = [sys.executable, str(Path(__file__).resolve()), "node", "--hubs", str(hubs), "--parent", str(os.getpid())]
+    shared = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "DB_POOL_SIZE": str(max(POOL_MIN, settings.db_pool_size // hubs)),
+    }
+    env = os.environ | {PREFIX + name: value for name, value in shared.items()}
+    return Supervisor(command, env, count=hubs, leave_s=settings.drain_s + LEAVE_MARGIN_S)
 
 
 class _Stopping:
     """SIGINT and SIGTERM as an event; a second one, a second or more later, ends the process at once.
 
+    SIGHUP replaces the hubs of this process one after the other, where it has some.
     Wrappers such as `timeout` send the same signal to the process and to its group: that is one wish, not two.
     """
 
-    def arm(self) -> asyncio.Event:
+    def __init__(self, leave_s: float | None) -> None:
+        """With `leave_s` the process ends this long after it was asked to, whatever it still waits for."""
+        self._leave_s = leave_s
+
+    def arm(self, supervisor: Supervisor | None) -> asyncio.Event:
         event, loop = asyncio.Event(), asyncio.get_running_loop()
         asked_at = 0.0
 
@@ -155,11 +227,15 @@ class _Stopping:
             nonlocal asked_at
             if event.is_set() and loop.time() - asked_at > 1.0:
                 os._exit(1)
+            if not event.is_set() and self._leave_s is not None:
+                loop.call_later(self._leave_s, os._exit, 1)
             asked_at = asked_at if event.is_set() else loop.time()
             event.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
+        if supervisor is not None:
+            loop.add_signal_handler(signal.SIGHUP, supervisor.replace_all)
         return event
 
 

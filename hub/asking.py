@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -84,29 +85,55 @@ class Answerer:
         self._timeout_s = timeout_s
         self.in_flight = 0
 
-    async def answer(self, member: Member, event: str, args: Sequence[object], *, size: int) -> dict[str, Any]:
-        """The ack: `{"ok": true, …}` or `{"error": {code, detail, retry, …}}`."""
+    def answer(
+        self, member: Member, event: str, args: Sequence[object], *, size: int
+    ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
+        """The ack: `{"ok": true, …}` or `{"error": {code, detail, retry, …}}`; at once where nothing has to wait."""
         now = self._clock.now()
         ask = Ask(member, self._services, now, request_id_of(None, now))
-        before = request_id.set(ask.request_id)
-        self.in_flight += 1
-        answer: dict[str, Any]
+        token = request_id.set(ask.request_id)
         try:
-            given = await self._run(ask, event, args, size)
+            given = self._run(ask, event, args, size)
+            if not isinstance(given, msgspec.Struct):
+                self.in_flight += 1
+                return self._answer_later(ask, event, given)
             answer = msgspec.structs.asdict(given)
-        except HubError as refusal:
-            answer = {"error": refusal.as_dict()}
         except Exception as problem:  # noqa: BLE001 - the socket loop: every request gets its answer
-            log("socket.request_failed", level="error", error=problem, namespace=member.namespace, name=event[:64])
-            answer = {"error": {**INTERNAL, "request_id": ask.request_id}}
+            answer = self._refusal(ask, event, problem)
+        finally:
+            request_id.reset(token)
+        return self._counted(member, event, answer)
+
+    async def _answer_later(self, ask: Ask, event: str, work: Awaitable[msgspec.Struct]) -> dict[str, Any]:
+        request_id.set(ask.request_id)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = msgspec.structs.asdict(await work)
+        except TimeoutError:
+            answer = self._refusal(ask, event, TimedOut())
+        except Exception as problem:  # noqa: BLE001 - the socket loop: every request gets its answer
+            answer = self._refusal(ask, event, problem)
         finally:
             self.in_flight -= 1
-            request_id.reset(before)
+        return self._counted(ask.member, event, answer)
+
+    def _refusal(self, ask: Ask, event: str, problem: Exception) -> dict[str, Any]:
+        if isinstance(problem, HubError):
+            return {"error": problem.as_dict()}
+        namespace = ask.member.namespace
+        log("socket.request_failed", level="error", error=problem, namespace=namespace, name=event[:64])
+        return {"error": {**INTERNAL, "request_id": ask.request_id}}
+
+    def _counted(self, member: Member, event: str, answer: dict[str, Any]) -> dict[str, Any]:
+        """Names from the wire never become metric labels."""
         error = answer.get("error")
-        metrics.REQUESTS.labels(member.namespace, self._label(member, event), error["code"] if error else "ok").inc()
+        name = event if (member.namespace, event) in self._registry.requests else "unknown"
+        _count(member.namespace, name, error["code"] if error else "ok").inc()
         return answer
 
-    async def _run(self, ask: Ask, event: str, args: Sequence[object], size: int) -> msgspec.Struct:
+    def _run(
+        self, ask: Ask, event: str, args: Sequence[object], size: int
+    ) -> msgspec.Struct | Awaitable[msgspec.Struct]:
         request = self._registry.requests.get((ask.member.namespace, event))
         if request is None:
             self._limiter.check(ask.principal.name, "unknown", UNKNOWN_RATE)
@@ -116,16 +143,12 @@ class Answerer:
             raise BodyTooLarge(bytes_max=self._payload_bytes_max)
         if request.roles and not ask.principal.has_any(request.roles):
             raise Denied
-        body = read(request, args)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await request.handler(ask, body)
-        except TimeoutError as problem:
-            raise TimedOut from problem
+        return request.handler(ask, read(request, args))
 
-    def _label(self, member: Member, event: str) -> str:
-        """Names from the wire never become metric labels."""
-        return event if (member.namespace, event) in self._registry.requests else "unknown"
+
+@lru_cache(maxsize=4_096)
+def _count(namespace: str, name: str, outcome: str) -> Any:  # noqa: ANN401 - a counter, found once
+    return metrics.REQUESTS.labels(namespace, name, outcome)
 
 
 def read(request: Request, args: Sequence[object]) -> Any:  # noqa: ANN401 - the type is the request's

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from hub.members import CUSTOMER, DESK, SHARE_ROLE, WORKER, Principal
 from hub.ports import Ports
@@ -33,13 +34,17 @@ SHARE_CHECK = timedelta(seconds=30)
 
 class ConnectAuth(msgspec.Struct, frozen=True):
     """Socket.IO `auth`. `since` is the highest `seq` you have, `epoch` the one it belongs to. `share` opens one order
-    in /customer without signing in. Fields we do not know are left alone: client libraries add their own."""
+    in /customer without signing in. `recover` asks for connection state recovery; `pid` and `offset` are then the
+    client library's own. Fields we do not know are left alone: client libraries add theirs."""
 
     token: str | None = None
     share: str | None = None
     since: int | None = None
     epoch: str | None = None
     crs: Literal["wgs84", "gcj02"] = "wgs84"
+    recover: bool = False
+    pid: Annotated[str, Meta(max_length=64)] | None = None
+    offset: Annotated[str, Meta(max_length=20)] | None = None
 
 
 class NoWorker(Denied):

@@ -7,8 +7,11 @@ by themselves. False: a DISCONNECT packet, after which official clients stay awa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
+
+from hub.members import Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,12 @@ class Closing:
     reason: str
     reconnect: bool
     loses_queue: bool = False
+
+
+class Closer(Protocol):
+    """Ends a member's socket with a reason of the table."""
+
+    def __call__(self, member: Member, code: str) -> None: ...
 
 
 class ClosingNotice(msgspec.Struct, frozen=True):
@@ -33,6 +42,7 @@ class ClosingNotice(msgspec.Struct, frozen=True):
 _TABLE = (
     Closing("slow", "You did not read fast enough; come back and resume from your last seq.", True, loses_queue=True),
     Closing("moving", "This server is going down; come back to another one.", True),
+    Closing("replaced", "A newer connection of yours took the place of this one.", False),
     Closing("token_expired", "The access token has expired; refresh it and connect again.", False),
     Closing("session_revoked", "This session has been ended.", False),
     Closing("forbidden", "The account may no longer use this app.", False),

@@ -7,14 +7,15 @@ reading the gap before it keeps the fact in `buffered`; `hub.resume` sends it in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from geo.datum import Crs, from_wgs84
 from geo.point import Point
 from hub import metrics
-from hub.members import Audiences, Member
-from hub.transport.emitter import event_frame
-from hub.transport.outbound import Frame, Put
+from hub.closing import Closer
+from hub.members import Audiences, Dialect, Member
+from hub.transport.outbound import Put
+from hub.transport.packets import Frame, event_frame
 from storage.base import codec
 from storage.base.clock import Clock
 from storage.base.log import log
@@ -24,12 +25,6 @@ BUFFERED_MAX = 2_000
 """Facts a joining member may collect; more than that in the moment of a replay means something is very wrong."""
 
 Listener = Callable[[FeedFact, dict[str, Any]], None]
-
-
-class Closer(Protocol):
-    """Ends a member's socket with a reason from `hub.closing`."""
-
-    def __call__(self, member: Member, code: str) -> None: ...
 
 
 class Delivery:
@@ -48,14 +43,14 @@ class Delivery:
     def deliver(self, fact: FeedFact) -> None:
         """Every member in the fact's audience gets it once."""
         self._tell_hub(fact)
-        frames: dict[tuple[str, Crs], Frame] = {}
+        frames: dict[Dialect, Frame] = {}
         for member in self._audiences.listeners(fact.audience):
             if fact.seq <= member.replayed_to:
                 continue
-            key = (member.namespace, member.principal.crs)
-            frame = frames.get(key)
+            dialect = member.dialect
+            frame = frames.get(dialect)
             if frame is None:
-                frame = frames[key] = fact_frame(fact, *key)
+                frame = frames[dialect] = fact_frame(fact, *dialect)
             if member.buffered is None:
                 self.send(member, frame)
             elif len(member.buffered) < BUFFERED_MAX:
@@ -89,13 +84,17 @@ class Delivery:
                 log("hub.listener_failed", level="error", error=problem, topic=fact.topic, seq=fact.seq)
 
 
-def fact_frame(fact: FeedFact, namespace: str, crs: Crs) -> Frame:
-    """`42/worker,["offer.made",{"id":…,"seq":…,"at":…, …}]`, in the client's coordinate system."""
+def fact_frame(fact: FeedFact, namespace: str, crs: Crs, has_offset: bool) -> Frame:
+    """`42/worker,["offer.made",{"id":…,"seq":…,"at":…, …}]`, in the client's coordinate system.
+
+    With an offset, the seq stands once more after the body, as a string.
+    """
     body = fact.body if crs == "wgs84" else codec.dumps(_moved(codec.loads(fact.body), crs)).decode()
     head = codec.dumps({"id": fact.fact_id, "seq": fact.seq, "at": fact.at})
     rest = body.strip()[1:].lstrip()
     joint = b"" if rest.startswith("}") else b","
-    return event_frame(namespace, fact.topic, head[:-1] + joint + rest.encode())
+    offset = b',"%d"' % fact.seq if has_offset else b""
+    return event_frame(namespace, fact.topic, head[:-1] + joint + rest.encode() + offset)
 
 
 def _moved(value: Any, crs: Crs) -> Any:  # noqa: ANN401 - any JSON value

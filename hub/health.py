@@ -2,20 +2,22 @@
 
 GET /health/live   200 while the loop turns.
 GET /health/ready  200 when every check passes, else 503 with the checks that failed; 503 while draining.
-GET /metrics       Prometheus text.
+GET /metrics       Prometheus text of this process: `fieldhub_process_info` says which, as several may share a port.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from storage.base import codec
 
 CHECK_TIMEOUT_S = 2.0
+
+INFO = Gauge("fieldhub_process_info", "Which process answers; 1.", ["node", "roles"])
 
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well, raises when not."""
@@ -24,9 +26,10 @@ Check = Callable[[], Awaitable[None]]
 class Health:
     """The checks of one process; `is_leaving` turns it away from balancers before it drains."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], *, node: str, roles: Collection[str]) -> None:
         self._checks = dict(checks)
         self.is_leaving = False
+        INFO.labels(node, "+".join(sorted(roles))).set(1)
 
     def attach_to(self, app: web.Application) -> None:
         app.router.add_get("/health/live", self._live)

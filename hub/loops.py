@@ -24,6 +24,7 @@ async def forever(event: str, step: Callable[[], Awaitable[object]]) -> None:
         except asyncio.CancelledError:
             raise
         except Exception as problem:  # noqa: BLE001 - the loop: whatever it was, the next step starts from stored truth
+            leave_if_cancelled()  # what fails because it is being taken down is no failure
             log(event, level="warning", error=problem)
             retry_s = RETRY_S if loop.time() - began > RETRY_MAX_S else min(retry_s * 2, RETRY_MAX_S)
             await asyncio.sleep(retry_s)

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from geo.datum import Crs
-from hub.transport.emitter import Link
-from hub.transport.outbound import Frame
+from hub.gap import Gap
+from hub.transport.links import Link
+from hub.transport.packets import Frame
 
 WORKER, CUSTOMER, DESK = "/worker", "/customer", "/desk"
 """One namespace per app."""
+
+Dialect = tuple[str, Crs, bool]
+"""Namespace, coordinate system, and whether facts end with their seq as an offset (`hub.recovery`)."""
 
 SHARE_ROLE = "share"
 """The role of a visitor who holds a share link; no account has it."""
@@ -44,6 +48,7 @@ class Member:
 
     `buffered` holds facts while the gap before them is still being read; None means live. `replayed_to` is the head
     that gap was read at: the hub may be behind it for a moment, and must not hand out those facts a second time.
+    `gap` is there when it was read before the client was let in, `joined_at` the epoch and seq of a recoverable one.
     """
 
     link: Link
@@ -55,12 +60,19 @@ class Member:
     watching: set[str] = field(default_factory=set)
     buffered: list[tuple[int, Frame]] | None = field(default_factory=list)
     replayed_to: int = -1
+    gap: Gap | None = None
+    joined_at: tuple[str, int] = ("", 0)
     is_present: bool = False
     is_closing: bool = False
 
     @property
     def namespace(self) -> str:
         return self.link.namespace
+
+    @property
+    def dialect(self) -> Dialect:
+        """How facts are written for it; one frame serves all who speak the same."""
+        return (self.link.namespace, self.principal.crs, self.link.pid is not None)
 
 
 class Audiences:
@@ -85,6 +97,10 @@ class Audiences:
         """The member hears nothing more."""
         for audience in tuple(member.audiences):
             self.leave(member, audience)
+
+    def is_heard(self, audiences: Iterable[str]) -> bool:
+        """Whether anybody is in any of these."""
+        return not self._members.keys().isdisjoint(audiences)
 
     def listeners(self, audiences: Iterable[str]) -> list[Member]:
         """Everybody in any of these, each once."""

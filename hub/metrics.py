@@ -20,3 +20,5 @@ RELAY_LAG = Histogram(
 SEND_DROPS = Counter("fieldhub_send_drops", "Messages not sent because a socket was behind, by kind.", ["kind"])
 FIXES = Counter("fieldhub_position_fixes", "Position fixes by verdict.", ["verdict"])
 REPLAYS = Counter("fieldhub_resumes", "How connections joined the feed.", ["outcome"])
+PROTOCOL_ERRORS = Counter("fieldhub_socket_protocol_errors", "Sessions ended because their peer broke the protocol.")
+TURNED_AWAY = Counter("fieldhub_socket_turned_away", "Connections refused for want of room, by limit.", ["limit"])

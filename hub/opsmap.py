@@ -6,7 +6,7 @@ is behind: it gets its own batches of what it lacks until it has caught up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,8 +20,8 @@ from hub import metrics
 from hub.bus import Moved
 from hub.members import DESK, Member
 from hub.ports import Ports
-from hub.transport.emitter import event_frame
-from hub.transport.outbound import Frame, Put
+from hub.transport.outbound import Put
+from hub.transport.packets import Frame, event_frame
 from storage.base import codec
 from storage.base.clock import Clock
 from storage.outbox import FeedFact
@@ -65,31 +65,42 @@ class OpsMap:
         self._ports = ports
         self._clock = clock
         self._rows: dict[str, Row] = {}
+        self._states: dict[str, str] = {}
         self._viewers: dict[Member, Viewer] = {}
         self._changed: dict[str, None] = {}
         self._flushed_at: datetime | None = None
         self._batch = 0
+        self.on_viewed: Callable[[bool], None] = lambda _is_viewed: None
 
     def load(self, moves: Iterable[Moved]) -> None:
-        """Start from last-known positions."""
+        """Take positions of other hubs and last-known ones."""
         for move in moves:
             self.moved(move)
 
     def watch(self, member: Member, area_code: str) -> None:
+        if not self._viewers:
+            self.on_viewed(True)
         self._viewers[member] = Viewer(area_code, dict.fromkeys(self._rows), member.link.live_lost)
 
+    def area_of(self, member: Member) -> str | None:
+        """Which area the member looks at, if it has the map open."""
+        viewer = self._viewers.get(member)
+        return None if viewer is None else viewer.area_code
+
     def unwatch(self, member: Member) -> None:
-        self._viewers.pop(member, None)
+        if self._viewers.pop(member, None) is not None and not self._viewers:
+            self.on_viewed(False)
 
     def moved(self, move: Moved) -> None:
         row = self._rows.get(move.worker_id)
         if row is not None and move.at_ms < row.move.at_ms:
             return
         area_code = self._ports.area_of(Point(move.lon, move.lat))
-        self._rows[move.worker_id] = Row(move, area_code, row.state if row else "online")
+        self._rows[move.worker_id] = Row(move, area_code, self._states.get(move.worker_id, "online"))
         self._changed[move.worker_id] = None
 
     def worker_changed(self, _fact: FeedFact, body: dict[str, Any]) -> None:
+        self._states[body["worker_id"]] = body["state"]  # also of a worker whose positions nobody here looks at yet
         row = self._rows.get(body["worker_id"])
         if row is not None:
             row.state = body["state"]

@@ -14,10 +14,9 @@ from typing import Any
 
 from storage.base.clock import Clock
 from storage.base.log import log
-from storage.redis import presence_key
 
 LEASES_KEY = "fieldhub:presence"
-"""Sorted set of worker ids by the instant (ms) their lease ends; the index beside the per-worker keys."""
+"""Sorted set of worker ids by the instant (ms) their lease ends."""
 
 SWEEP_S = 1.0
 SWEEP_MAX = 200
@@ -118,12 +117,7 @@ class Presence:
             await self._sweep(now)
 
     async def _write(self, workers: set[str], lease: Lease) -> None:
-        lease_ms = round(self._lease_s * 1000)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.zadd(LEASES_KEY, dict.fromkeys(workers, _ms(lease.until)))
-            for worker_id in workers:
-                pipe.set(presence_key(worker_id), _ms(lease.until), px=lease_ms)
-            await pipe.execute()
+        await self._redis.zadd(LEASES_KEY, dict.fromkeys(workers, _ms(lease.until)))
 
     async def _sweep(self, now: datetime) -> None:
         ended = await self._redis.zrangebyscore(LEASES_KEY, "-inf", _ms(now), start=0, num=SWEEP_MAX, withscores=True)

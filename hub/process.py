@@ -1,7 +1,7 @@
 """One process on one screen: what it builds, starts, answers for and takes down in the reverse order.
 
 The roles decide which parts there are: `hub` holds sockets, `rest` answers HTTP, `worker` relays, fires deadlines and
-dispatches. All of them answer /health and /metrics.
+dispatches. All of them answer /health and /metrics, but for the parent of several hubs, which has no port.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -20,10 +22,12 @@ from geo.history import UPKEEP_KIND, HistoryWriter, keep_history
 from geo.lastknown import LastKnown, load_positions
 from hub.bus import Bus
 from hub.drain import drain
-from hub.health import Health
+from hub.health import Check, Health
 from hub.ports import PositionSink
 from hub.server import Hub
-from hub.transport.front import listen
+from hub.supervisor import Supervisor
+from hub.transport.front import listen, tls_context
+from hub.transport.options import HubOptions
 from hub.wiring import hub_ports
 from hub.worker import Worker, position_of
 from rest.app import begin_housekeeping, build_app
@@ -59,19 +63,41 @@ GC_THRESHOLDS = (20_000, 20, 50)
 SUBSCRIBERS: Subscribers = {**HOMESERVICE_SUBSCRIBERS}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a process does. `hubs`: how many share its port, 0 when it has the port for itself."""
+
+    roles: frozenset[str]
+    hubs: int = 0
+    listens: bool = True
+
+
 async def run_process(
-    settings: Settings, roles: frozenset[str], arm: Callable[[], asyncio.Event], *, banner: Callable[[list[str]], None]
+    settings: Settings,
+    part: Part,
+    arm: Callable[[Supervisor | None], asyncio.Event],
+    *,
+    banner: Callable[[list[str]], None],
+    supervisor: Supervisor | None = None,
 ) -> None:
-    """Run until the event of `arm` is set. The URLs of both engines are in the settings."""
-    stop = arm()
+    """Run until the event of `arm` is set, with the children of `supervisor` if there is one.
+
+    The URLs of both engines are in the settings.
+    """
+    stop = arm(supervisor)
     await migrate.migrate(settings.database_url)
-    if settings.dev and "worker" in roles:
+    if settings.dev and "worker" in part.roles:
         await _seed(settings)
     async with contextlib.AsyncExitStack() as stack:
-        process = Process(settings, roles, await _database(settings, stack), await _redis(settings, stack))
+        process = Process(settings, part, await _database(settings, stack), await _redis(settings, stack))
         await process.start()
-        banner(_lines(settings, roles))
+        if supervisor:
+            await process.supervise(supervisor)
+        banner(_lines(settings, part.roles | {"hub", "rest"} if supervisor else part.roles))
         await process.until(stop)
+        if supervisor:
+            process.quieten()
+            await supervisor.stop()
         await process.stop()
 
 
@@ -108,8 +134,9 @@ async def _seed(settings: Settings) -> None:
 class Process:
     """The parts of one process and their life."""
 
-    def __init__(self, settings: Settings, roles: frozenset[str], db: Database, redis: Any) -> None:  # noqa: ANN401
-        self._settings, self._roles, self._db, self._redis = settings, roles, db, redis
+    def __init__(self, settings: Settings, part: Part, db: Database, redis: Any) -> None:  # noqa: ANN401
+        self._settings, self._part, self._db, self._redis = settings, part, db, redis
+        self._node = secrets.token_hex(4)
         subscribe(db, SUBSCRIBERS)  # also where no worker runs: the jobs are for one elsewhere
         self._app = build_app(db, settings)
         self._quiet = asyncio.Event()
@@ -117,11 +144,10 @@ class Process:
         self._last_known = LastKnown(redis, ttl_s=settings.position_ttl_s, flush_ms=settings.position_flush_ms)
         self._history = HistoryWriter(db, flush_ms=settings.history_flush_ms)
         self._sinks: list[PositionSink] = [self._last_known]
-        self._hub = self._build_hub() if "hub" in roles else None
-        self._worker = self._build_worker() if "worker" in roles else None
-        self._health = Health(
-            {"postgres": self._postgres_answers, "redis": self._redis_answers, "tasks": self._goes_on}
-        )
+        self._hub = self._build_hub() if "hub" in part.roles else None
+        self._bus = self._hub.bus if self._hub else Bus(redis, db.clock, settings.secret)
+        self._worker = self._build_worker() if "worker" in part.roles else None
+        self._health = Health(self._checks(), node=self._node, roles=part.roles)
         self._health.attach_to(self._app)
         self._runner = ProblemRunner(self._app, handle_signals=False)
         self._server: asyncio.Server | None = None
@@ -131,15 +157,18 @@ class Process:
         ports = hub_ports(
             self._db, machine.gate, sinks=self._sinks, history=self._history, area_of=self._app[AREAS].code_at
         )
-        hub = Hub(self._db, self._redis, self._settings, ports, address_of=machine.address)
+        # The polls of one session must all reach one process, and of several the kernel picks any.
+        options = HubOptions(node=self._node, polling=self._part.hubs <= 1)
+        hub = Hub(self._db, self._redis, self._settings, ports, options=options, address_of=machine.address)
         hub.attach_to(self._app)
         return hub
 
     def _build_worker(self) -> Worker:
-        bus = self._hub.bus if self._hub else Bus(self._redis, self._db.clock)
         sender = HttpCodeSender(self._settings.sms_url)  # in dev mode nothing is ever sent
         outside = people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock)
-        worker = Worker(self._db, self._settings, bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS)
+        worker = Worker(
+            self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS
+        )
         if self._hub:
             worker.tell_also(self._hub.follower)
             self._sinks.append(worker)
@@ -159,12 +188,25 @@ class Process:
             await self._db.run(begin_housekeeping, self._settings)
             await self._db.run(keep_history, {"keep_days": self._settings.history_keep_days})
             self._go("worker", self._worker.run(self._quiet))
+            if not self._hub:
+                self._go("bus", self._bus.run())
+        if self._part.listens:
+            await self._listen()
+        _calm_collector()
+        log("process.started", roles=sorted(self._part.roles), node=self._node, port=self._settings.port)
+
+    async def _listen(self) -> None:
         await self._runner.setup()
         http, engine = self._runner.server, self._hub.emitter.engine if self._hub else None
         assert http is not None  # noqa: S101 - set up just now
-        self._server = await listen(http, engine, self._settings.host, self._settings.port)
-        _calm_collector()
-        log("process.started", roles=sorted(self._roles), port=self._settings.port)
+        settings = self._settings
+        tls = tls_context(settings.tls_certificate, settings.tls_key)
+        self._server = await listen(http, engine, settings.host, settings.port, tls=tls)
+
+    async def supervise(self, supervisor: Supervisor) -> None:
+        """Start the hubs of this port and go on with them."""
+        await supervisor.start()
+        self._go("hubs", supervisor.run())
 
     async def _positions_in_redis(self) -> list[Position]:
         """Newer than the record by up to one flush; an empty or absent Redis only means fewer."""
@@ -189,9 +231,15 @@ class Process:
 
     # Stop
 
+    def quieten(self) -> None:
+        """Take no new jobs; those in hand end."""
+        self._quiet.set()
+
     async def stop(self) -> None:
         """Leave the balancer, let sockets move, finish requests and jobs, stop the rest."""
         self._health.is_leaving = True
+        if self._part.hubs and self._server is not None:
+            self._server.close()  # others listen on this port: they shall get the clients we send away
         if self._hub:
             await drain(self._hub, self._settings.drain_s / 2)
         if self._server is not None:
@@ -209,6 +257,14 @@ class Process:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # Health
+
+    def _checks(self) -> Mapping[str, Check]:
+        checks = {"postgres": self._postgres_answers, "redis": self._redis_answers, "tasks": self._goes_on}
+        return checks | {"bus": self._bus_hears} if self._part.roles & {"hub", "worker"} else checks
+
+    async def _bus_hears(self) -> None:
+        if self._bus.is_deaf:
+            raise RuntimeError("words of other processes do not arrive")
 
     async def _postgres_answers(self) -> None:
         async with self._db.pool.acquire() as connection:
@@ -230,7 +286,7 @@ def _calm_collector() -> None:
 
 
 def _lines(settings: Settings, roles: frozenset[str]) -> list[str]:
-    address = f"http://{settings.host}:{settings.port}"
+    address = f"http{'s' if settings.tls_certificate else ''}://{settings.host}:{settings.port}"
     lines = ["", f"fieldhub is ready on {address}  ({' + '.join(sorted(roles))})"]
     if "rest" in roles:
         lines += [f"  map       {address}/map", f"  REST      {address}/docs", f"  sockets   {address}/asyncapi.json"]

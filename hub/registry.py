@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from hub.limits import Rate
 from hub.members import CUSTOMER, DESK, WORKER
 from storage.base.facts import Fact, declared_facts
 
-Handler = Callable[[Any, Any], Awaitable[msgspec.Struct]]
-"""Takes who asks and the decoded body; gives the fields of the ack. Raises HubError.
+Handler = Callable[[Any, Any], msgspec.Struct | Awaitable[msgspec.Struct]]
+"""Takes who asks and the decoded body; gives the fields of the ack, at once when nothing has to be waited for: such a
+handler is a plain function and costs no task. Raises HubError.
 
 Who asks is an `hub.asking.Ask`, not named here: it knows this table, and arrows run one way.
 """
@@ -26,8 +28,13 @@ Who asks is an `hub.asking.Ask`, not named here: it knows this table, and arrows
 ANY_ROLE: tuple[str, ...] = ()
 
 
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No fields."""
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request that changes something. `req_id` makes it safe to repeat: the same one gives the first answer again."""
+
+    req_id: Id | None = None
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,21 +11,19 @@ and go on from the head.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import msgspec
 
 from hub import metrics
 from hub.delivery import Delivery, fact_frame
+from hub.gap import Gap, read_gap
 from hub.members import Member
-from hub.transport.emitter import event_frame
-from hub.transport.outbound import Frame
-from storage import outbox
+from hub.transport.packets import Frame, event_frame
 from storage.base import codec
 from storage.base.settings import Settings
-from storage.outbox import FeedFact, FeedHead
+from storage.outbox import FeedHead
 from storage.postgres import Database
-from storage.tx import Tx
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,55 +48,25 @@ class Resync(msgspec.Struct, frozen=True):
     epoch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """What a member missed: `facts` in order, or the `reason` why not."""
-
-    head: FeedHead
-    facts: tuple[FeedFact, ...] = ()
-    reason: str | None = None
-
-
-def refusal(head: FeedHead, *, since: int, epoch: str | None) -> str | None:
-    """Why the gap above `since` cannot be replayed; None when it can, as far as the head tells."""
-    if epoch is not None and epoch != head.epoch:
-        return "epoch"
-    if since > head.last_seq:
-        return "ahead"
-    if since < head.floor_seq:
-        return "too_old"
-    return None
-
-
-async def read_gap(tx: Tx, audiences: list[str], *, since: int | None, epoch: str | None, gap_max: int) -> Gap:
-    """The head and what lies between `since` and it. The transaction must have one snapshot."""
-    head = await outbox.head(tx)
-    if since is None:
-        return Gap(head)
-    reason = refusal(head, since=since, epoch=epoch)
-    if reason is not None or since == head.last_seq:
-        return Gap(head, reason=reason)
-    facts = await outbox.gap(tx, audiences, since=since, upto=head.last_seq, limit=gap_max + 1)
-    if len(facts) > gap_max:
-        return Gap(head, reason="too_many")
-    return Gap(head, tuple(facts))
-
-
 class Resumer:
     """Brings members from buffering to live."""
 
-    def __init__(self, db: Database, delivery: Delivery, settings: Settings) -> None:
+    def __init__(
+        self, db: Database, delivery: Delivery, settings: Settings, here: Callable[[], FeedHead]
+    ) -> None:
+        """`here` is the place of this hub in the feed."""
         self._db = db
+        self._here = here
         self._delivery = delivery
         self._settings = settings
 
     async def join(self, member: Member) -> None:
         """Say `ready`, replay what was missed, go live."""
-        gap = await self._read(member)
+        gap, member.gap = member.gap or await self.read(member), None
         member.replayed_to = gap.head.last_seq
         self._say_ready(member, gap)
         for fact in gap.facts:
-            if not await self._send(member, fact_frame(fact, member.namespace, member.principal.crs)):
+            if not await self._send(member, fact_frame(fact, *member.dialect)):
                 return
         while member.buffered:
             seq, frame = member.buffered.pop(0)
@@ -115,7 +83,10 @@ class Resumer:
         self._delivery.send(member, frame)
         return not member.is_closing
 
-    async def _read(self, member: Member) -> Gap:
+    async def read(self, member: Member) -> Gap:
+        """What the member missed, as it is now; one who says no place misses nothing, and nothing need be read."""
+        if member.since is None:
+            return Gap(self._here())
         async with self._db.begin() as tx:
             # One snapshot for both reads: the floor may not rise between them.
             await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

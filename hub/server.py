@@ -7,10 +7,9 @@ that matters: stop it and every client finds its facts again on another hub.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -21,8 +20,8 @@ from hub import asyncapi, auth, metrics
 from hub.asking import Answerer
 from hub.bus import Bus, Moved
 from hub.closing import CLOSINGS, ClosingNotice
-from hub.delivery import Delivery
-from hub.expiry import Expiries
+from hub.delivery import Delivery, Listener
+from hub.earshot import Earshot
 from hub.follower import Follower
 from hub.handlers import customer, desk, worker
 from hub.limits import Limiter
@@ -32,19 +31,24 @@ from hub.notices import NOTICES, TokenExpiring
 from hub.opsmap import OpsMap
 from hub.ports import Ports
 from hub.presence import Presence
+from hub.recovery import Recovery
 from hub.registry import Registry
 from hub.resume import Resumer, Resync
 from hub.services import Services
+from hub.tokens import Tokens
 from hub.tracking import Tracker, move_of
-from hub.transport.emitter import Emitter, Link, Refused, event_frame
+from hub.transport.classes import NOTICE
+from hub.transport.emitter import Emitter
+from hub.transport.links import Link, Refused
 from hub.transport.options import HubOptions, engine_options
+from hub.transport.packets import event_frame
 from hub.watching import Watching
 from rest.edge.request_ids import request_id_of
 from storage.base import codec
-from storage.base.errors import Busy, Denied, HubError, NotFound, Unauthorized
+from storage.base.errors import Busy, HubError
 from storage.base.log import log, request_id
 from storage.base.settings import Settings
-from storage.outbox import FeedFact
+from storage.outbox import FeedFact, FeedHead
 from storage.postgres import Database
 
 REGISTRY = Registry([*worker.REQUESTS, *customer.REQUESTS, *desk.REQUESTS], NOTICES)
@@ -71,15 +75,20 @@ class Hub:
         self.members: dict[str, Member] = {}
         self.audiences = Audiences()
         self._redis = redis
-        self.bus = Bus(redis, self.clock)
+        self.bus = Bus(redis, self.clock, settings.secret)
         self.watching = Watching(self.clock)
         self.map = OpsMap(ports, self.clock)
         self.tracker = Tracker(ports.sinks, ports.history, self._moved_here)
         self.emitter = Emitter(self, engine_options(settings, self.options, address_of))
         self.delivery = Delivery(self.audiences, self.clock, self.close)
-        self.resumer = Resumer(db, self.delivery, settings)
-        self.follower = Follower(db, self.deliver, self.everybody_resyncs, poll_s=self.options.follow_poll_s)
-        self.expiries = Expiries(self._warn, self._token_ended)
+        self.resumer = Resumer(db, self.delivery, settings, self._here)
+        self.follower = Follower(
+            db, self.deliver, self.everybody_resyncs, poll_s=self.options.follow_poll_s, is_wanted=self.hears
+        )
+        self.earshot = Earshot(self.bus, redis, self.watching, self.map)
+        self.tokens = Tokens(ports, self.clock, self.close, self._warn, recheck_s=self.options.recheck_s)
+        self.recovery = self._recovery()
+        self.services = self._services()
         self.answerer = self._answerer()
         self.presence = Presence(
             redis,
@@ -90,36 +99,52 @@ class Hub:
             fix_fresh_s=settings.position_ttl_s,
         )
         self.is_draining = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._rechecks: deque[tuple[datetime, Member, str]] = deque()
+        self._of_account: dict[tuple[str, str], dict[Member, None]] = {}
+        self._listeners: dict[str, Listener] = {
+            "order.changed": self.watching.order_changed,
+            "tracking.ended": self.watching.tracking_ended,
+            "worker.changed": self.map.worker_changed,
+            "session.revoked": self._session_revoked,
+            "account.roles_changed": self._roles_changed,
+        }
         self._listen()
 
-    def _answerer(self) -> Answerer:
-        services = Services(
+    def _recovery(self) -> Recovery:
+        return Recovery(
+            self._redis,
+            keep_s=self.settings.feed_window_s,
+            read=self.resumer.read,
+            watch=lambda member, order_id: customer.show(self.services, member, order_id),
+            open_map=lambda member, area_code: desk.open_map(self.services, member, area_code),
+            map_area=self.map.area_of,
+            unwatch=self._unwatch,
+        )
+
+    def _services(self) -> Services:
+        return Services(
             db=self.db,
             ports=self.ports,
             audiences=self.audiences,
             tracker=self.tracker,
             watching=self.watching,
             map=self.map,
-            refresh=self.refresh,
+            refresh=self.tokens.refresh,
+            remember=self.recovery.remember,
         )
+
+    def _answerer(self) -> Answerer:
         return Answerer(
             REGISTRY,
-            services,
+            self.services,
             Limiter(self.clock),
             payload_bytes_max=self.settings.socket_payload_bytes_max,
             timeout_s=self.options.request_timeout_s,
         )
 
     def _listen(self) -> None:
-        self.delivery.listen("order.changed", self.watching.order_changed)
-        self.delivery.listen("tracking.ended", self.watching.tracking_ended)
-        self.delivery.listen("worker.changed", self.map.worker_changed)
-        self.delivery.listen("session.revoked", self._session_revoked)
-        self.delivery.listen("account.roles_changed", self._roles_changed)
-        self.bus.on_feed = self.follower.wake
-        self.bus.on_moves = self._moved_elsewhere
+        for topic, listener in self._listeners.items():
+            self.delivery.listen(topic, listener)
+        self.bus.follow(self.follower.hear)
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -148,13 +173,22 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.follower.run())
             tasks.create_task(self.bus.run())
+            tasks.create_task(self.earshot.run())
             tasks.create_task(forever("hub.tick_failed", self._tick))
             tasks.create_task(forever("hub.presence_failed", self._beat))
 
     def hand_over(self, batch: Sequence[FeedFact]) -> None:
         """What a relay in this process calls with each batch: this hub at once, the others by Redis."""
         self.follower.receive(batch)
-        self.bus.feed_grew(batch[-1].seq)
+        self.bus.tell(self.follower.epoch, batch)
+
+    def hears(self, topic: str, audience: Sequence[str]) -> bool:
+        """Whether anybody here wants such a fact: a member, or the hub itself."""
+        return topic in self._listeners or self.audiences.is_heard(audience)
+
+    def _here(self) -> FeedHead:
+        seq = self.follower.seq
+        return FeedHead(epoch=self.follower.epoch, last_seq=seq, told_seq=seq, floor_seq=0)
 
     def deliver(self, fact: FeedFact) -> None:
         self.delivery.deliver(fact)
@@ -166,13 +200,10 @@ class Hub:
     async def _tick(self) -> None:
         await asyncio.sleep(self.options.tick_s)
         now = self.clock.now()
-        self.expiries.sweep(now)
+        self.tokens.sweep(now)
         self.watching.flush()
         self.map.flush()
         self.tracker.forget_idle(now)
-        while self._rechecks and self._rechecks[0][0] <= now:
-            _, member, token = self._rechecks.popleft()
-            self._beside(self._recheck(member, token))
 
     # -- the edge of the wall -----------------------------------------------------------------------------------
 
@@ -193,12 +224,37 @@ class Hub:
             raise Refused(refusal.as_dict()) from None
         share = given.share if principal.order_id else None
         member = Member(link=link, principal=principal, since=given.since, epoch=given.epoch, share=share)
+        self._make_room_for(member)
         self.members[link.sid] = member
         for audience in auth.audiences_of(link.namespace, principal):
             self.audiences.join(member, audience)
+        if given.recover:
+            await self._recover(member, given)
         if given.token is not None and share is None:
-            due = self.clock.now() + timedelta(seconds=self.options.recheck_s)
-            self._rechecks.append((due, member, given.token))
+            self.tokens.recheck_soon(member, given.token)
+
+    async def _recover(self, member: Member, given: auth.ConnectAuth) -> None:
+        """Let the member be again who it was, if nothing of that is missing."""
+        key = member.link.sid
+        await self.recovery.begin(member, given)
+        if self.members.pop(key, None) is None:
+            self._unwatch(member)  # gone while we read; nobody else will clean up
+            return
+        former = self.members.get(member.link.sid)
+        if former is not None:
+            self.close(former, "replaced")
+            self._forget(former, "replaced")
+        self.members[member.link.sid] = member
+
+    def _make_room_for(self, member: Member) -> None:
+        """Of too many sockets of one account the oldest goes: it is the one whose phone has forgotten it."""
+        if not member.principal.account_id:
+            return
+        own = self._of_account.setdefault((member.namespace, member.principal.account_id), {})
+        for oldest in list(own)[: max(0, len(own) + 1 - self.settings.socket_per_account_max)]:
+            self.close(oldest, "replaced")
+            own.pop(oldest, None)
+        own[member] = None
 
     async def admitted(self, link: Link) -> None:
         """Replay what the client missed, then treat it as present."""
@@ -206,7 +262,7 @@ class Hub:
         if member is None or member.is_closing:
             return
         metrics.SOCKETS.labels(link.namespace).inc()
-        self.expiries.watch(member)
+        self.tokens.watch(member)
         if member.principal.worker_id is not None:
             self.presence.arrived(member.principal.worker_id)
             self.tracker.arrived(member.principal.worker_id)
@@ -217,32 +273,48 @@ class Hub:
             log("socket.resume_failed", level="error", error=problem, namespace=link.namespace)
             self.close(member, "internal")
 
-    async def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> dict[str, Any]:
+    def ask(
+        self, link: Link, event: str, args: Sequence[object], *, size: int
+    ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         member = self.members.get(link.sid)
         if member is None or member.is_closing:
             return {"error": Busy().as_dict()}
-        return await self.answerer.answer(member, event, args, size=size)
+        return self.answerer.answer(member, event, args, size=size)
 
     def full(self, link: Link) -> None:
         member = self.members.get(link.sid)
         if member is not None:
             self.delivery.give_up(member)
 
-    async def left(self, link: Link, reason: str) -> None:
+    def left(self, link: Link, reason: str) -> None:
         """Forget the member; the presence lease runs on."""
-        member = self.members.pop(link.sid, None)
-        if member is None:
+        member = self.members.get(link.sid)
+        if member is not None and member.link is link:
+            self._forget(member, reason)
+
+    def _forget(self, member: Member, reason: str) -> None:
+        if self.members.get(member.link.sid) is not member:
             return
+        del self.members[member.link.sid]
         member.is_closing = True
         self.audiences.drop(member)
+        self._unwatch(member)
+        principal = member.principal
+        own = self._of_account.get((member.namespace, principal.account_id), {})
+        own.pop(member, None)
+        if not own:
+            self._of_account.pop((member.namespace, principal.account_id), None)
+        if member.is_present:
+            metrics.SOCKETS.labels(member.namespace).dec()
+            if principal.worker_id is not None:
+                self.presence.left(principal.worker_id)
+        log("socket.left", namespace=member.namespace, account_id=principal.account_id, reason=reason)
+
+    def _unwatch(self, member: Member) -> None:
         for order_id in member.watching:
             self.watching.unwatch(member, order_id)
+        member.watching.clear()
         self.map.unwatch(member)
-        if member.is_present:
-            metrics.SOCKETS.labels(link.namespace).dec()
-            if member.principal.worker_id is not None:
-                self.presence.left(member.principal.worker_id)
-        log("socket.left", namespace=link.namespace, account_id=member.principal.account_id, reason=reason)
 
     # -- closing ------------------------------------------------------------------------------------------------
 
@@ -285,58 +357,9 @@ class Hub:
             if not member.principal.has_any(auth.ROLES[member.namespace]):
                 self.close(member, "forbidden")
 
-    # -- tokens -------------------------------------------------------------------------------------------------
-
-    async def refresh(self, member: Member, token: str) -> None:
-        """Go on with a fresh token of the same account and session. Raises Unauthorized, Denied."""
-        principal = member.principal
-        if principal.order_id is not None:
-            raise Denied
-        given = auth.ConnectAuth(token=token, crs=principal.crs)
-        renewed = await auth.identify(self.ports, member.namespace, given, self.clock.now())
-        if (renewed.account_id, renewed.session_id) != (principal.account_id, principal.session_id):
-            raise auth.OtherSession
-        if renewed.worker_id != principal.worker_id:
-            raise auth.NoWorker
-        member.principal = renewed
-        self.expiries.watch(member)
-
     def _warn(self, member: Member) -> None:
         body = codec.dumps(TokenExpiring(codec.instant(member.principal.expires_at)))
-        self.delivery.send(member, event_frame(member.namespace, "token.expiring", body))
-
-    def _token_ended(self, member: Member) -> None:
-        if member.share is None:
-            self.close(member, "token_expired")
-        else:
-            self._beside(self._look_at_share(member, member.share))
-
-    async def _look_at_share(self, member: Member, token: str) -> None:
-        """Go on while the link lives; when it cannot be read, look again later."""
-        member.principal = replace(member.principal, expires_at=self.clock.now() + auth.SHARE_CHECK)
-        self.expiries.watch(member)
-        try:
-            order_id = await self.ports.open_share(token)
-        except NotFound:
-            order_id = None
-        if order_id != member.principal.order_id:
-            self.close(member, "share_ended")
-
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run beside the tick, so that one slow read does not delay everybody's timers."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(_settle(self._tasks))
-
-    async def _recheck(self, member: Member, token: str) -> None:
-        """A session revoked in the moment it connected: its fact came too early, the gate's cache said yes."""
-        if member.is_closing:
-            return
-        try:
-            await self.ports.gate.admit(token)
-        except Unauthorized as refusal:
-            if refusal.code != "token_expired":  # expiry has its own place
-                self.close(member, "session_revoked")
+        member.link.send(event_frame(member.namespace, "token.expiring", body), NOTICE)
 
     # -- positions ----------------------------------------------------------------------------------------------
 
@@ -352,12 +375,3 @@ class Hub:
     async def _last_fix_at(self, worker_id: str) -> datetime | None:
         known = self.tracker.last(worker_id) or await self.ports.last_known(worker_id)
         return None if known is None else datetime.fromtimestamp(known.at_ms / 1000, UTC)
-
-
-def _settle(tasks: set[asyncio.Task[None]]) -> Callable[[asyncio.Task[None]], None]:
-    def settle(task: asyncio.Task[None]) -> None:
-        tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log("hub.side_task_failed", level="error", error=task.exception())
-
-    return settle

@@ -24,3 +24,4 @@ class Services:
     watching: Watching
     map: OpsMap
     refresh: Callable[[Member, str], Awaitable[None]]
+    remember: Callable[[Member], Awaitable[None]]  # what a member watches, for its recovery; raises Busy

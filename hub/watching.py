@@ -23,8 +23,8 @@ from hub import metrics
 from hub.bus import Moved
 from hub.members import Member
 from hub.ports import OrderView
-from hub.transport.emitter import event_frame
-from hub.transport.outbound import Frame, Put
+from hub.transport.outbound import Put
+from hub.transport.packets import Frame, event_frame
 from storage.base import codec
 from storage.base.clock import Clock
 from storage.outbox import FeedFact
@@ -80,6 +80,7 @@ class Watching:
         self._trips: dict[str, Trip] = {}
         self._of_worker: dict[str, dict[Trip, None]] = {}
         self._unsent: dict[Trip, None] = {}
+        self.on_worker: Callable[[str, bool], None] = lambda _worker_id, _is_watched: None
 
     async def watch(self, member: Member, order_id: str, read: Callable[[], Any]) -> Trip:
         """Show the order to this member. `read` gives the OrderView or raises: not yours, not there.
@@ -129,10 +130,10 @@ class Watching:
         self.flush()
 
     def remember(self, trip: Trip, move: Moved) -> bool:
-        """Keep the move as the trip's latest; False when it is not of this trip: too early, too old, not on."""
+        """Keep the move as the trip's latest; False when known, or not of this trip: too early, too old, not on."""
         if trip.tracked_since is None or move.at_ms < trip.tracked_since.timestamp() * 1000:
             return False
-        if trip.last is not None and move.at_ms < trip.last.at_ms:
+        if trip.last is not None and (move.at_ms < trip.last.at_ms or move == trip.last):
             return False
         trip.last = move
         return True
@@ -191,7 +192,10 @@ class Watching:
             self._unlink(trip)
             trip.worker_id = worker_id
         if worker_id is not None:
-            self._of_worker.setdefault(worker_id, {})[trip] = None
+            if worker_id not in self._of_worker:
+                self._of_worker[worker_id] = {}
+                self.on_worker(worker_id, True)
+            self._of_worker[worker_id][trip] = None
 
     def _unlink(self, trip: Trip) -> None:
         trips = self._of_worker.get(trip.worker_id or "")
@@ -199,6 +203,7 @@ class Watching:
             trips.pop(trip, None)
             if not trips:
                 del self._of_worker[trip.worker_id or ""]
+                self.on_worker(trip.worker_id or "", False)
 
     def _forget_unwatched(self, trip: Trip) -> None:
         if not trip.watchers and not trip.expected:

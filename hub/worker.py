@@ -7,7 +7,7 @@ its own process or from other hubs over the bus.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,9 @@ from storage.base.settings import Settings
 from storage.jobs import Handler, JobRunner, OutsideHandler, Subscribers
 from storage.outbox import FeedFact
 from storage.postgres import Database
+from storage.redis import LIVE_CHANNEL
 
+CHANGED = "worker.changed"
 RETRY_S = 1.0
 FINISH_S = 3.0
 
@@ -46,15 +48,18 @@ class Worker:
         self.dispatcher = Dispatcher(db, flush_ms=settings.position_flush_ms)
         handlers = {**self.dispatcher.handlers(), **deadlines}
         self.jobs = JobRunner(db, settings, handlers, outside=outside, subscribers=subscribers)
-        self.follower = Follower(db, self._heard, lambda _reason: self._everybody())
+        self.follower = Follower(
+            db, self._heard, lambda _reason: self._everybody(), is_wanted=lambda topic, _audience: topic == CHANGED
+        )
         self._followers = [self.follower]
         self.relay = Relay(db, self._hand_over, settings)
         self._changed: set[str] = set()
         self._is_rebuilt = False
         self._told = asyncio.Event()
         self._ending: list[asyncio.Task[None]] = []
-        others = bus.on_moves
-        bus.on_moves = _both(others, self._moved_elsewhere)
+        bus.follow(self.follower.hear)
+        bus.on_all_moves.append(self._moved_elsewhere)
+        bus.listen(LIVE_CHANNEL)
 
     def tell_also(self, follower: Follower) -> None:
         """Hand batches of the relay to a hub of this process at once."""
@@ -92,10 +97,10 @@ class Worker:
     def _hand_over(self, batch: Sequence[FeedFact]) -> None:
         for follower in self._followers:
             follower.receive(batch)
-        self._bus.feed_grew(batch[-1].seq)
+        self._bus.tell(self.follower.epoch, batch)
 
     def _heard(self, fact: FeedFact) -> None:
-        if fact.topic == "worker.changed":
+        if fact.topic == CHANGED:
             body: dict[str, Any] = loads(fact.body)
             self._changed.add(body["worker_id"])
             self._told.set()
@@ -127,11 +132,3 @@ class Worker:
 def position_of(worker_id: str, fix: Fix) -> Position:
     point = fix.point
     return (worker_id, point.lon, point.lat, fix.accuracy_m, fix.heading_deg, fix.speed_mps, fix.at)
-
-
-def _both(first: Callable[[list[Moved]], None], second: Callable[[list[Moved]], None]) -> Callable[[list[Moved]], None]:
-    def hear(moves: list[Moved]) -> None:
-        first(moves)
-        second(moves)
-
-    return hear

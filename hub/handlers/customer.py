@@ -7,21 +7,26 @@ import msgspec
 from hub.asking import Ask
 from hub.handlers.session import refresh_request
 from hub.handlers.verbs import verb_request
-from hub.handlers.worker import Id, OrderAck, OrderRef
+from hub.handlers.worker import OrderAck
 from hub.limits import Rate
-from hub.members import CUSTOMER, Principal
+from hub.members import CUSTOMER, Member, Principal
 from hub.ports import OrderView
-from hub.registry import Done, Request
-from hub.watching import Position
+from hub.registry import Command, Done, Id, Request
+from hub.services import Services
+from hub.watching import Position, Trip
 from storage.base.errors import NotFound, TooMany
 
 WATCHED_MAX = 20
 """Orders one socket may watch; nobody has more running."""
 
 
-class ChooseGrab(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ChooseGrab(Command, frozen=True, kw_only=True):
     order_id: Id
     grab_id: Id
+
+
+class Watched(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    order_id: Id
 
 
 class WatchAck(Done, frozen=True, kw_only=True):
@@ -32,19 +37,11 @@ class WatchAck(Done, frozen=True, kw_only=True):
     position: Position | None
 
 
-async def watch(ask: Ask, body: OrderRef) -> WatchAck:
+async def watch(ask: Ask, body: Watched) -> WatchAck:
     """Show me the worker of this order whenever the trip is on."""
-    member, services = ask.member, ask.services
-    if len(member.watching) >= WATCHED_MAX and body.order_id not in member.watching:
-        raise TooMany(f"At most {WATCHED_MAX} orders at once.")
-
-    async def read() -> OrderView:
-        return _checked(await services.ports.view_order(body.order_id), ask.principal)
-
-    trip = await services.watching.watch(member, body.order_id, read)
-    member.watching.add(body.order_id)
-    if not member.link.is_open:  # gone while we read; nobody else will clean up
-        services.watching.unwatch(member, body.order_id)
+    services = ask.services
+    trip = await show(services, ask.member, body.order_id)
+    await services.remember(ask.member)
     if trip.tracked_since is not None and trip.last is None and trip.worker_id is not None:
         known = services.tracker.last(trip.worker_id) or await services.ports.last_known(trip.worker_id)
         if known is not None:
@@ -53,9 +50,25 @@ async def watch(ask: Ask, body: OrderRef) -> WatchAck:
     return WatchAck(order_id=trip.order_id, tracking=trip.tracked_since is not None, position=position)
 
 
-async def unwatch(ask: Ask, body: OrderRef) -> Done:
+async def show(services: Services, member: Member, order_id: str) -> Trip:
+    """Let the member see the order's trips. Raises NotFound, TooMany."""
+    if len(member.watching) >= WATCHED_MAX and order_id not in member.watching:
+        raise TooMany(f"At most {WATCHED_MAX} orders at once.")
+
+    async def read() -> OrderView:
+        return _checked(await services.ports.view_order(order_id), member.principal)
+
+    trip = await services.watching.watch(member, order_id, read)
+    member.watching.add(order_id)
+    if member.is_closing:  # gone while we read; nobody else will clean up
+        services.watching.unwatch(member, order_id)
+    return trip
+
+
+async def unwatch(ask: Ask, body: Watched) -> Done:
     ask.member.watching.discard(body.order_id)
     ask.services.watching.unwatch(ask.member, body.order_id)
+    await ask.services.remember(ask.member)
     return Done()
 
 
@@ -72,7 +85,7 @@ REQUESTS: tuple[Request, ...] = (
         namespace=CUSTOMER,
         name="watch",
         summary="Show me the worker of this order while the trip is on.",
-        request=OrderRef,
+        request=Watched,
         response=WatchAck,
         handler=watch,
         rate=Rate(burst=10, per_s=1),
@@ -81,7 +94,7 @@ REQUESTS: tuple[Request, ...] = (
         namespace=CUSTOMER,
         name="unwatch",
         summary="No more positions of this order.",
-        request=OrderRef,
+        request=Watched,
         response=Done,
         handler=unwatch,
         rate=Rate(burst=10, per_s=1),

@@ -10,8 +10,12 @@ from msgspec import Meta
 from hub.asking import Ask
 from hub.handlers.session import refresh_request
 from hub.limits import Rate
-from hub.members import DESK
+from hub.members import DESK, Member
 from hub.registry import Done, Request
+from hub.services import Services
+from storage.base.errors import Denied
+
+MAP_ROLES = ("support", "ops", "admin")
 
 OPS = "ops"
 """The audience of the operations map; heard only while the map is open, because it is busy."""
@@ -30,14 +34,23 @@ class Unwatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def watch(ask: Ask, body: WatchMap) -> Done:
     """Positions of all workers follow, then what changes; `ops` facts too. Read calls and orders over REST after."""
-    ask.services.audiences.join(ask.member, OPS)
-    ask.services.map.watch(ask.member, body.area_code)
+    open_map(ask.services, ask.member, body.area_code)
+    await ask.services.remember(ask.member)
     return Done()
+
+
+def open_map(services: Services, member: Member, area_code: str) -> None:
+    """Raises Denied."""
+    if not member.principal.has_any(MAP_ROLES):
+        raise Denied
+    services.audiences.join(member, OPS)
+    services.map.watch(member, area_code)
 
 
 async def unwatch(ask: Ask, _body: Unwatch) -> Done:
     ask.services.audiences.leave(ask.member, OPS)
     ask.services.map.unwatch(ask.member)
+    await ask.services.remember(ask.member)
     return Done()
 
 
@@ -49,7 +62,7 @@ REQUESTS: tuple[Request, ...] = (
         request=WatchMap,
         response=Done,
         handler=watch,
-        roles=("support", "ops", "admin"),
+        roles=MAP_ROLES,
         rate=Rate(burst=10, per_s=1),
     ),
     Request(

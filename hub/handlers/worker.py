@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from hub.asking import Ask
@@ -12,36 +11,28 @@ from hub.handlers.session import refresh_request
 from hub.handlers.verbs import verb_request
 from hub.limits import Rate
 from hub.members import WORKER
-from hub.registry import Done, Nothing, Request
+from hub.registry import Command, Done, Id, Request
 from hub.tracking import SHAPES, FixObject, PositionAck
 
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=500)]
 
 
-class CallRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CallRef(Command, frozen=True, kw_only=True):
     """A call, by the id in the offer."""
 
     call_id: Id
 
 
-class GrabCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`req_id` makes the request safe to repeat: the same one gives the same grab."""
-
-    call_id: Id
-    req_id: Id | None = None
-
-
-class OrderRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OrderRef(Command, frozen=True, kw_only=True):
     order_id: Id
 
 
-class RejectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RejectOrder(Command, frozen=True, kw_only=True):
     order_id: Id
     reason: Text = ""
 
 
-class StartOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StartOrder(Command, frozen=True, kw_only=True):
     """`code` is what the customer shows."""
 
     order_id: Id
@@ -69,7 +60,7 @@ class OrderAck(Done, frozen=True, kw_only=True):
     version: int
 
 
-async def position(ask: Ask, body: Any) -> PositionAck:  # noqa: ANN401 - four shapes, read by geo.positions
+def position(ask: Ask, body: Any) -> PositionAck:  # noqa: ANN401 - four shapes, read by geo.positions
     return ask.services.tracker.report(ask.worker_id, body, ask.principal.crs, ask.now)
 
 
@@ -84,9 +75,9 @@ REQUESTS: tuple[Request, ...] = (
         handler=position,
         rate=Rate(burst=30, per_s=5),
     ),
-    verb_request(WORKER, "online", Nothing, WorkerAck, "Offer me work."),
-    verb_request(WORKER, "offline", Nothing, WorkerAck, "Stop offering me work; what I have goes on."),
-    verb_request(WORKER, "grab", GrabCall, GrabAck, "I want this call."),
+    verb_request(WORKER, "online", Command, WorkerAck, "Offer me work."),
+    verb_request(WORKER, "offline", Command, WorkerAck, "Stop offering me work; what I have goes on."),
+    verb_request(WORKER, "grab", CallRef, GrabAck, "I want this call."),
     verb_request(WORKER, "decline", CallRef, Done, "I do not want this call."),
     verb_request(WORKER, "withdraw", CallRef, Done, "I take my grab back."),
     verb_request(WORKER, "accept", OrderRef, OrderAck, "I take this order."),

@@ -1,13 +1,13 @@
-"""The Socket.IO half of the wall: the only typed face of python-socketio the rest of the hub sees.
+"""The Socket.IO half of the wall: clients, their apps, and what they ask.
 
 Above this file there are `Link`s (one client in one namespace), `Frame`s (encoded once, sent to many) and an `Edge`
-(what the hub does when somebody comes, asks or leaves). python-socketio gives the packet codec and the engine.
-Its own dispatch is replaced, because the stock release, reproduced:
+(what the hub does when somebody comes, asks or leaves). python-socketio reads unusual packets and python-engineio
+speaks HTTP; its own dispatch is replaced, because the stock release, reproduced:
 
 - runs the application's connect handler for a client event *named* `connect` (here: reserved names end the session);
 - puts a client in rooms before its connect handler has decided (here: nobody hears anything before `admit` returned);
 - lets a client in when the connect handler crashes (here: every exception refuses);
-- accepts unlimited binary attachments (here: few, and bounded bytes).
+- accepts unlimited binary attachments (here: few, bounded bytes, and they must come soon).
 
 Messages of one client are handled one after the other, in the order they were sent.
 """
@@ -15,157 +15,167 @@ Messages of one client are handled one after the other, in the order they were s
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import Any
 
-import socketio
 from aiohttp import web
 from socketio import packet
 
-from hub.transport.engine import Engine, ProtocolError, Session
+from hub.transport.classes import COMMAND, NOTICE
+from hub.transport.engine import Engine
+from hub.transport.links import Answer, Edge, Link, Refused
 from hub.transport.options import EngineOptions
-from hub.transport.outbound import Frame, Put
+from hub.transport.outbound import Put
+from hub.transport.packets import (
+    Frame,
+    Packet,
+    ProtocolError,
+    ack_frame,
+    event_frame,
+    frames_of,
+    head,
+    read_event,
+)
+from hub.transport.session import CLIENT_LEFT, Session
 from storage.base import codec
 from storage.base.log import log
+
+__all__ = ["Edge", "Emitter", "Link", "Refused", "event_frame", "frames_of"]
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Names the official clients treat as their own; from the wire they can only be an attack."""
 
 ATTACHMENTS_MAX = 10
+ATTACHMENTS_WAIT_S = 10.0
 
 
-class Refused(Exception):
-    """`Edge.admit` says no; `error` is what the client gets as connect_error data."""
+class Client:
+    """Whoever is behind one session: its links, and the packet whose attachments are on their way."""
 
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(error.get("code"))
-        self.error = error
+    __slots__ = ("_emitter", "_late", "_parts_bytes", "_waiting", "links", "session")
 
+    def __init__(self, emitter: Emitter, session: Session) -> None:
+        self._emitter = emitter
+        self.session = session
+        self.links: dict[str, Link] = {}
+        self._waiting: Any = None
+        self._parts_bytes = 0
+        self._late: asyncio.TimerHandle | None = None
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """What the transport knows of a client. Nothing here is proof of identity."""
+    def heard(self, data: str | bytes) -> Awaitable[None] | None:
+        """One Socket.IO packet, or one attachment of a binary one. Raises ProtocolError."""
+        if self._waiting is None and isinstance(data, str):
+            try:
+                usual = read_event(data)
+            except (ValueError, RecursionError) as problem:
+                raise ProtocolError("unreadable packet") from problem
+            if usual is not None:
+                namespace, number, args = usual
+                return self._event(namespace, number, args, _bytes_of(data))
+        try:
+            size = self._parts_bytes + _bytes_of(data)
+            whole = self._assemble(data)
+        except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as problem:
+            raise ProtocolError("unreadable packet") from problem
+        return None if whole is None else self._packet(whole, size)
 
-    address: str
-    user_agent: str
+    def _packet(self, whole: Any, size: int) -> Awaitable[None] | None:  # noqa: ANN401 - python-socketio's packet
+        kind, namespace = whole.packet_type, whole.namespace or "/"
+        if kind in (packet.EVENT, packet.BINARY_EVENT):
+            return self._event(namespace, whole.id, whole.data, size)
+        if kind == packet.CONNECT:
+            return self._emitter.connect(self, namespace, whole.data)
+        if kind == packet.DISCONNECT:
+            self.leave(namespace, CLIENT_LEFT)
+        elif kind not in (packet.ACK, packet.BINARY_ACK):
+            raise ProtocolError("unexpected packet type")
+        return None
 
+    def _assemble(self, data: str | bytes) -> Any:  # noqa: ANN401 - python-socketio's packet
+        waiting = self._waiting
+        if waiting is None:
+            if isinstance(data, bytes):
+                raise ProtocolError("attachment without packet")
+            pkt = Packet(encoded_packet=data)
+            if pkt.attachment_count == 0:
+                return pkt
+            if pkt.attachment_count > ATTACHMENTS_MAX or pkt.packet_type not in (
+                packet.BINARY_EVENT,
+                packet.BINARY_ACK,
+            ):
+                raise ProtocolError("too many attachments")
+            self._waiting, self._parts_bytes = pkt, len(data)
+            self._late = asyncio.get_running_loop().call_later(ATTACHMENTS_WAIT_S, self._parts_late)
+            return None
+        if not isinstance(data, bytes):
+            raise ProtocolError("attachment expected")
+        self._parts_bytes += len(data)
+        if self._parts_bytes > self._emitter.options.frame_bytes_max:
+            raise ProtocolError("attachments too large")
+        if not waiting.add_attachment(data):
+            return None
+        self._forget_parts()
+        return waiting
 
-class Edge(Protocol):
-    """What the hub does with clients; called in order for each link."""
+    def _forget_parts(self) -> None:
+        self._waiting, self._parts_bytes = None, 0
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
-    @property
-    def namespaces(self) -> Collection[str]: ...
+    def _parts_late(self) -> None:
+        self.session.breaks_off("attachments that do not come")
 
-    async def admit(self, link: Link, auth: object) -> None:
-        """Decide. Raises Refused; any other exception refuses too. Nothing sent before it returns arrives."""
+    # -- events -------------------------------------------------------------------------------------------------
 
-    async def admitted(self, link: Link) -> None:
-        """The client knows it is in."""
+    def _event(self, namespace: str, number: int | None, data: object, size: int) -> Awaitable[None] | None:
+        if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] in RESERVED:
+            raise ProtocolError("not an event")
+        link = self.links.get(namespace)
+        if link is None or not link.is_in:
+            return None  # a client that was refused, or has left, is not listened to
+        answer = self._emitter.edge.ask(link, data[0], data[1:], size=size)
+        if isinstance(answer, dict | list):
+            self._reply(link, data[0], number, answer)
+            return None
+        return self._reply_later(link, data[0], number, answer)
 
-    async def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> dict[str, Any] | list[Any]:
-        """Answer one request, never raise; the answer is the ack's one argument, or the list of all of them."""
+    async def _reply_later(self, link: Link, event: str, number: int | None, answer: Awaitable[Answer]) -> None:
+        self._reply(link, event, number, await answer)
 
-    def full(self, link: Link) -> None:
-        """An ack found no room."""
+    def _reply(self, link: Link, event: str, number: int | None, answer: Answer) -> None:
+        if number is not None:
+            if isinstance(answer, list):
+                outcome = link.send_all(frames_of(packet.ACK, link.namespace, answer, number), COMMAND)
+            else:
+                outcome = link.send(ack_frame(link.namespace, number, answer), COMMAND)
+        elif isinstance(answer, dict) and "error" in answer:  # nobody waits for an ack, yet an error must not vanish
+            body = codec.dumps({"event": event, **answer})
+            outcome = link.send(event_frame(link.namespace, "request.failed", body), NOTICE)
+        else:
+            return
+        if outcome is Put.FULL:
+            self._emitter.edge.full(link)
 
-    async def left(self, link: Link, reason: str) -> None:
-        """The link is gone. Called for each link `admit` was called for; twice when it goes in that very moment."""
+    # -- the end ------------------------------------------------------------------------------------------------
 
+    def leave(self, namespace: str, reason: str) -> None:
+        """Out of one namespace; a session that is in none is not kept for long."""
+        link = self.links.pop(namespace, None)
+        if link is None:
+            return
+        link.is_in = False
+        if not self.links:
+            self.session.expect_company()
+        self._emitter.edge.left(link, reason)
 
-class Link:
-    """One client in one namespace."""
-
-    __slots__ = ("_session", "handshake", "is_open", "namespace", "sid")
-
-    def __init__(self, session: Session, namespace: str, handshake: Handshake) -> None:
-        self._session = session
-        self.namespace = namespace
-        self.handshake = handshake
-        self.sid = secrets.token_urlsafe(15)
-        self.is_open = False
-
-    def send(self, frame: Frame) -> Put:
-        """Queue a fact, an ack or a control message."""
-        return self._session.put(frame) if self.is_open else Put.CLOSED
-
-    def send_all(self, frames: Sequence[Frame]) -> Put:
-        """Queue frames that are one message; a part without the rest would break the stream, so the session ends."""
-        outcomes = [self.send(frame) for frame in frames]
-        if Put.FULL in outcomes[1:]:
-            self.hang_up("slow")
-        return Put.FULL if Put.FULL in outcomes else outcomes[-1]
-
-    def send_live(self, key: str, frame: Frame) -> Put:
-        """Queue a live message; a newer one with the same key replaces it while it waits."""
-        return self._session.put_live(self._key(key), frame) if self.is_open else Put.CLOSED
-
-    def forget_live(self, key: str) -> None:
-        """A waiting live message with this key will not be sent."""
-        self._session.outbound.drop_live(self._key(key))
-
-    def forget_all(self) -> None:
-        """Drop everything that waits for this client; it is about to be told to come back."""
-        self._session.outbound.clear()
-
-    @property
-    def live_lost(self) -> int:
-        """Live messages this client did not get, ever."""
-        return self._session.outbound.live_lost
-
-    async def has_room(self) -> bool:
-        """Wait until at most half of the buffer is taken; False when the client does not read or has gone."""
-        return bool(self.is_open and await self._session.has_room() and self.is_open)
-
-    def hang_up(self, reason: str) -> None:
-        """End the whole session after what is queued; official clients reconnect by themselves."""
-        self._session.server.hang_up(self._session.sid, reason)
-
-    @property
-    def session_sid(self) -> str:
-        """Two links of one client share a session."""
-        return str(self._session.sid)
-
-    def _key(self, key: str) -> str:
-        return f"{self.namespace} {key}"
-
-
-def event_frame(namespace: str, event: str, body: bytes) -> Frame:
-    """`42/worker,["offer.made",{…}]`; `body` is one JSON value."""
-    return Frame(b'%b["%b",%b]' % (_head(packet.EVENT, namespace), event.encode(), body))
-
-
-def ack_frame(namespace: str, number: int, answer: dict[str, Any]) -> Frame:
-    return Frame(b"%b%d[%b]" % (_head(packet.ACK, namespace), number, codec.dumps(answer)))
-
-
-def frames_of(kind: int, namespace: str, args: list[Any], number: int | None = None) -> list[Frame]:
-    """Any event or ack, with its attachments after it where arguments hold bytes."""
-    attachments: list[bytes] = []
-    body = codec.dumps(_without_bytes(args, attachments))
-    numbered = b"" if number is None else b"%d" % number
-    if not attachments:
-        return [Frame(_head(kind, namespace) + numbered + body)]
-    binary = {packet.EVENT: packet.BINARY_EVENT, packet.ACK: packet.BINARY_ACK}[kind]
-    head = _head(f"{binary}{len(attachments)}-", namespace)
-    return [Frame(head + numbered + body), *(Frame(part, is_binary=True) for part in attachments)]
-
-
-def _without_bytes(value: Any, attachments: list[bytes]) -> Any:  # noqa: ANN401 - any JSON value, or bytes
-    if isinstance(value, bytes | bytearray):
-        attachments.append(bytes(value))
-        return {"_placeholder": True, "num": len(attachments) - 1}
-    if isinstance(value, list | tuple):
-        return [_without_bytes(part, attachments) for part in value]
-    if isinstance(value, dict):
-        return {name: _without_bytes(part, attachments) for name, part in value.items()}
-    return value
-
-
-def _head(kind: int | str, namespace: str) -> bytes:
-    """An Engine.IO message with a Socket.IO packet of this kind; the main namespace is not named."""
-    return f"4{kind}".encode() if namespace == "/" else f"4{kind}{namespace},".encode()
+    def gone(self, reason: str) -> None:
+        """The session is over."""
+        self._forget_parts()
+        links, self.links = self.links, {}
+        for link in links.values():
+            link.is_in = False
+            self._emitter.edge.left(link, reason)
 
 
 def _bytes_of(data: str | bytes) -> int:
@@ -173,62 +183,34 @@ def _bytes_of(data: str | bytes) -> int:
     return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
 
 
-class _Json:
-    """orjson in the shape the packet codec asks for."""
-
-    @staticmethod
-    def dumps(value: object, **_options: object) -> str:
-        return codec.dumps(value).decode()
-
-    loads = staticmethod(codec.loads)
-
-
-class _Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no types
-    json = _Json
-
-
-class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
+class Emitter:
     """The Socket.IO server. Attach it to an aiohttp application, give it an edge."""
 
     def __init__(self, edge: Edge, options: EngineOptions) -> None:
-        self._edge = edge
-        self._options = options
-        super().__init__(async_handlers=False, serializer=_Packet, options=options)
-        self._handshakes: dict[str, Handshake] = {}
-        self._links: dict[str, dict[str, Link]] = {}
-        self._parts_bytes: dict[str, int] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        self.eio.on_open = self._opened
-        self.eio.on_message = self._message
-        self.eio.on_close = self._closed
-
-    def _engineio_server_class(self) -> Any:  # noqa: ANN401 - a factory in the library's shape
-        return lambda **_ignored: Engine(self._options)
+        self.edge = edge
+        self.options = options
+        self.engine = Engine(options)
+        self.engine.on_open = lambda session: Client(self, session)
+        self._turn = asyncio.Semaphore(options.admits_max)
 
     def attach_to(self, app: web.Application) -> None:
         """Serve `/socket.io/` in this application."""
-        self.eio.attach(app, "socket.io")
-
-    @property
-    def engine(self) -> Engine:
-        """What the door hands WebSockets to."""
-        engine: Engine = self.eio
-        return engine
+        self.engine.attach(app, "socket.io")
 
     def stop_accepting(self) -> None:
         """Refuse new sessions; those that are here go on."""
-        self.eio.accepting = False
+        self.engine.accepting = False
 
     def dismiss(self, link: Link, reason: str) -> None:
         """Leave the namespace by a DISCONNECT packet: official clients do not reconnect by themselves."""
-        link.send(Frame(_head(packet.DISCONNECT, link.namespace)))
-        task = asyncio.get_running_loop().create_task(self._leave(link.session_sid, link.namespace, reason))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        link.send(Frame(head(packet.DISCONNECT, link.namespace)))
+        session = self.engine.session_of(link.session_sid)
+        if session is not None and isinstance(session.listener, Client):
+            session.listener.leave(link.namespace, reason)
 
     @property
     def sessions(self) -> int:
-        return len(self.eio.sockets)
+        return len(self.engine.sockets)
 
     def hang_up_all(self, reason: str) -> None:
         """End every session after what is queued for it."""
@@ -242,94 +224,39 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
         """End every session and connection, and wait until they are gone."""
         await self.engine.finish()
 
-    # -- from the engine ----------------------------------------------------------------------------------------
+    # -- connecting ---------------------------------------------------------------------------------------------
 
-    def _opened(self, session: Session, address: str, user_agent: str) -> None:
-        self._handshakes[session.sid] = Handshake(address, user_agent[:200])
-        self._links[session.sid] = {}
-
-    async def _closed(self, eio_sid: str, reason: str) -> None:
-        self._handshakes.pop(eio_sid, None)
-        self._binary_packet.pop(eio_sid, None)
-        self._parts_bytes.pop(eio_sid, None)
-        for link in self._links.pop(eio_sid, {}).values():
-            link.is_open = False
-            await self._edge.left(link, reason)
-
-    async def _message(self, eio_sid: str, data: str | bytes) -> None:
-        """One Socket.IO packet, or one attachment of a binary one. Raises ProtocolError."""
-        try:
-            size = self._parts_bytes.get(eio_sid, 0) + _bytes_of(data)
-            pkt = self._assemble(eio_sid, data)
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as problem:
-            raise ProtocolError("unreadable packet") from problem
-        if pkt is None:
+    async def connect(self, client: Client, namespace: str, auth: object) -> None:
+        """Answer a CONNECT packet."""
+        session, links = client.session, client.links
+        if session.closing:
+            return  # it ended in the turn in which it asked, and nobody is told of its links any more
+        if namespace not in self.edge.namespaces or namespace in links:
+            session.put(Frame(head(packet.CONNECT_ERROR, namespace) + b'{"message":"Invalid namespace"}'))
             return
-        kind, namespace = pkt.packet_type, pkt.namespace or "/"
-        if kind == packet.CONNECT:
-            await self._connect(eio_sid, namespace, pkt.data)
-        elif kind == packet.DISCONNECT:
-            await self._leave(eio_sid, namespace)
-        elif kind in (packet.EVENT, packet.BINARY_EVENT):
-            await self._event(eio_sid, namespace, pkt.id, pkt.data, size)
-        elif kind not in (packet.ACK, packet.BINARY_ACK):
-            raise ProtocolError("unexpected packet type")
-
-    def _assemble(self, eio_sid: str, data: str | bytes) -> Any:  # noqa: ANN401 - library packet
-        waiting = self._binary_packet.get(eio_sid)
-        if waiting is None:
-            if isinstance(data, bytes):
-                raise ProtocolError("attachment without packet")
-            pkt = _Packet(encoded_packet=data)
-            if pkt.attachment_count == 0:
-                return pkt
-            if pkt.attachment_count > ATTACHMENTS_MAX or pkt.packet_type not in (
-                packet.BINARY_EVENT,
-                packet.BINARY_ACK,
-            ):
-                raise ProtocolError("too many attachments")
-            self._binary_packet[eio_sid], self._parts_bytes[eio_sid] = pkt, len(data)
-            return None
-        if not isinstance(data, bytes):
-            raise ProtocolError("attachment expected")
-        self._parts_bytes[eio_sid] += len(data)
-        if self._parts_bytes[eio_sid] > self._options.frame_bytes_max:
-            raise ProtocolError("attachments too large")
-        if not waiting.add_attachment(data):
-            return None
-        del self._binary_packet[eio_sid], self._parts_bytes[eio_sid]
-        return waiting
-
-    # -- Socket.IO ----------------------------------------------------------------------------------------------
-
-    async def _connect(self, eio_sid: str, namespace: str, auth: object) -> None:
-        session = self.eio.session_of(eio_sid)
-        links = self._links.get(eio_sid)
-        if session is None or links is None:
-            return
-        if namespace not in self._edge.namespaces or namespace in links:
-            session.put(Frame(_head(packet.CONNECT_ERROR, namespace) + b'{"message":"Invalid namespace"}'))
-            return
-        link = links[namespace] = Link(session, namespace, self._handshakes[eio_sid])
+        link = links[namespace] = Link(session, namespace)
         error = await self._decide(link, auth)
-        if self._links.get(eio_sid) is not links or links.get(namespace) is not link:
-            await self._edge.left(link, "gone")  # the session ended, or it left, while the edge was deciding
+        if client.links.get(namespace) is not link:
+            self.edge.left(link, "gone")  # the session ended, or it left, while the edge was deciding
             return
+        if session.closing:
+            return  # the end is told like that of any other
         if error is not None:
             del links[namespace]
             self._refuse(session, namespace, error)
-            await self._edge.left(link, "refused")
+            self.edge.left(link, "refused")
             return
-        link.is_open = True
+        link.is_in = True
         session.in_company()
-        link.send(Frame(b'%b{"sid":"%b"}' % (_head(packet.CONNECT, namespace), link.sid.encode())))
-        await self._edge.admitted(link)
+        said = {"sid": link.sid} if link.pid is None else {"sid": link.sid, "pid": link.pid}
+        link.send(Frame(head(packet.CONNECT, namespace) + codec.dumps(said)))
+        await self.edge.admitted(link)
 
     async def _decide(self, link: Link, auth: object) -> dict[str, Any] | None:
         """None to let the client in. Fails closed: a crash or a hang refuses."""
         try:
-            async with asyncio.timeout(self._options.connect_timeout_s):
-                await self._edge.admit(link, auth)
+            async with asyncio.timeout(self.options.connect_timeout_s), self._turn:
+                await self.edge.admit(link, auth)
         except Refused as refusal:
             return refusal.error
         except TimeoutError as problem:
@@ -343,33 +270,4 @@ class Emitter(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio ha
     def _refuse(self, session: Session, namespace: str, error: dict[str, Any]) -> None:
         """CONNECT_ERROR as official clients read it: `err.message` is the code, `err.data` ours."""
         body = {"message": error["code"], "data": {"error": error}}
-        session.put(Frame(_head(packet.CONNECT_ERROR, namespace) + codec.dumps(body)))
-
-    async def _leave(self, eio_sid: str, namespace: str, reason: str = "client disconnect") -> None:
-        link = self._links.get(eio_sid, {}).pop(namespace, None)
-        if link is not None:
-            link.is_open = False
-            session = self.eio.session_of(eio_sid)
-            if session is not None and not self._links[eio_sid]:
-                session.expect_company()
-            await self._edge.left(link, reason)
-
-    async def _event(self, eio_sid: str, namespace: str, number: int | None, data: object, size: int) -> None:
-        link = self._links.get(eio_sid, {}).get(namespace)
-        if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] in RESERVED:
-            raise ProtocolError("not an event")
-        if link is None or not link.is_open:
-            return  # a client that was refused, or has left, is not listened to
-        answer = await self._edge.ask(link, data[0], data[1:], size=size)
-        if number is not None:
-            if isinstance(answer, list):
-                outcome = link.send_all(frames_of(packet.ACK, namespace, answer, number))
-            else:
-                outcome = link.send(ack_frame(namespace, number, answer))
-        elif isinstance(answer, dict) and "error" in answer:  # nobody waits for an ack, yet an error must not vanish
-            body = codec.dumps({"event": data[0], **answer})
-            outcome = link.send(event_frame(namespace, "request.failed", body))
-        else:
-            return
-        if outcome is Put.FULL:
-            self._edge.full(link)
+        session.put(Frame(head(packet.CONNECT_ERROR, namespace) + codec.dumps(body)))

@@ -8,6 +8,8 @@ than by the stock release: origins (forwarding headers are nobody's word), the p
 from __future__ import annotations
 
 import asyncio
+import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 from weakref import WeakSet
@@ -16,17 +18,29 @@ import engineio
 from aiohttp import web
 from engineio.async_drivers import aiohttp as driver
 
+from hub import metrics
+from hub.transport.admission import Admission, Full
+from hub.transport.classes import LIVE_WINDOW_S
 from hub.transport.front import UpgradeRequest
 from hub.transport.options import EngineOptions
-from hub.transport.outbound import Frame
+from hub.transport.outbound import Turn
+from hub.transport.packets import Frame, ProtocolError
 from hub.transport.rfc6455 import WireSocket
-from hub.transport.session import OPEN, ProtocolError, Session
+from hub.transport.session import OPEN, Listener, Session
+from hub.transport.upgrade import Upgrade
 from hub.transport.via_http import LINGER_S, WebSocket
 from storage.base import codec
+from storage.base.log import Seldom
 
 __all__ = ["Engine", "ProtocolError", "Session"]
 
+BURIED_AT_ONCE = 100
+"""Sessions whose end is told in one turn of the loop: thousands that drop at once must not stop everybody else."""
+
+_CLOSE_FRAME = Frame(b"1")
 _METHODS = frozenset({"GET", "POST", "OPTIONS"})
+_PLAIN = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
+"""Headers in which aiohttp's handshake expects ASCII, and fails without it."""
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
@@ -50,33 +64,77 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self._async = {**self._async, "websocket": WebSocket, "translate_request": self._environ}
         self.options = options
         self.accepting = True
-        self.on_open: Callable[[Session, str, str], None]
-        self.on_message: Callable[[str, str | bytes], Awaitable[None]]
-        self.on_close: Callable[[str, str], Awaitable[None]]
-        self._hanging_up: set[asyncio.Task[None]] = set()
-        self._serving: set[asyncio.Task[None]] = set()
+        self.on_open: Callable[[Session], Listener]
+        self.admission = Admission(options)
+        self._ended: deque[tuple[Session, str]] = deque()
+        self._complaints = Seldom("socket.protocol_broken")
+        self.turn = Turn()
+        self._unwritten: list[Session] = []
+        self._working: set[asyncio.Future[None]] = set()
         self._open: WeakSet[WireSocket] = WeakSet()
         self.path = "/engine.io/"
 
     def create_queue(self, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401
         """Sessions have an `Outbound` instead."""
 
+    def generate_id(self) -> str:
+        """The name of this node and a secret: who knows a polling session's id is that session."""
+        secret = secrets.token_urlsafe(15)
+        return f"{self.options.node}.{secret}" if self.options.node else secret
+
     def session_of(self, sid: str) -> Session | None:
         found: Session | None = self.sockets.get(sid)
         return found
 
-    def hang_up(self, sid: str, reason: str, *, abort: bool = False) -> None:
-        """End a session from outside its own task."""
-        session = self.session_of(sid)
+    async def disconnect(self, sid: str | None = None) -> None:
+        """python-engineio's name for the end of a session that broke the protocol over HTTP."""
+        session = None if sid is None else self.session_of(sid)
         if session is not None:
-            task = asyncio.get_running_loop().create_task(session.close(abort=abort, reason=reason))
-            self._hanging_up.add(task)
-            task.add_done_callback(self._hanging_up.discard)
+            session.put(_CLOSE_FRAME)
+            session.close()
 
     def hang_up_all(self, reason: str, *, abort: bool = False) -> None:
         """End every session."""
-        for sid in list(self.sockets):
-            self.hang_up(sid, reason, abort=abort)
+        for session in list(self.sockets.values()):
+            session.close(abort=abort, reason=reason)
+
+    # -- what sessions call -------------------------------------------------------------------------------------
+
+    def ended(self, session: Session, reason: str) -> None:
+        self.sockets.pop(session.sid, None)
+        self.admission.left(session.address)
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._bury)
+        self._ended.append((session, reason))
+
+    def _bury(self) -> None:
+        """Tell listeners that their sessions are over, some of them; the rest in the next turn."""
+        for _ in range(min(BURIED_AT_ONCE, len(self._ended))):
+            session, reason = self._ended.popleft()
+            if session.listener is not None:
+                listener, session.listener = session.listener, None
+                listener.gone(reason)
+        if self._ended:
+            asyncio.get_running_loop().call_soon(self._bury)
+
+    def flush_soon(self, session: Session) -> None:
+        if not self._unwritten:
+            asyncio.get_running_loop().call_later(LIVE_WINDOW_S, self._flush)
+        self._unwritten.append(session)
+
+    def _flush(self) -> None:
+        unwritten, self._unwritten = self._unwritten, []
+        for session in unwritten:
+            session.flush_live()
+
+    def beside(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    def complain(self, session: Session, problem: object) -> None:
+        metrics.PROTOCOL_ERRORS.inc()
+        self._complaints.log(address=session.address, problem=str(problem)[:200])
 
     def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
         """Serve `/<path>/`, every method: what is wrong is ours to say, in the protocol's way."""
@@ -88,15 +146,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if not self.accepting and not sid:
             return web.Response(status=503, text="moving")
         # `j` asks for JSONP, with which any page could read a poll.
-        if transport not in self.transports or "j" in request.query or request.method not in _METHODS:
+        is_odd = request.method not in _METHODS or not all(request.headers.get(name, "").isascii() for name in _PLAIN)
+        if transport not in self.transports or "j" in request.query or is_odd:
             return web.Response(status=400, text="bad request")
         session = None if sid is None else self.session_of(sid)
         if session is not None and (session.upgraded or session.upgrading) and transport == "websocket":
             return await _turn_away(request)
-        if session is not None and request.method == "GET" and transport == "polling":
-            session.poller = request
         try:
             response: web.StreamResponse = await super().handle_request(request)
+        except Full as full:
+            return web.Response(status=503, text="full", headers={"Retry-After": str(full.retry_after_s)})
         except UnboundLocalError:  # python-engineio, when a POST ends the session it belongs to
             return web.Response(status=400, text="bad request")
         return response
@@ -123,20 +182,20 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         return environ
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:  # noqa: ANN401
-        session = self._begin(transport, environ["REMOTE_ADDR"], environ.get("HTTP_USER_AGENT", ""))
+        self.admission.enter(environ["REMOTE_ADDR"])
+        session = self._begin(transport, environ["REMOTE_ADDR"])
         if transport != "websocket":
-            session.connected = True
-            return self._ok(await session.poll(), jsonp_index=jsonp_index)
+            return self._ok(await session.polling.poll(), jsonp_index=jsonp_index)
         try:
             return await session.handle_get_request(environ)
         finally:
-            await session.close(abort=True, reason=self.reason.TRANSPORT_CLOSE)
+            session.close(abort=True, reason=self.reason.TRANSPORT_CLOSE)
 
-    def _begin(self, transport: str, address: str, user_agent: str) -> Session:
+    def _begin(self, transport: str, address: str) -> Session:
         sid = self.generate_id()
-        session = self.sockets[sid] = Session(self, sid)
+        session = self.sockets[sid] = Session(self, sid, address)
         session.put(self._opening(sid, transport))
-        self.on_open(session, address, user_agent)
+        session.listener = self.on_open(session)
         session.schedule_ping()
         session.expect_company()
         return session
@@ -155,7 +214,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if origin is not None and origin not in self._origins(handshake.headers["Host"]):
             return False
         if "sid" not in query:
-            return self.accepting
+            return self.accepting and self.admission.limit_reached(self.options.address_of(handshake)) is None
         session = self.session_of(query["sid"])
         return session is not None and session.connected and not (session.upgraded or session.upgrading)
 
@@ -163,20 +222,30 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         """Serve a WebSocket until it ends: a new session, or the move of one that polled."""
         session = self.session_of(handshake.query.get("sid", ""))
         if session is None:
-            address, agent = self.options.address_of(handshake), handshake.headers.get("User-Agent", "")
-            session = self._begin("websocket", address, agent)
+            address = self.options.address_of(handshake)
+            self.admission.enter(address)
+            session = self._begin("websocket", address)
         self._open.add(socket)
-        task = asyncio.get_running_loop().create_task(session._websocket_handler(socket))  # noqa: SLF001 - its name in the library
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self.attach_to(session, socket)
+
+    def attach_to(self, session: Session, socket: WebSocket | WireSocket) -> None:
+        """The first WebSocket of a new session, or one that a polling session may move to."""
+        if session.closing or session.upgrading or session.upgraded:
+            socket.close()  # of two that move one session, the first
+        elif session.connected:
+            Upgrade(session, socket)
+        else:
+            session.attach(socket)
 
     async def finish(self) -> None:
         """Cut every session and WebSocket, and wait until they are gone."""
         self.hang_up_all("shutdown", abort=True)
         for socket in list(self._open):
             socket.abort()
-        if running := [*self._serving, *self._hanging_up]:
-            await asyncio.wait(running, timeout=LINGER_S)
+        if self._working:
+            await asyncio.wait(list(self._working), timeout=LINGER_S)
+        while self._ended:
+            self._bury()
         await asyncio.sleep(0)  # for the event loop to close the connections
 
     def _opening(self, sid: str, transport: str) -> Frame:

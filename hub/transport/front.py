@@ -8,6 +8,7 @@ and is answered or refused there: nothing is decided twice. Source: RFC 6455 §4
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,6 +119,12 @@ def _may_be(head: bytes, start: bytes) -> bool:
     return head.startswith(start) if len(head) >= len(start) else start.startswith(head)
 
 
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~]*)")
+"""A header: a token, and no control characters after it (RFC 9110 §5); a proxy in front must read what we read."""
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
+
+
 def read_handshake(head: bytes, remote: str) -> UpgradeRequest | None:
     """A WebSocket handshake with nothing unusual about it; None leaves the request to aiohttp."""
     try:
@@ -125,24 +132,36 @@ def read_handshake(head: bytes, remote: str) -> UpgradeRequest | None:
         method, target, version = first.split(" ")
         headers: CIMultiDict[str] = CIMultiDict()
         for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon or not name or name != name.strip():
+            field = _FIELD.fullmatch(line)
+            if field is None:
                 return None
-            headers.add(name, value.strip())
+            headers.add(field[1], field[2].strip())
         query = {name: values[0] for name, values in parse_qs(target.partition("?")[2], strict_parsing=True).items()}
     except ValueError:
         return None
     plain = (
         (method, version) == ("GET", "HTTP/1.1")
+        and target.isprintable()
         and headers.get("Upgrade", "").lower() == "websocket"
         and "upgrade" in {part.strip().lower() for part in headers.get("Connection", "").split(",")}
         and headers.get("Sec-WebSocket-Version") == "13"
-        and len(headers.get("Sec-WebSocket-Key", "")) == 24
+        and _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")) is not None
         and all(len(headers.getall(name, ())) <= 1 for name in ("Host", "Origin", "Sec-WebSocket-Key"))
         and "Host" in headers
         and not {"Content-Length", "Transfer-Encoding", "Expect"} & headers.keys()
     )
     return UpgradeRequest(remote, headers, query) if plain else None
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with this chain and key (PEM files); None without them. Raises OSError."""
+    if not certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 async def listen(

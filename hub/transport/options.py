@@ -21,6 +21,10 @@ class EngineOptions:
     allowed_origins: tuple[str, ...] = ()  # browser origins besides our own
     stall_s: float = 10.0  # a replay that makes no progress for this long gives up
     polling: bool = True  # long-polling needs one hub or a sticky balancer
+    sessions_max: int = 20_000  # in this process
+    sessions_per_address_max: int = 5_000  # a carrier's NAT hides thousands of phones
+    admits_max: int = 32  # clients whose token is being looked at; the others wait their turn
+    node: str = ""  # begins every session id, so that whoever routes knows where it lives
     address_of: Callable[[Any], str]  # the peer's address, behind believed proxies, of anything shaped like a request
 
     @property
@@ -40,6 +44,7 @@ class HubOptions:
     ping_timeout_s: float = 20.0  # a phone in a lift comes back within this
     stall_s: float = 10.0  # a replay that makes no progress for this long gives up
     polling: bool = True  # long-polling needs one hub or a sticky balancer; off with several
+    node: str = ""  # begins every session id
 
 
 def engine_options(settings: Settings, options: HubOptions, address_of: Callable[[Any], str]) -> EngineOptions:
@@ -53,5 +58,8 @@ def engine_options(settings: Settings, options: HubOptions, address_of: Callable
         allowed_origins=origins,
         stall_s=options.stall_s,
         polling=options.polling,
+        sessions_max=settings.socket_count_max,
+        sessions_per_address_max=settings.socket_per_address_max,
+        node=options.node,
         address_of=address_of,
     )

@@ -1,6 +1,6 @@
 """The server's side of one WebSocket (RFC 6455), written for many idle connections and short messages.
 
-All connections of a process share one read buffer: reading is synchronous, and what is cut off in the middle of a
+Reading is synchronous: the event loop's one read buffer serves everybody, and only what is cut off in the middle of a
 frame is kept aside. There is no compression, and nothing is allocated for a connection that is silent.
 """
 
@@ -12,11 +12,10 @@ import socket
 import sys
 from base64 import b64encode
 from collections import deque
+from collections.abc import Callable
 from hashlib import sha1
+from typing import Protocol
 
-from hub.transport.outbound import Frame
-
-READ_AT_ONCE_BYTES = 262_144
 WRITE_AT_ONCE_BYTES = 16_384
 """What leaves the buffer for the kernel in one go; later live messages can still replace what stays behind."""
 
@@ -30,11 +29,11 @@ CLOSE_WAIT_S = 2.0
 """How long a peer may take to answer a Close before its connection is cut."""
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+FINAL_TEXT = 0x80 | TEXT
 NORMAL, PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1000, 1002, 1007, 1009
 
-_buffer = bytearray(READ_AT_ONCE_BYTES)
-_view = memoryview(_buffer)
-
+TRANSPORT_CLOSE, PROTOCOL_BROKEN = "transport close", "protocol error"
+"""Why a connection is gone."""
 
 _NOT_SENT_LOW_WATER = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if sys.platform == "linux" else None)
 """Python names it from 3.12. With it the kernel takes no more than this ahead of what it can send."""
@@ -60,82 +59,103 @@ def accept_key(key: str) -> str:
     return b64encode(sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()  # noqa: S324 - by the RFC
 
 
-class WireSocket(asyncio.BufferedProtocol):
-    """One WebSocket: `await receive()` for messages, `write` for frames when the peer `is_clear`, else `await send`."""
+class Owner(Protocol):
+    """Whose WebSocket it is."""
+
+    def heard(self, message: str | bytes) -> None:
+        """A message came; called in order, and not while the socket is held."""
+
+    def stalled(self) -> None:
+        """The peer does not take what is written: nothing may be written until it is `ready`."""
+
+    def ready(self) -> None:
+        """The peer has taken nearly everything."""
+
+    def gone(self, reason: str) -> None:
+        """The connection has ended or is about to, not by the owner's wish. Nothing is called after this."""
+
+
+class WireSocket(asyncio.Protocol):
+    """One WebSocket. Messages go to its owner as they come; while it is held they wait, and then the peer does.
+
+    What was said before the peer left is still handed over before the owner hears that it is gone.
+    """
 
     __slots__ = (
-        "__weakref__", "_closing", "_fragments", "_fragments_bytes", "_is_deaf", "_kind", "_loop", "_max",
-        "_missing_to", "_paused", "_reading_paused", "_room", "_tail", "_transport", "_unread", "_unread_bytes",
-        "_wanted", "is_clear",
+        "__weakref__", "_closing", "_fragments", "_fragments_bytes", "_gone", "_held", "_is_deaf", "_kind",
+        "_max", "_missing_to", "_owner", "_paused", "_reading_paused", "_tail", "_transport", "_unread",
+        "_unread_bytes",
     )  # fmt: skip
 
     def __init__(self, message_bytes_max: int) -> None:
         self._max = message_bytes_max
-        self._loop = asyncio.get_running_loop()
+        self._owner: Owner | None = None
         self._transport: asyncio.Transport | None = None
-        self._tail = bytearray()
+        self._tail: bytearray | None = None
         self._missing_to = 0
         self._kind = 0
         self._fragments: list[bytes] | None = None
         self._fragments_bytes = 0
-        self._unread: deque[tuple[int, str | bytes]] = deque()
+        self._unread: deque[str | bytes] | None = None
         self._unread_bytes = 0
-        self._wanted: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._held = False
         self._paused = False
         self._reading_paused = False
         self._closing = False
-        self.is_clear = True
-        """Whether the peer has taken what was written so far, or nearly; a field, for it is asked most often."""
         self._is_deaf = False
+        self._gone: str | None = None
 
     # -- what the session calls ---------------------------------------------------------------------------------
+
+    def listen(self, owner: Owner) -> None:
+        """From now on this is whose it is."""
+        self._owner = owner
+
+    @property
+    def writer(self) -> Callable[[bytes], None]:
+        """Writes whole frames at once; not to be called while the owner is stalled, nor after the end."""
+        assert self._transport is not None  # noqa: S101 - connected
+        return self._transport.write
 
     @property
     def is_ending(self) -> bool:
         """Whether goodbyes are being said, or have been: it is then cut without anybody's help."""
         return self._closing
 
-    def write(self, frame: Frame) -> None:
-        """Write one frame now; for a peer that `is_clear`, so that nothing can wait here without bound."""
-        self._transport.write(frame.wire)  # type: ignore[union-attr]  # connected, or not clear
+    def hold(self) -> None:
+        """Keep what comes until `release`: the owner is at work on a message."""
+        self._held = True
 
-    async def send(self, frame: Frame) -> None:
-        """Write one frame; waits while the peer does not read. Raises ConnectionError when it is gone."""
-        if self._closing or self._transport is None:
-            raise ConnectionResetError
-        self._transport.write(frame.wire)
-        while self._paused and not self._closing:
-            self._room = self._loop.create_future()
-            await self._room
-
-    async def receive(self) -> str | bytes | None:
-        """The next message, or None when the peer is gone, has said goodbye or has broken the protocol."""
-        while not self._unread:
-            if self._closing:
-                return None
-            self._wanted = self._loop.create_future()
-            try:
-                await self._wanted
-            finally:
-                self._wanted = None
-        size, message = self._unread.popleft()
-        self._unread_bytes -= size
+    def release(self) -> None:
+        """Hand over what came meanwhile, then what comes."""
+        self._held = False
+        while self._unread and not self._held and self._owner is not None:
+            message = self._unread.popleft()
+            self._unread_bytes -= len(message)
+            self._owner.heard(message)
+        if self._held:
+            return
+        self._unread, self._unread_bytes = None, 0
+        if self._gone is not None:
+            self._tell_gone(self._gone)
         if self._reading_paused and not self._has_enough() and self._transport is not None:
             self._reading_paused = False
             self._transport.resume_reading()
-        return message
 
     def _has_enough(self) -> bool:
-        return len(self._unread) > UNREAD_MAX or self._unread_bytes > UNREAD_BYTES_MAX
+        return self._unread is not None and (
+            len(self._unread) > UNREAD_MAX or self._unread_bytes > UNREAD_BYTES_MAX
+        )
 
-    async def close(self) -> None:
-        """Say goodbye; the connection is cut when the peer has answered or does not."""
+    def close(self) -> None:
+        """Say goodbye; the connection is cut when the peer has answered or does not. Nothing more is told."""
+        self._owner = None
         self._say_goodbye(NORMAL)
 
     def abort(self) -> None:
-        """Cut the connection; nothing more is written."""
-        self._end()
+        """Cut the connection; nothing more is written, nothing more is told."""
+        self._owner = None
+        self._closing = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -147,18 +167,15 @@ class WireSocket(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=WRITE_AT_ONCE_BYTES)  # type: ignore[attr-defined]  # as above
         hold_little(transport)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - one buffer for everybody
-        return _view
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         if self._is_deaf:
             return
-        if not self._tail:
-            self.feed(_buffer[:nbytes])
+        if self._tail is None:
+            self.feed(data)
             return
-        self._tail += _view[:nbytes]
+        self._tail += data
         if len(self._tail) >= self._missing_to:
-            whole, self._tail = self._tail, bytearray()
+            whole, self._tail = self._tail, None
             self.feed(whole)
 
     def eof_received(self) -> bool:
@@ -166,16 +183,29 @@ class WireSocket(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         self._transport = None
-        self._end()
+        self._closing = True
+        self._tell_gone(TRANSPORT_CLOSE)
+
+    def _tell_gone(self, reason: str) -> None:
+        owner = self._owner
+        if owner is None:
+            return
+        if self._unread and self._held:
+            self._gone = self._gone or reason
+            owner.stalled()
+            return
+        self._owner = None
+        owner.gone(self._gone or reason)
 
     def pause_writing(self) -> None:
         self._paused = True
-        self.is_clear = False
+        if self._owner is not None:
+            self._owner.stalled()
 
     def resume_writing(self) -> None:
         self._paused = False
-        self.is_clear = not self._closing
-        self._wake_writer()
+        if self._owner is not None and not self._closing:
+            self._owner.ready()
 
     # -- frames -------------------------------------------------------------------------------------------------
 
@@ -191,6 +221,7 @@ class WireSocket(asyncio.BufferedProtocol):
         except Violation as violation:
             self._is_deaf = True
             self._say_goodbye(violation.code)
+            self._tell_gone(PROTOCOL_BROKEN)
             return
         if start < end:
             self._tail = bytearray(data[start:])
@@ -217,7 +248,10 @@ class WireSocket(asyncio.BufferedProtocol):
             self._missing_to = at - start + 4 + size  # a frame that drips in is not parsed anew for every drop
             return 0
         payload = _unmasked(data[at : at + 4], data[at + 4 : at + 4 + size])
-        self._take(kind, bool(first & 0x80), payload)
+        if first == FINAL_TEXT and self._fragments is None:
+            self._message(TEXT, payload)
+        else:
+            self._take(kind, bool(first & 0x80), payload)
         return at + 4 + size - start
 
     def _take(self, kind: int, is_final: bool, payload: bytes) -> None:
@@ -246,11 +280,15 @@ class WireSocket(asyncio.BufferedProtocol):
         if self._closing:
             return
         try:
-            self._unread.append((len(payload), payload.decode() if kind == TEXT else payload))
+            message = payload.decode() if kind == TEXT else payload
         except UnicodeDecodeError:
             raise Violation(NOT_UTF8) from None
-        self._unread_bytes += len(payload)
-        self._wake_reader()
+        if self._owner is not None and not self._held and not self._unread:
+            self._owner.heard(message)
+            return
+        self._unread = self._unread or deque()
+        self._unread.append(message)
+        self._unread_bytes += len(message)
         if self._has_enough() and not self._reading_paused and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -263,6 +301,7 @@ class WireSocket(asyncio.BufferedProtocol):
                 self._transport.close()  # the answer to ours
             else:
                 self._say_goodbye(NORMAL if _is_sound(payload) else PROTOCOL_ERROR, is_answer=True)
+                self._tell_gone(TRANSPORT_CLOSE)
         elif kind > PONG:
             raise Violation(PROTOCOL_ERROR)
 
@@ -271,39 +310,34 @@ class WireSocket(asyncio.BufferedProtocol):
     def _say_goodbye(self, code: int, *, is_answer: bool = False) -> None:
         if self._closing:
             return
-        self._end()
-        if self._transport is not None:
-            self._transport.write(bytes((0x80 | CLOSE, 2)) + code.to_bytes(2, "big"))
-            self._loop.call_later(CLOSE_WAIT_S, self._cut)
-            if is_answer:
-                self._transport.close()
-            elif self._is_deaf and self._transport.can_write_eof():
-                self._transport.write_eof()  # closed with bytes unread, the kernel would reset, and our Close be lost
+        self._closing = True
+        if self._transport is None:
+            return
+        self._transport.write(bytes((0x80 | CLOSE, 2)) + code.to_bytes(2, "big"))
+        asyncio.get_running_loop().call_later(CLOSE_WAIT_S, self._cut)
+        if is_answer:
+            self._transport.close()
+        elif self._is_deaf and self._transport.can_write_eof():
+            self._transport.write_eof()  # closed with bytes unread, the kernel would reset, and our Close be lost
 
     def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
-    def _end(self) -> None:
-        self._closing = True
-        self.is_clear = False
-        self._wake_reader()
-        self._wake_writer()
 
-    def _wake_reader(self) -> None:
-        if self._wanted is not None and not self._wanted.done():
-            self._wanted.set_result(None)
-
-    def _wake_writer(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+_ONES = tuple(sum(1 << 32 * place for place in range(words)) for words in range(129))
+"""A mask times one of these is the mask repeated so many times."""
 
 
 def _unmasked(mask: bytes | bytearray, payload: bytes | bytearray) -> bytes:
     """XOR with the repeated mask (§5.3), as one big number: short messages need no native code for it."""
     size = len(payload)
-    pattern = int.from_bytes((bytes(mask) * (size // 4 + 1))[:size], "little")
-    return (int.from_bytes(payload, "little") ^ pattern).to_bytes(size, "little")
+    words = (size + 3) // 4
+    if words < len(_ONES):
+        pattern = int.from_bytes(mask, "little") * _ONES[words]
+    else:
+        pattern = int.from_bytes(bytes(mask) * words, "little")
+    return (int.from_bytes(payload, "little") ^ pattern).to_bytes(words * 4, "little")[:size]
 
 
 def _is_sound(close: bytes) -> bool:
@@ -315,4 +349,4 @@ def _is_sound(close: bytes) -> bool:
         close[2:].decode()
     except UnicodeDecodeError:
         return False
-    return len(close) >= 2 and ((1000 <= code <= 1011 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999)
+    return len(close) >= 2 and ((1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999)

@@ -1,331 +1,398 @@
-"""One Engine.IO session: its heartbeat, its send buffer, and what its peer says, over polling or a WebSocket.
+"""One Engine.IO session: its heartbeat, its send buffer, and what its peer says, over a WebSocket or polling.
 
-In place of python-engineio's own, each for a reason that was measured or reproduced against the stock release:
+Everything here happens in callbacks of the event loop: an idle session has no task, no queue and no buffer. A message
+is handled where it is read; only when its handling has to wait is there a task, and the peer's next message waits for
+it. A reader who keeps up is written to at once; for one who does not there is an `Outbound`.
 
-- a bounded `Outbound` buffer instead of an unbounded queue, so that a slow reader costs a known amount of memory; one
-  who keeps up is written to at once, without queue or task;
-- one timer for the heartbeat, on the loop's own clock: stepping the machine's clock disconnects nobody, and a peer
-  that stops answering is cut off, not left half open;
-- frames are checked before they are parsed: garbage ends the session instead of leaving a traceback per frame;
-- a session that joins no application within `connect_timeout_s` is closed.
+In place of python-engineio's session, for reasons that were measured or reproduced against the stock release: bounded
+buffers; a heartbeat on the loop's own clock, so that stepping the machine's clock disconnects nobody, and a peer that
+stops answering is cut off, not left half open; garbage ends the session instead of leaving a traceback per frame; a
+session that joins no application within `connect_timeout_s` is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aiohttp import web
-from engineio import exceptions
-from engineio.async_socket import AsyncSocket
-
+from hub.transport.classes import FACT, LIVE, DeliveryClass
 from hub.transport.options import EngineOptions
-from hub.transport.outbound import Frame, Outbound, OutboundLimits, Put
-from hub.transport.rfc6455 import WRITE_AT_ONCE_BYTES, WireSocket
+from hub.transport.outbound import Outbound, OutboundLimits, Put, Turn
+from hub.transport.packets import Frame, ProtocolError
+from hub.transport.polling import Polling
+from hub.transport.rfc6455 import PROTOCOL_BROKEN, WRITE_AT_ONCE_BYTES, WireSocket
 from hub.transport.via_http import LINGER_S, WebSocket
+from storage.base.log import log
 
-UPGRADE_TIMEOUT_S = 10.0
-POLLER_LOOK_S = 0.5
-"""aiohttp tells a handler that its client has gone only by cancelling it, which no other handler here wants."""
-
-POLLED_PACKETS_MAX = 256  # in one POST; the payload limit bounds their bytes
+if TYPE_CHECKING:
+    from aiohttp import web
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
-_CLOSE_FRAME, _PING_FRAME, _NOOP_FRAME = Frame(b"1"), Frame(b"2"), Frame(b"6")
+_PING_FRAME = Frame(b"2")
+CLIENT_LEFT, SERVER_LEFT, PING_TIMEOUT = "client disconnect", "server disconnect", "ping timeout"
 
 
-class ProtocolError(Exception):
-    """The peer sent something that is not Engine.IO or Socket.IO; its session ends."""
+class Listener(Protocol):
+    """Whoever is told of one session's messages."""
+
+    def heard(self, data: str | bytes) -> Awaitable[None] | None:
+        """One message; what must be awaited before the next one may be handled. Raises ProtocolError."""
+
+    def gone(self, reason: str) -> None:
+        """The session is over."""
 
 
 class Sessions(Protocol):
     """What a session asks of its engine."""
 
     options: EngineOptions
-    reason: Any
-    sockets: MutableMapping[str, Any]
-    on_message: Callable[[str, str | bytes], Awaitable[None]]
-    on_close: Callable[[str, str], Awaitable[None]]
+    turn: Turn
 
-    def hang_up(self, sid: str, reason: str, *, abort: bool = False) -> None: ...
+    def ended(self, session: Session, reason: str) -> None:
+        """It is not to be found any more; its listener is told soon."""
+
+    def complain(self, session: Session, problem: object) -> None:
+        """It broke the protocol."""
+
+    def attach_to(self, session: Session, socket: WebSocket | WireSocket) -> None:
+        """A WebSocket has come for it."""
+
+    def flush_soon(self, session: Session) -> None:
+        """Have its live values written when their window ends."""
+
+    def beside(self, work: Awaitable[None]) -> None:
+        """Run this in a task that is waited for at the end."""
 
 
-class Session(AsyncSocket):  # type: ignore[misc]  # python-engineio has no types
-    """One Engine.IO session over polling or WebSocket."""
+class Session:
+    """One Engine.IO session over polling or a WebSocket; the owner of its `WireSocket`."""
 
-    # Declared by python-engineio, named here for the type checker.
-    server: Sessions
-    sid: str
-    connected: bool
-    closing: bool
-    closed: bool
-    upgrading: bool
-    upgraded: bool
+    __slots__ = (
+        "_engine", "_heartbeat", "_late", "_late_bytes", "_live", "_live_bytes", "_lonely", "_outbound", "_polling",
+        "_room", "_socket", "_turn", "_write", "_wrote_in", "address", "closing", "listener", "sid", "upgraded",
+        "upgrading",
+    )  # fmt: skip
 
-    def __init__(self, server: Sessions, sid: str) -> None:
-        super().__init__(server, sid)
-        options = server.options
-        self.outbound = Outbound(OutboundLimits(bytes_max=options.buffer_bytes_max))
-        self._options = options
-        self._loop = asyncio.get_running_loop()
-        self._wanted: asyncio.Future[None] | None = None
-        self._room = asyncio.Event()
-        self.poller: web.Request | None = None
+    def __init__(self, engine: Sessions, sid: str, address: str) -> None:
+        self._engine = engine
+        self.sid = sid
+        self.address = address
+        self.listener: Listener | None = None
+        self._outbound: Outbound | None = None
+        self._turn = engine.turn
+        self._wrote_in = 0
+        self._late: list[bytes] | None = None
+        """Frames of this turn of the loop, after the first one; written when it ends."""
+        self._late_bytes = 0
+        self._live: dict[str, Frame] | None = None
+        """Live values of this window, not yet written."""
+        self._live_bytes = 0
+        self._room: asyncio.Future[None] | None = None
         self._heartbeat: asyncio.TimerHandle | None = None
         self._lonely: asyncio.TimerHandle | None = None
-        self._web_socket: WebSocket | WireSocket | None = None
-        self._polling = False
-        self._direct: WebSocket | WireSocket | None = None
-        """The WebSocket while nothing waits for it and nobody is in the middle of writing."""
-        self._finished = False
-        self._probed = False
-        self._reads: set[asyncio.Future[bytes]] = set()
+        self._socket: WebSocket | WireSocket | None = None
+        self._write: Callable[[bytes], None] | None = None
+        """Writes to the WebSocket at once; None while there is none, or the peer is behind."""
+        self._polling: Polling | None = None
+        self.upgrading = False
+        self.upgraded = False
+        self.closing = False
 
     # -- sending ------------------------------------------------------------------------------------------------
 
-    def put(self, frame: Frame) -> Put:
-        """Write a frame that must arrive, or queue it behind what waits."""
-        if (ws := self._direct) is not None and ws.is_clear:
-            ws.write(frame)
+    def put(self, frame: Frame, kind: DeliveryClass = FACT) -> Put:
+        """Write a frame, or keep it for a peer who is behind, as its class says.
+
+        The first frame of a loop's turn leaves at once; those that follow in the same turn leave together.
+        """
+        if (write := self._write) is None:
+            return self._keep(frame, kind)
+        if self._wrote_in != (turn := self._turn).number:
+            self._wrote_in = turn.number
+            if not turn.is_ending:
+                turn.begin()
+            write(frame.wire)
             return Put.QUEUED
-        self._direct = None
-        outcome = self.outbound.put(frame)
-        self._wake()
-        return outcome
+        if self._late is None:
+            self._late = []
+            turn.unwritten.append(self)
+        self._late.append(frame.wire)
+        self._late_bytes += len(frame.wire)
+        if self._late_bytes > WRITE_AT_ONCE_BYTES:
+            self.flush()
+        return Put.QUEUED
+
+    def flush(self) -> None:
+        """Write what this turn has left to write."""
+        late, self._late, self._late_bytes = self._late, None, 0
+        if late and self._socket is not None:
+            self._socket.writer(b"".join(late))
 
     def put_live(self, key: str, frame: Frame) -> Put:
-        """Write a frame, or queue it so that a newer one with the same key may replace it."""
-        if (ws := self._direct) is not None and ws.is_clear:
-            ws.write(frame)
-            return Put.QUEUED
-        self._direct = None
-        outcome = self.outbound.put_live(key, frame)
-        self._wake()
+        """Write a live value soon, together with others; a newer one with this key takes its place until then."""
+        if self._write is None:
+            return self._keep(frame, LIVE, key)
+        if self._live is None:
+            self._live = {}
+            self._engine.flush_soon(self)
+        self._live[key] = frame
+        self._live_bytes += len(frame.wire)
+        if self._live_bytes > WRITE_AT_ONCE_BYTES:
+            self.flush_live()
+        return Put.QUEUED
+
+    def flush_live(self) -> None:
+        """Write the live values of this window, all at once."""
+        self.flush()  # a live value does not overtake what was said before it
+        live, self._live, self._live_bytes = self._live, None, 0
+        if not live:
+            return
+        if (write := self._write) is not None:
+            write(b"".join([frame.wire for frame in live.values()]))
+            return
+        for key, frame in live.items():
+            self._keep(frame, LIVE, key)
+
+    def _keep(self, frame: Frame, kind: DeliveryClass, key: str | None = None) -> Put:
+        outcome = self.outbound.put(frame, kind, key)
+        if self._polling is not None:
+            self._polling.wake()
         return outcome
 
-    async def send(self, pkt: Any) -> None:  # noqa: ANN401 - engineio packet
-        """Engine.IO's own packets."""
-        self.put(Frame(pkt.encode().encode()))
+    @property
+    def outbound(self) -> Outbound:
+        """What waits; made when something does."""
+        if self._outbound is None:
+            self._outbound = Outbound(OutboundLimits(self._engine.options.buffer_bytes_max))
+            self._outbound.closed = self.closing
+        return self._outbound
 
-    def _wake(self) -> None:
-        if self._wanted is not None and not self._wanted.done():
-            self._wanted.set_result(None)
+    @property
+    def live_lost(self) -> int:
+        """Live messages this peer did not get, ever."""
+        return 0 if self._outbound is None else self._outbound.live_lost
 
-    async def _next(self, *, noop_ends: bool = False) -> list[Frame]:
-        """What waits, as soon as something does; empty when the session is over (or must stop polling)."""
-        while not self.outbound and not self._finished and not (noop_ends and self._probed):
-            self._wanted = self._loop.create_future()
-            try:
-                await self._wanted
-            finally:
-                self._wanted = None
-        if noop_ends and self._probed:
-            return [_NOOP_FRAME]
-        frames = self.outbound.take(WRITE_AT_ONCE_BYTES)
-        self._room.set()
+    def forget(self, key: str | None = None) -> None:
+        """What waits under this key is not sent; without a key, nothing that waits is."""
+        if key is None:
+            self._live = self._late = None
+            if self._outbound is not None:
+                self._outbound.clear()
+            return
+        if self._live is not None:
+            self._live.pop(key, None)
+        if self._outbound is not None:
+            self._outbound.drop_live(key)
+
+    def take(self, count_max: int = 1_000) -> list[Frame]:
+        """The next frames that wait."""
+        frames = [] if self._outbound is None else self._outbound.take(WRITE_AT_ONCE_BYTES, count_max)
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
         return frames
 
     async def has_room(self) -> bool:
         """Wait until at most half of the buffer is taken; False when nothing moves for a while or all is over."""
-        while self.outbound.bytes > self._options.buffer_bytes_max // 2 and not self.closing:
-            self._room.clear()
+        options = self._engine.options
+        while not self.closing and self._outbound is not None and self._outbound.bytes > options.buffer_bytes_max // 2:
+            self._room = asyncio.get_running_loop().create_future()
             try:
-                async with asyncio.timeout(self._options.stall_s):
-                    await self._room.wait()
+                async with asyncio.timeout(options.stall_s):
+                    await self._room
             except TimeoutError:
                 return False
+            finally:
+                self._room = None
         return not self.closing
 
-    async def poll(self) -> list[Any]:
-        """Packets for one long poll. A second poll beside a pending one ends the session."""
-        if self._polling:
-            raise exceptions.QueueEmpty
-        self._polling = True
-        watch = self._loop.create_task(self._watch_poller())
-        try:
-            frames = await self._next(noop_ends=True)
-        finally:
-            self._polling = False
-            watch.cancel()
-        return [_Polled(frame) for frame in frames or [_NOOP_FRAME]]
+    # -- the WebSocket's owner ----------------------------------------------------------------------------------
 
-    async def _watch_poller(self) -> None:
-        """End the session when its poll is given up: what is sent to nobody would be lost without a word."""
-        while self.poller is not None and not _has_gone(self.poller):  # noqa: ASYNC110 - nothing tells us
-            await asyncio.sleep(POLLER_LOOK_S)
-        if self.poller is not None:
-            await self.close(abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+    def attach(self, socket: WebSocket | WireSocket) -> None:
+        """Live on this WebSocket from now on."""
+        self.upgraded, self.upgrading = True, False
+        self._socket = socket
+        if self._polling is not None and self._polling.is_busy:
+            socket.hold()  # what was posted comes first
+            self._polling.when_idle = socket.release
+        socket.listen(self)
+        self.ready()
+
+    def heard(self, message: str | bytes) -> None:
+        """Handle one message of the WebSocket, or begin to."""
+        try:
+            work = self.receive(message)
+        except ProtocolError as problem:
+            self.breaks_off(problem)
+        except Exception as problem:  # noqa: BLE001 - the socket loop: one message must not end the server
+            self._failed(problem)
+        else:
+            if work is not None and self._socket is not None:
+                self._socket.hold()
+                self.work(work, self._socket.release)
+
+    def work(self, work: Awaitable[None], done: Callable[[], None]) -> None:
+        """Go on with one message in a task of its own; the next one is for when it is `done`."""
+        self._engine.beside(self._finish(work, done))
+
+    async def _finish(self, work: Awaitable[None], done: Callable[[], None]) -> None:
+        try:
+            await work
+        except Exception as problem:  # noqa: BLE001 - as above
+            self._failed(problem)
+        finally:
+            done()
+
+    def _failed(self, problem: Exception) -> None:
+        log("socket.message_failed", level="error", error=problem)
+        self.close(abort=True, reason="internal")
+
+    def stalled(self) -> None:
+        self._write = None
+        self.flush()
+
+    def ready(self) -> None:
+        """Write what waits, then at once again."""
+        socket = self._socket
+        if socket is None:
+            return
+        self._write = socket.writer
+        while self._write is not None and self._outbound:
+            for frame in self.take():
+                socket.writer(frame.wire)
+        if self._write is not None and self.closing:
+            self._write = None
+            socket.close()
+
+    def gone(self, reason: str) -> None:
+        self._write = self._socket = self._late = None
+        if reason == PROTOCOL_BROKEN:
+            self._engine.complain(self, "not a WebSocket frame")
+        self.close(abort=True, reason=reason)
+
+    def breaks_off(self, problem: object) -> None:
+        """The peer broke the protocol: say so once, and end it."""
+        self._engine.complain(self, problem)
+        self.close(abort=True, reason=PROTOCOL_BROKEN)
 
     # -- heartbeat ----------------------------------------------------------------------------------------------
 
     def schedule_ping(self) -> None:
         """Start, or after a pong restart, the heartbeat."""
-        self._beat(self._options.ping_interval_s, self._ping)
+        self._beat(self._engine.options.ping_interval_s, self._ping)
 
     def _beat(self, seconds: float, action: Callable[[], None]) -> None:
         if self._heartbeat is not None:
             self._heartbeat.cancel()
         if not self.closing:
-            self._heartbeat = self._loop.call_later(seconds, action)
+            self._heartbeat = asyncio.get_running_loop().call_later(seconds, action)
 
     def _ping(self) -> None:
         self.put(_PING_FRAME)
-        self._beat(self._options.ping_timeout_s, self._lost)
+        self._beat(self._engine.options.ping_timeout_s, self._lost)
 
     def _lost(self) -> None:
-        self.server.hang_up(self.sid, self.server.reason.PING_TIMEOUT)
+        self.close(abort=True, reason=PING_TIMEOUT)
 
     def expect_company(self) -> None:
         """Close this session unless it joins an application in time."""
         self.in_company()
-        self._lonely = self._loop.call_later(self._options.connect_timeout_s, self._still_lonely)
+        if not self.closing:
+            loop = asyncio.get_running_loop()
+            self._lonely = loop.call_later(self._engine.options.connect_timeout_s, self.still_lonely)
 
     def in_company(self) -> None:
         if self._lonely is not None:
             self._lonely.cancel()
-            self._lonely = None
 
-    def _still_lonely(self) -> None:
-        self.server.hang_up(self.sid, "connect timeout")
+    def still_lonely(self) -> None:
+        self.close(reason="connect timeout")
 
     # -- receiving ----------------------------------------------------------------------------------------------
 
-    async def receive(self, pkt: str | bytes) -> None:
-        """One Engine.IO message. Raises ProtocolError."""
-        if isinstance(pkt, bytes):
-            await self.server.on_message(self.sid, pkt)
-        elif pkt[:1] == MESSAGE:
-            await self.server.on_message(self.sid, pkt[1:])
-        elif pkt == PONG:
+    def receive(self, message: str | bytes) -> Awaitable[None] | None:
+        """One Engine.IO message; what must be awaited before the next one. Raises ProtocolError."""
+        if self.listener is None or self.closing:
+            return None
+        if isinstance(message, bytes):
+            return self.listener.heard(message)
+        if message.startswith(MESSAGE):
+            return self.listener.heard(message[1:])
+        if message == PONG:
             self.schedule_ping()
-        elif pkt == CLOSE:
-            await self.close(abort=True, reason=self.server.reason.CLIENT_DISCONNECT)
+        elif message == CLOSE:
+            self.close(abort=True, reason=CLIENT_LEFT)
         else:
             raise ProtocolError("unknown packet")
+        return None
+
+    # -- python-engineio's names, for its HTTP side -------------------------------------------------------------
+
+    @property
+    def polling(self) -> Polling:
+        """The HTTP side of this session."""
+        if self._polling is None:
+            self._polling = Polling(self, self._engine.options)
+        return self._polling
+
+    @property
+    def connected(self) -> bool:
+        """Whether it was opened: over HTTP, or by a WebSocket."""
+        return self._polling is not None or self.upgraded
+
+    @property
+    def closed(self) -> bool:
+        return self.closing
+
+    async def handle_get_request(self, environ: dict[str, Any]) -> Any:  # noqa: ANN401 - a response, or packets
+        request: web.Request = environ["aiohttp.request"]
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await WebSocket(self._move_or_begin, self._engine)(environ)
+        return await self.polling.poll(request)
+
+    def _move_or_begin(self, socket: WebSocket) -> None:
+        self._engine.attach_to(self, socket)
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """The packets of one long-polling POST; anything unreadable ends the session with 400."""
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > self._options.frame_bytes_max:
-            raise exceptions.ContentTooLongError
-        try:
-            body = (await self._read(environ["wsgi.input"], length)).decode()
-            packets = body.split("\x1e")
-            if len(packets) > POLLED_PACKETS_MAX:
-                raise ProtocolError("too many packets")
-            for text in packets:
-                if self.closing:
-                    raise ProtocolError("after the end")
-                await self.receive(base64.b64decode(text[1:], validate=True) if text[:1] == "b" else text)
-        except (ProtocolError, ValueError, asyncio.IncompleteReadError) as problem:
-            raise exceptions.UnknownPacketError(str(problem)) from problem
-
-    async def _read(self, body: Any, length: int) -> bytes:  # noqa: ANN401 - aiohttp's stream in engineio's shape
-        """A POST's body; one that does not come ends with the session. Raises ProtocolError."""
-        reading: asyncio.Future[bytes] = asyncio.ensure_future(body.readexactly(length))
-        self._reads.add(reading)
-        try:
-            await asyncio.wait([reading])
-            if reading.cancelled():
-                raise ProtocolError("the session is over")
-            return reading.result()
-        except OSError as problem:
-            raise ProtocolError("the body broke off") from problem
-        finally:
-            self._reads.discard(reading)
-            reading.cancel()
-
-    async def _websocket_handler(self, ws: WebSocket | WireSocket) -> None:
-        """Live on this WebSocket until it ends; a session that polled so far moves to it first."""
-        if self.connected and not await self._upgrade(ws):
-            await ws.close()
-            return
-        self.connected = self.upgraded = True
-        self._web_socket = ws
-        writer = self._loop.create_task(self._write(ws))
-        reason = self.server.reason.TRANSPORT_CLOSE
-        try:
-            while (data := await ws.receive()) is not None and not self.closing:
-                await self.receive(data)
-        except ProtocolError:
-            reason = "protocol error"
-        finally:
-            await self.close(abort=True, reason=reason)
-            await writer
-
-    async def _upgrade(self, ws: WebSocket | WireSocket) -> bool:
-        """Move a polling session to this WebSocket: probe, end the pending poll, switch."""
-        if self.upgrading or self.upgraded:
-            return False  # of two that move one session, the first
-        self.upgrading = True
-        try:
-            async with asyncio.timeout(UPGRADE_TIMEOUT_S):
-                if await ws.receive() != PING + "probe":
-                    return False
-                await ws.send(Frame(b"3probe"))
-                self._probed = True
-                self._wake()
-                self.upgraded = await ws.receive() == UPGRADE
-        except TimeoutError:
-            pass
-        finally:
-            self.upgrading = self._probed = False
-        return bool(self.upgraded)
-
-    async def _write(self, ws: WebSocket | WireSocket) -> None:
-        try:
-            while frames := await self._next():
-                for frame in frames:
-                    await ws.send(frame)
-                if not self.outbound and not self.closing:
-                    self._direct = ws
-            await ws.close()
-        except (ConnectionError, RuntimeError):  # aiohttp raises RuntimeError on a response that is closed already
-            ws.abort()
+        await self.polling.post(environ["aiohttp.request"])
 
     # -- the end ------------------------------------------------------------------------------------------------
 
-    async def close(self, wait: bool = False, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002
+    def close(self, *, abort: bool = False, reason: str = SERVER_LEFT) -> None:
         """End the session: what is queued may still leave, for a moment, unless `abort`."""
         if self.closing:
             return
+        if abort:
+            self.forget()
         self.closing = True
-        self._direct = None
+        if self._outbound is not None:
+            self._outbound.closed = True
         self.in_company()
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        await self.server.on_close(self.sid, reason or self.server.reason.SERVER_DISCONNECT)
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        if self._polling is not None:
+            self._polling.end()
+        self._engine.ended(self, reason)
+        self._part(abort=abort)
+
+    def _part(self, *, abort: bool) -> None:
+        """Let go of the WebSocket."""
+        self.flush()
+        socket, is_clear, self._write = self._socket, self._write is not None, None
+        if socket is None:
+            return
         if abort:
-            self.outbound.clear()
-        elif not self.upgraded:
-            self.outbound.put(_CLOSE_FRAME)
-        self.closed = self._finished = self.outbound.closed = True
-        self._room.set()
-        self._wake()
-        for reading in self._reads:
-            reading.cancel()
-        self.server.sockets.pop(self.sid, None)
-        self._loop.call_later(0 if abort else LINGER_S, self._cut)
+            self._socket = None
+            socket.abort()
+        elif is_clear:
+            self._socket = None
+            socket.close()
+        else:  # `ready` says goodbye when the peer has taken the rest
+            asyncio.get_running_loop().call_later(LINGER_S, self._cut)
 
     def _cut(self) -> None:
-        self.outbound.clear()
-        if self._web_socket is not None and not self._web_socket.is_ending:
-            self._web_socket.abort()
-
-
-def _has_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
-
-
-class _Polled:
-    """A frame in the shape the polling payload encoder asks for."""
-
-    __slots__ = ("_frame",)
-
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
-
-    def encode(self, *, b64: bool) -> str:  # noqa: ARG002 - text needs no base64
-        return self._frame.text
+        if self._socket is not None:
+            self._socket.abort()
+            self._socket = None

@@ -18,9 +18,12 @@ from rest.edge.request_ids import HEADER as REQUEST_ID
 from rest.edge.request_ids import request_id_of
 from rest.edge.serve import problem
 from storage.base.clock import SystemClock
-from storage.base.log import log, request_id
+from storage.base.log import Seldom, request_id
 
 _clock = SystemClock()
+
+
+_unreadable = Seldom("http.unreadable")
 
 
 class ProblemProtocol(web.RequestHandler):
@@ -41,7 +44,7 @@ class ProblemProtocol(web.RequestHandler):
         if status >= 500 or not isinstance(exc, BadHttpMessage):
             response = _stamped(request, exc if isinstance(exc, Exception) else RuntimeError(message))
         else:
-            log("http.unreadable", reason=(message or "")[:200])
+            _unreadable.log(reason=(message or "")[:200])
             response = _stamped(request, BadRequest())
         response.force_close()
         return response

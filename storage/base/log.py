@@ -6,6 +6,7 @@ Secrets and phone numbers are removed by field name before a line is written.
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from contextvars import ContextVar
 from types import NoneType
@@ -41,6 +42,25 @@ def log(event: str, *, level: str = "info", error: BaseException | None = None, 
         line["traceback"] = "".join(traceback.format_exception(error))
     stream = _out or sys.stderr
     stream.write(_encoded(line).decode() + "\n")
+
+
+class Seldom:
+    """Lines strangers can cause, one for many: whoever floods us with garbage must not flood the log."""
+
+    def __init__(self, event: str, *, every_s: float = 1.0) -> None:
+        self._event = event
+        self._every_s = every_s
+        self._written_at = -every_s
+        self._not_written = 0
+
+    def log(self, **fields: Any) -> None:  # noqa: ANN401 - as log
+        """Write a line that tells how many there were since the last, or only count."""
+        now = time.monotonic()
+        if now - self._written_at < self._every_s:
+            self._not_written += 1
+            return
+        log(self._event, not_written=self._not_written, **fields)
+        self._written_at, self._not_written = now, 0
 
 
 def redact(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -30,6 +30,8 @@ class Settings:
     secret: str = ""  # signs tokens and cursors, ≥ 32 characters; empty in dev: generated once under data_dir
     sms_url: str = ""  # HTTP endpoint of the code sender; required when dev is off
     allowed_origins: str = ""  # comma-separated browser origins; empty: same origin only
+    tls_certificate: str = ""  # PEM file with the chain; empty: a proxy in front encrypts
+    tls_key: str = ""  # PEM file of its key
     trusted_proxies: str = ""  # comma-separated addresses whose X-Forwarded-For is believed
     tile_url: str = ""  # map tiles as https://…/{z}/{x}/{y}.png; empty: vectors only
 
@@ -63,6 +65,9 @@ class Settings:
     socket_buffer_bytes_max: int = 262_144  # a phone that lags further behind resumes from the feed instead
     socket_connect_timeout_s: int = 5  # a connection that does not say who it is by then is closed
     socket_payload_bytes_max: int = 65_536  # largest message a client may send
+    socket_count_max: int = 20_000  # sessions of one process: what one core serves with ease, some 200 MB
+    socket_per_address_max: int = 5_000  # sessions from one address: a carrier's NAT hides thousands of phones
+    socket_per_account_max: int = 10  # sockets of one account in one app; beyond, the oldest is closed: `replaced`
     presence_lease_s: int = 120  # silence after which an online worker is taken off the pool
     drain_s: int = 8  # SIGTERM to exit; balancers usually allow 10 s
 
@@ -98,6 +103,8 @@ class Settings:
             raise ValueError(f"{PREFIX}SECRET must have at least 32 characters outside dev mode")
         if not self.dev and not self.sms_url:
             raise ValueError(f"{PREFIX}SMS_URL is required outside dev mode: codes must reach phones")
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError(f"{PREFIX}TLS_CERTIFICATE and {PREFIX}TLS_KEY belong together")
         if self.presence_lease_s <= self.position_ttl_s:
             raise ValueError(f"{PREFIX}PRESENCE_LEASE_S must exceed {PREFIX}POSITION_TTL_S")
 

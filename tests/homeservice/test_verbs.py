@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hub.asking import read
+from hub.server import REGISTRY
 from rest.lines.homeservice.verbs import VERBS
 from storage.base.errors import HubError
 from tests.homeservice.conftest import Tech, Town
@@ -20,7 +22,9 @@ class Caller:
 
 
 async def ask(town: Town, who: Caller, name: str, **body: Any) -> dict[str, Any]:
-    return dict(await VERBS[name](town.db, who, SimpleNamespace(**body)))
+    """As a socket would: the body is what the contract says."""
+    app, _, request = name.partition(".")
+    return dict(await VERBS[name](town.db, who, read(REGISTRY.requests[f"/{app}", request], [body])))
 
 
 def caller(tech: Tech) -> Caller:
@@ -53,6 +57,51 @@ async def test_an_order_by_socket(town: Town) -> None:
     assert await ask(town, me, "worker.offline") == {"worker_id": tech.id, "online": False}
     await town.advance(minutes=90)
     assert (await ask(town, me, "worker.leave", order_id=order_id))["status"] == "completed"
+
+
+async def test_a_repeated_step_gives_the_first_answer_and_no_second_effect(town: Town) -> None:
+    job, tech = await town.in_status("accepted")
+    me, order_id = caller(tech), job.order.id
+    departed = await ask(town, me, "worker.depart", order_id=order_id, req_id="tap")
+    town.clock.advance(seconds=1)
+    await town.fix(tech, job.visit_point)
+    arrived = await ask(town, me, "worker.arrive", order_id=order_id)
+    assert await ask(town, me, "worker.depart", order_id=order_id, req_id="tap") == departed
+    assert (await town.job(job)).order.version == arrived["version"]
+    with pytest.raises(HubError) as other:
+        await ask(town, me, "worker.depart", order_id="ord_other", req_id="tap")
+    assert other.value.code == "key_reused"
+    with pytest.raises(HubError) as another_tap:
+        await ask(town, me, "worker.depart", order_id=order_id, req_id="tap 2")
+    assert another_tap.value.code == "invalid_state"
+
+
+async def test_a_refusal_is_judged_anew(town: Town) -> None:
+    job, tech = await town.in_status("paid")
+    with pytest.raises(HubError):
+        await ask(town, caller(tech), "worker.depart", order_id=job.order.id, req_id="tap")
+    await ask(town, caller(tech), "worker.accept", order_id=job.order.id)
+    assert (await ask(town, caller(tech), "worker.depart", order_id=job.order.id, req_id="tap"))["status"] == "departed"
+
+
+async def test_twins_of_one_tap_are_one_step(town: Town) -> None:
+    job, tech = await town.in_status("accepted")
+    taps = (ask(town, caller(tech), "worker.depart", order_id=job.order.id, req_id="tap") for _ in range(8))
+    answers = await asyncio.gather(*taps)
+    assert all(answer == answers[0] for answer in answers)
+    events = [event for event in await town.events(job) if event.verb == "depart"]
+    assert len(events) == 1
+
+
+async def test_a_wrong_code_costs_a_try_with_a_req_id_too(town: Town) -> None:
+    job, tech = await town.in_status("arrived")
+    code = await town.code(job)
+    wrong = "1" * len(code) if code != "1" * len(code) else "2" * len(code)
+    with pytest.raises(HubError) as refused:
+        await ask(town, caller(tech), "worker.start", order_id=job.order.id, code=wrong, req_id="a")
+    assert refused.value.code == "code_invalid"
+    async with town.db.begin() as tx:
+        assert await tx.fetchval("SELECT max(tries) FROM service_codes") == 1
 
 
 async def test_rejecting_needs_a_reason(town: Town) -> None:

@@ -14,12 +14,14 @@ const socket = io(url + namespace, {
   auth: (give) => give(known),
 });
 
-socket.on("connect", () => say("connect", { transport: socket.io.engine.transport.name }));
+socket.on("connect", () => {
+  say("connect", { transport: socket.io.engine.transport.name, id: socket.id, recovered: socket.recovered });
+});
 socket.on("connect_error", (error) => say("connect_error", { message: error.message, data: error.data }));
 socket.on("disconnect", (reason) => say("disconnect", { reason, active: socket.active }));
 socket.io.on("open", () => socket.io.engine.on("upgrade", (transport) => say("upgrade", { transport: transport.name })));
 socket.onAny((event, body) => {
-  if (Number.isInteger(body?.seq)) [known.since, known.epoch] = [body.seq, body.epoch ?? known.epoch];
+  if (Number.isInteger(body?.seq) && !known.recover) [known.since, known.epoch] = [body.seq, body.epoch ?? known.epoch];
   say(event, body);
 });
 

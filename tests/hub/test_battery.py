@@ -10,7 +10,7 @@ b  hearing, or being heard, before or without being admitted
      test_connect: test_nobody_hears_anything_before_being_admitted
      test_a_slow_yes_comes_before_everything_else
      test_what_is_sent_during_admission_never_arrives
-     test_what_is_asked_before_the_answer_is_not_run
+     test_what_is_asked_before_the_answer_waits_for_it
      test_one_who_is_refused_is_neither_told_nor_heard
      test_one_who_leaves_while_being_admitted_is_forgotten
      test_one_who_leaves_while_being_refused_is_forgotten
@@ -85,6 +85,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
+import inspect
 import json
 import os
 import random
@@ -278,15 +279,19 @@ async def test_what_is_sent_during_admission_never_arrives(world: World) -> None
         assert "secret" not in "".join(heard)
 
 
-async def test_what_is_asked_before_the_answer_is_not_run(world: World, http: aiohttp.ClientSession) -> None:
-    # Only long-polling can speak while its CONNECT is being looked at: its POSTs run side by side.
+@pytest.mark.parametrize("is_let_in", [True, False])
+async def test_what_is_asked_before_the_answer_waits_for_it(
+    world: World, http: aiohttp.ClientSession, is_let_in: bool
+) -> None:
     world.truth.gate_delay_s = 0.2
+    secret = world.worker() if is_let_in else "nonsense"
     sid = await opened(http)
-    joining = asyncio.create_task(post(http, sid, "40/worker," + json.dumps({"token": world.worker()})))
-    await asyncio.sleep(0.05)
+    assert (await post(http, sid, "40/worker," + json.dumps({"token": secret})))[0] == 200
     assert (await post(http, sid, '42/worker,1["grab",{"call_id":"cal_1"}]'))[0] == 200
-    await joining
     assert world.truth.asked == []
+    await happens(lambda: world.truth.asked != [] or not is_let_in)
+    await asyncio.sleep(0.3)
+    assert len(world.truth.asked) == is_let_in
 
 
 async def test_one_who_is_refused_is_neither_told_nor_heard(world: World) -> None:
@@ -399,7 +404,7 @@ async def test_broken_attachments_end_the_session(
     await happens(lambda: world.hub.members == {})
     written = lines()
     assert calm(written)
-    assert len(written) <= 1
+    assert len(written) <= 2  # that the protocol was broken, that the socket has left
 
 
 async def test_parts_that_never_come_hold_no_more_than_one_message_may(world: World) -> None:
@@ -481,7 +486,7 @@ async def test_only_believed_proxies_name_the_address(
         async with http.ws_connect(SOCKET) as ws:
             await ws.send_str(join)
             await happens(lambda: len(linked(world)) == 2)
-            assert {link.handshake.address for link in linked(world)} == {address}
+            assert {link.address for link in linked(world)} == {address}
 
 
 # g. Garbage
@@ -520,7 +525,7 @@ async def test_garbage_leaves_at_most_one_line(
     await happens(lambda: world.hub.emitter.sessions == 0)
     written = lines()
     assert calm(written)
-    assert len(written) <= 1
+    assert len(written) <= 2  # that the protocol was broken, that the socket has left
 
 
 DOORS = {"straight": "", "by way of aiohttp": "Content-Length: 0\r\n"}
@@ -582,7 +587,9 @@ async def test_broken_websocket_framing_ends_the_session(
         writer.write(sent)
         await asyncio.wait_for(reader.read(), 2)
     await happens(lambda: world.hub.emitter.sessions == 0)
-    assert lines() == []
+    written = lines()
+    assert calm(written)
+    assert len(written) <= 1
 
 
 @pytest.mark.parametrize(
@@ -637,7 +644,7 @@ async def test_garbage_polled_leaves_at_most_one_line(
     assert (await poll(http, sid))[0] == 400
     written = lines()
     assert calm(written), written
-    assert len(written) <= 1
+    assert len(written) <= 2  # that the protocol was broken, that the socket has left
 
 
 async def test_a_post_that_breaks_off_leaves_no_traceback(
@@ -741,34 +748,30 @@ async def test_sids_cannot_be_guessed_from_one_s_own(http: aiohttp.ClientSession
     assert all(len(sid) >= 12 for sid in sids)
 
 
+def tasks_of_the_transport() -> list[Any]:
+    """What runs in its files, and would hold up the end of the server if nobody woke it."""
+    coros = [task.get_coro() for task in asyncio.all_tasks()]
+    return [coro for coro in coros if inspect.iscoroutine(coro) and "/hub/transport/" in coro.cr_code.co_filename]
+
+
 async def test_two_upgrades_at_once_are_one(world: World) -> None:
-    before = asyncio.all_tasks()
-    try:
-        async with two_upgrades(world) as (_, _, first, second):
-            for ws in (first, second):
-                await ws.send_str("5")
-            await asyncio.wait_for(Wire(second).ended(), 0.5)
-        await happens(lambda: world.hub.emitter.sessions == 0)
-        await asyncio.sleep(0.05)
-        assert asyncio.all_tasks() == before
-    finally:
-        for task in asyncio.all_tasks() - before:
-            task.cancel()  # a task that nobody wakes would hold up the end of the server
+    async with two_upgrades(world) as (_, _, first, second):
+        for ws in (first, second):
+            await ws.send_str("5")
+        await asyncio.wait_for(Wire(second).ended(), 0.5)
+    await happens(lambda: world.hub.emitter.sessions == 0)
+    await happens(lambda: tasks_of_the_transport() == [])
 
 
 async def test_a_failed_second_upgrade_does_not_undo_the_first(world: World) -> None:
-    before = asyncio.all_tasks()
-    try:
-        async with two_upgrades(world) as (http, sid, first, second):
-            await first.send_str("5")
-            await asyncio.sleep(0.03)
-            await second.send_str("nonsense")
-            await asyncio.sleep(0.03)
-            assert (await asyncio.wait_for(poll(http, sid), 0.5))[0] == 400
-            assert world.hub.emitter.sessions == 1
-    finally:
-        for task in asyncio.all_tasks() - before:
-            task.cancel()
+    async with two_upgrades(world) as (http, sid, first, second):
+        await first.send_str("5")
+        await asyncio.sleep(0.03)
+        await second.send_str("nonsense")
+        await asyncio.sleep(0.03)
+        assert (await asyncio.wait_for(poll(http, sid), 0.5))[0] == 400
+        assert world.hub.emitter.sessions == 1
+    await happens(lambda: tasks_of_the_transport() == [])
 
 
 @asynccontextmanager
@@ -842,7 +845,7 @@ async def test_a_post_that_never_ends_lasts_no_longer_than_its_session(
     try:
         writer.write(f"POST {POLL}&sid={sid} HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n4".encode())
         await asyncio.sleep(0.05)
-        assert await post(http, sid, "1") == (200, "ok")
+        assert (await post(http, sid, "1"))[0] == 400  # two at once end the session
         assert b" 400 " in await asyncio.wait_for(reader.readline(), 0.5)
     finally:
         writer.close()
@@ -953,10 +956,11 @@ async def test_facts_arrive_whatever_is_said_over_redis(world: World) -> None:
 
 
 async def test_a_broken_word_over_redis_does_not_deafen_the_hub(world: World) -> None:
-    await asyncio.sleep(0.3)  # until Redis is heard
+    await ops(world)  # only an open map hears everybody's positions
     at_ms = round(world.clock.now().timestamp() * 1000)
     for word in BROKEN_WORDS:
-        await world.redis.publish(LIVE_CHANNEL, word)
+        while not await world.redis.publish(LIVE_CHANNEL, word):
+            await asyncio.sleep(0.01)
     await world.redis.publish(LIVE_CHANNEL, msgspec.msgpack.encode(("hub_z", [Moved("wrk_1", at_ms, 121.4, 37.5)])))
     await happens(lambda: "wrk_1" in world.hub.map._rows, 0.5)
 

@@ -154,7 +154,7 @@ async def test_a_session_that_joins_nothing_is_closed(world: World) -> None:
     async with aiohttp.ClientSession() as http:
         async with http.ws_connect(f"{world.url}/socket.io/?EIO=4&transport=websocket") as ws:
             await ws.receive()
-            world.hub.emitter.eio.session_of(next(iter(world.hub.emitter.eio.sockets)))._still_lonely()
+            world.hub.emitter.engine.session_of(next(iter(world.hub.emitter.engine.sockets))).still_lonely()
             closed = await asyncio.wait_for(ws.receive(), 2)
             assert closed.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
 

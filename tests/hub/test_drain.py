@@ -62,7 +62,7 @@ async def test_what_is_told_during_the_drain_is_found_elsewhere(world: World) ->
     await phone.gone()
     await world.ring(1, 2)
     world.hub.is_draining = False  # stands for the hub next door: same feed, same database
-    world.hub.emitter.eio.accepting = True
+    world.hub.emitter.engine.accepting = True
     back = await world.worker_phone(since=phone.ready["seq"], epoch=phone.ready["epoch"])
     await back.until(lambda: back.bells() == [1, 2])
 

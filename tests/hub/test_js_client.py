@@ -2,69 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import shutil
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.drain import drain
+from tests.hub.js import JsPhone, needs_node
 from tests.hub.world import BellRung, World
 
-ROOT = Path(__file__).parents[2]
-NODE = shutil.which("node")
-
-pytestmark = pytest.mark.skipif(
-    NODE is None or not (ROOT / "node_modules/socket.io-client").exists(),
-    reason="needs node and the npm package socket.io-client (make test installs it)",
-)
-
-
-class JsPhone:
-    """`phone.mjs` as a child."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.heard: list[tuple[str, Any]] = []
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            event, body = json.loads(line)
-            self.heard.append((event, body))
-
-    def bodies(self, event: str) -> list[Any]:
-        return [body for name, body in self.heard if name == event]
-
-    def bells(self) -> list[int]:
-        return [body["n"] for body in self.bodies("order.bell_rung")]
-
-    async def until(self, done: Callable[[], bool]) -> None:
-        try:
-            async with asyncio.timeout(8):
-                while not done():
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"it did not happen; heard {str(self.heard)[-1_500:]}") from None
-
-    def tell(self, event: str, body: Any = None) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([event, body]).encode() + b"\n")
-
-    async def ask(self, event: str, body: Any) -> Any:
-        count = len(self.bodies(f"ack {event}"))
-        self.tell(event, body)
-        await self.until(lambda: len(self.bodies(f"ack {event}")) > count)
-        return self.bodies(f"ack {event}")[-1]
-
-    async def close(self) -> None:
-        self._process.kill()
-        await self._process.wait()
-        await self._reading
+pytestmark = needs_node
 
 
 @pytest.fixture
@@ -72,11 +19,7 @@ async def js(world: World) -> AsyncIterator[Callable[..., Any]]:
     phones: list[JsPhone] = []
 
     async def start(namespace: str, auth: dict[str, Any], transports: str = "websocket") -> JsPhone:
-        process = await asyncio.create_subprocess_exec(
-            str(NODE), str(Path(__file__).with_name("phone.mjs")), world.url, namespace, json.dumps(auth), transports,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT,
-        )  # fmt: skip
-        phones.append(JsPhone(process))
+        phones.append(await JsPhone.start(world.url, namespace, auth, transports))
         return phones[-1]
 
     yield start
@@ -135,7 +78,7 @@ async def test_a_moving_hub_makes_it_come_back(world: World, js: Any) -> None:
     assert phone.bodies("closing")[0]["code"] == "moving"
     assert phone.bodies("disconnect")[0]["active"] is True  # the client will reconnect
     world.hub.is_draining = False  # stands for the hub next door
-    world.hub.emitter.eio.accepting = True
+    world.hub.emitter.engine.accepting = True
     await world.ring(1)
     await phone.until(lambda: phone.bells() == [1])
 

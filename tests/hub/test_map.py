@@ -77,7 +77,7 @@ async def test_a_viewer_that_lost_a_batch_gets_everything_again(world: World) ->
     place(world, "wrk_1", "wrk_2")
     world.clock.advance(seconds=1)
     await phone.until(lambda: len(rows(phone)) == 2)
-    session = next(iter(world.hub.emitter.eio.sockets.values()))
+    session = next(iter(world.hub.emitter.engine.sockets.values()))
     session.outbound.live_lost += 1  # a batch found no room
     world.clock.advance(seconds=1)
     await phone.until(lambda: len(rows(phone)) == 4)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.transport.outbound import Frame, Outbound, OutboundLimits, Put
+from hub.transport import classes
+from hub.transport.classes import CLASSES, COMMAND, LIVE, NOTICE, DeliveryClass
+from hub.transport.outbound import Outbound, OutboundLimits, Put
+from hub.transport.packets import Frame
 
 SMALL = OutboundLimits(bytes_max=100, count_max=10)
 
@@ -24,27 +27,27 @@ def test_facts_leave_in_the_order_they_came() -> None:
 
 def test_a_newer_live_message_replaces_the_waiting_one_with_its_key() -> None:
     buffer = Outbound(SMALL)
-    assert buffer.put_live("a", frame("a1")) is Put.QUEUED
+    assert buffer.put(frame("a1"), LIVE, "a") is Put.QUEUED
     buffer.put(frame("fact"))
-    assert buffer.put_live("a", frame("a two")) is Put.REPLACED
+    assert buffer.put(frame("a two"), LIVE, "a") is Put.REPLACED
     assert buffer.bytes == len("a two") + len("fact")
     assert [taken.text for taken in buffer.take(1_000)] == ["a two", "fact"]
-    assert buffer.put_live("a", frame("a3")) is Put.QUEUED  # the taken one is gone, so this one queues again
+    assert buffer.put(frame("a3"), LIVE, "a") is Put.QUEUED  # the taken one is gone, so this one queues again
 
 
 def test_live_messages_leave_when_a_fact_needs_their_room() -> None:
     buffer = Outbound(SMALL)
     buffer.put(frame("x" * 70))
-    assert buffer.put_live("a", frame("y" * 20)) is Put.QUEUED
+    assert buffer.put(frame("y" * 20), LIVE, "a") is Put.QUEUED
     assert buffer.put(frame("z" * 25)) is Put.QUEUED
     assert [taken.text[0] for taken in buffer.take(1_000)] == ["x", "z"]
-    assert buffer.live_bytes == 0
+    assert buffer.bytes_of(LIVE) == 0
 
 
 def test_live_messages_get_only_their_share() -> None:
     buffer = Outbound(SMALL)
-    assert buffer.put_live("a", frame("y" * 20)) is Put.QUEUED
-    assert buffer.put_live("b", frame("y" * 20)) is Put.DROPPED
+    assert buffer.put(frame("y" * 20), LIVE, "a") is Put.QUEUED
+    assert buffer.put(frame("y" * 20), LIVE, "b") is Put.DROPPED
 
 
 def test_a_full_buffer_refuses_facts_and_keeps_what_it_has() -> None:
@@ -63,10 +66,40 @@ def test_the_number_of_frames_is_bounded_too() -> None:
     assert [buffer.put(frame("f")) for _ in range(11)] == [Put.QUEUED] * 10 + [Put.FULL]
 
 
+def test_a_notice_is_lost_rather_than_take_more_than_its_share() -> None:
+    buffer = Outbound(SMALL)
+    assert buffer.put(frame("n" * 10), NOTICE) is Put.QUEUED
+    assert buffer.put(frame("n" * 10), NOTICE) is Put.DROPPED
+    assert buffer.live_lost == 0
+
+
+def test_an_ack_makes_notices_and_live_values_leave_and_is_itself_never_lost() -> None:
+    buffer = Outbound(SMALL)
+    buffer.put(frame("n" * 10), NOTICE)
+    buffer.put(frame("l" * 20), LIVE, "a")
+    assert buffer.put(frame("c" * 90), COMMAND) is Put.QUEUED
+    assert [taken.text[0] for taken in buffer.take(1_000)] == ["c"]
+    assert buffer.live_lost == 1
+    buffer.put(frame("f" * 90))
+    assert buffer.put(frame("c" * 20), COMMAND) is Put.FULL
+
+
+def test_the_page_of_the_classes_says_what_the_table_says() -> None:
+    page = classes.__doc__ or ""
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    rows = {cells[0]: cells for cells in table}
+    words = {1: "all", 4: "a quarter", 8: "an eighth"}
+    for kind in CLASSES:
+        cells = rows[kind.name]
+        assert cells[2].startswith(words[kind.share])
+        assert ("lost" in cells[3]) is kind.yields
+
+
 def test_one_key_can_be_dropped_alone() -> None:
     buffer = Outbound(SMALL)
-    buffer.put_live("a", frame("aa"))
-    buffer.put_live("b", frame("bb"))
+    buffer.put(frame("aa"), LIVE, "a")
+    buffer.put(frame("bb"), LIVE, "b")
     assert buffer.drop_live("a") == 1
     assert buffer.drop_live("a") == 0
     assert [taken.text for taken in buffer.take(1_000)] == ["bb"]
@@ -76,35 +109,29 @@ def test_a_closed_buffer_takes_nothing() -> None:
     buffer = Outbound(SMALL)
     buffer.closed = True
     assert buffer.put(frame("f")) is Put.CLOSED
-    assert buffer.put_live("a", frame("f")) is Put.CLOSED
+    assert buffer.put(frame("f"), LIVE, "a") is Put.CLOSED
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("fact"), st.integers(1, 60)),
-        st.tuples(st.just("live"), st.integers(1, 40)),
-        st.tuples(st.just("take"), st.integers(1, 60)),
-    ),
-    max_size=60,
-)
+STEPS = st.lists(st.tuples(st.sampled_from([*CLASSES, None]), st.integers(1, 60)), max_size=60)
 
 
 @given(STEPS)
-def test_accepted_facts_all_leave_in_order_and_the_bounds_hold(steps: list[tuple[str, int]]) -> None:
+def test_what_was_accepted_leaves_in_order_and_the_bounds_hold(steps: list[tuple[DeliveryClass | None, int]]) -> None:
     buffer = Outbound(SMALL)
     accepted: list[str] = []
     left: list[str] = []
-    for n, (what, size) in enumerate(steps):
-        if what == "fact":
-            text = f"F{n} ".ljust(size, ".")
-            if buffer.put(frame(text)) is Put.QUEUED:
-                accepted.append(text)
-        elif what == "live":
-            buffer.put_live(f"key {size % 3}", frame("L".ljust(size, ".")))
-        else:
+    for n, (kind, size) in enumerate(steps):
+        if kind is None:
             left += [taken.text for taken in buffer.take(size)]
+            continue
+        text = f"{kind.name[0].upper()}{n} ".ljust(size, ".")
+        key = f"key {size % 3}" if kind is LIVE else None
+        if buffer.put(frame(text), kind, key) is Put.QUEUED and not kind.yields:
+            accepted.append(text)
         assert buffer.bytes <= SMALL.bytes_max or len(buffer) == 1
         assert len(buffer) <= SMALL.count_max
+        assert buffer.bytes == sum(buffer.bytes_of(each) for each in CLASSES)
+        assert all(buffer.bytes_of(each) <= SMALL.bytes_max // each.share for each in (LIVE, NOTICE))
     left += [taken.text for taken in buffer.take(10_000)]
-    assert [text for text in left if text.startswith("F")] == accepted
-    assert (buffer.bytes, buffer.live_bytes) == (0, 0)
+    assert [text for text in left if text[0] in "CF"] == accepted
+    assert (buffer.bytes, buffer.bytes_of(LIVE)) == (0, 0)

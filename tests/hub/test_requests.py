@@ -53,7 +53,7 @@ async def test_malformed_bodies_get_an_answer(world: World, namespace: str, name
     phone = await someone(world, namespace)
     for body in BAD_BODIES:
         world.clock.advance(seconds=60)  # the rate limit is not what is tested here
-        world.hub.expiries._due.clear()
+        world.hub.tokens._expiries._due.clear()
         answer = await phone.ask(name, body)
         assert isinstance(answer, dict)
         assert answer.get("ok") is True or set(answer["error"]) >= {"code", "detail", "retry"}, answer

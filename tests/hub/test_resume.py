@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatch.facts import CallChanged
-from hub.resume import refusal
+from hub.gap import refusal
 from storage import outbox
 from storage.outbox import FeedHead
 from tests.hub.world import BellRung, Phone, World

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hub.transport.emitter import event_frame
+from hub.transport.packets import event_frame
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.postgres import Database
@@ -98,7 +98,7 @@ async def test_a_burst_does_not_make_a_healthy_reader_slow(tight: World) -> None
 async def test_the_buffer_of_a_sleeper_stays_bounded(tight: World) -> None:
     sleeper = Sleeper(tight)
     await sleeper.connect({"token": tight.worker()})
-    session = next(iter(tight.hub.emitter.eio.sockets.values()))
+    session = next(iter(tight.hub.emitter.engine.sockets.values()))
     for n in range(300):
         await tight.ring(n, text="x" * 1_000)
         assert session.outbound.bytes <= BUFFER

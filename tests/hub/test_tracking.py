@@ -80,7 +80,7 @@ async def test_nothing_before_departure_and_nothing_after_the_end(world: World, 
     for n in range(4):
         world.clock.advance(seconds=2)
         await trip.drive(worker, 4_900 - n * 16)
-    await watcher.until(lambda: len(watcher.bodies("position")) == 4)
+        await watcher.until(lambda n=n: len(watcher.bodies("position")) == n + 1)
     await trip.end()
     await watcher.until(lambda: bool(watcher.bodies("tracking.ended")))
     for n in range(3):

@@ -63,14 +63,21 @@ def _served(name: str, loop: str, folder: Path) -> Iterator[Server]:
     if ELSEWHERE[name]:
         yield Server(ELSEWHERE[name], is_ours=False)
         return
+    arguments = ["--engine"] * (name == "engine") + ["--uvloop"] * (loop == "uvloop")
+    with child("tests.protocol.server", *arguments, folder=folder) as url:
+        yield Server(url, is_ours=True)
+
+
+@contextlib.contextmanager
+def child(module: str, *arguments: str, folder: Path) -> Iterator[str]:
+    """Run a module that serves as a child process; its base URL. What it writes goes to `server.log`."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.protocol.server", "--port", str(port)]
-    command += ["--engine"] * (name == "engine") + ["--uvloop"] * (loop == "uvloop")
+    command = [sys.executable, "-m", module, "--port", str(port), *arguments]
     log = folder / "server.log"
     with log.open("wb") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         try:
             _wait_until_it_listens(process, port, log)
-            yield Server(f"http://127.0.0.1:{port}", is_ours=True)
+            yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
 

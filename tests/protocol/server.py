@@ -16,11 +16,12 @@ import uvloop
 from aiohttp import web
 from socketio import packet
 
-from hub.transport.emitter import Emitter, Link, frames_of
+from hub.transport.emitter import Emitter
 from hub.transport.engine import Engine, Session
 from hub.transport.front import listen
+from hub.transport.links import Link
 from hub.transport.options import EngineOptions
-from hub.transport.outbound import Frame
+from hub.transport.packets import Frame, frames_of
 from tests.live import free_port
 
 OPTIONS = EngineOptions(
@@ -43,7 +44,7 @@ class Echo:
     async def admitted(self, link: Link) -> None:
         link.send_all(frames_of(packet.EVENT, link.namespace, ["auth", self._said[link.sid]]))
 
-    async def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> dict[str, Any] | list[Any]:  # noqa: ARG002
+    def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> dict[str, Any] | list[Any]:  # noqa: ARG002
         if event == "message":
             link.send_all(frames_of(packet.EVENT, link.namespace, ["message-back", *args]))
         return list(args)
@@ -51,27 +52,27 @@ class Echo:
     def full(self, link: Link) -> None:
         link.hang_up("slow")
 
-    async def left(self, link: Link, reason: str) -> None:  # noqa: ARG002
+    def left(self, link: Link, reason: str) -> None:  # noqa: ARG002
         self._said.pop(link.sid, None)
 
 
-def echo_engine() -> Engine:
-    """Engine.IO alone: every message comes back."""
-    engine = Engine(OPTIONS)
+class EngineEcho:
+    """Every message of one session comes back."""
 
-    async def echo(sid: str, data: str | bytes) -> None:
-        session = engine.session_of(sid)
-        if session is not None:
-            session.put(
-                Frame(data, is_binary=True) if isinstance(data, bytes) else Frame(b"4" + data.encode())
-            )
-
-    async def forget(_sid: str, _reason: str) -> None: ...
-
-    def welcome(session: Session, _address: str, _user_agent: str) -> None:
+    def __init__(self, session: Session) -> None:
+        self._session = session
         asyncio.get_running_loop().call_soon(session.in_company)
 
-    engine.on_open, engine.on_message, engine.on_close = welcome, echo, forget
+    def heard(self, data: str | bytes) -> None:
+        self._session.put(Frame(data, is_binary=True) if isinstance(data, bytes) else Frame(b"4" + data.encode()))
+
+    def gone(self, reason: str) -> None: ...
+
+
+def echo_engine() -> Engine:
+    """Engine.IO alone."""
+    engine = Engine(OPTIONS)
+    engine.on_open = EngineEcho
     return engine
 
 

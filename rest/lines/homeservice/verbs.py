@@ -1,18 +1,25 @@
 """Business verbs for sockets: each opens its own transaction and gives the fields of the ack.
 
+Every body has a `req_id`, or none: a phone that does not know whether a request arrived repeats it with the same one.
 Keys are `<app>.<request>`. The caller is whoever the hub has admitted: an account, and its worker if it is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from hashlib import sha256
 from typing import Any, Protocol
+
+import msgspec
 
 import dispatch
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.model import Job
-from rest.lines.homeservice.starting import start_with_code
+from rest.lines.homeservice.starting import with_tries
 from rest.lines.homeservice.technicians import NotActive
+from storage import idempotency
+from storage.base import codec
+from storage.idempotency import StoredAnswer
 from storage.postgres import Database
 from storage.tx import Tx
 
@@ -44,62 +51,95 @@ def order_ack(job: Job) -> Fields:
     return {"order_id": job.order.id, "status": job.order.status, "version": job.order.version}
 
 
-async def online(db: Database, caller: Caller, _body: object) -> Fields:
-    worker = await db.run(dispatch.go_online, worker_of(caller))
+async def _once(db: Database, caller: Caller, name: str, body: Any, act: Callable[[Tx], Awaitable[Fields]]) -> Fields:  # noqa: ANN401 - the hub names the type
+    """Run `act` in one transaction; the same `req_id` again gives the first answer and no second effect.
+
+    A refusal is not remembered: nothing was done, so the next try is judged anew. Raises KeyReused when the `req_id`
+    came with another body before.
+    """
+    if body.req_id is None:
+        return await db.run(act)
+    scope, asked = f"{caller.account_id} {name}", sha256(msgspec.json.encode(body)).digest()
+
+    async def act_once(tx: Tx) -> Fields:
+        known = await idempotency.claim(tx, scope, body.req_id, asked)
+        if known is not None:
+            before: Fields = codec.loads(known.body)
+            return before
+        fields = await act(tx)
+        idempotency.store(tx, scope, body.req_id, StoredAnswer(200, "{}", codec.dumps(fields)))
+        return fields
+
+    return await db.run(act_once)
+
+
+def _verb(name: str, act: Callable[[Tx, Caller, Any], Awaitable[Fields]]) -> Verb:
+    async def run(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+        return await _once(db, caller, name, body, lambda tx: act(tx, caller, body))
+
+    return run
+
+
+async def online(tx: Tx, caller: Caller, _body: object) -> Fields:
+    worker = await dispatch.go_online(tx, worker_of(caller))
     return {"worker_id": worker.id, "online": worker.online}
 
 
-async def offline(db: Database, caller: Caller, _body: object) -> Fields:
-    worker = await db.run(dispatch.go_offline, worker_of(caller), reason="asked")
+async def offline(tx: Tx, caller: Caller, _body: object) -> Fields:
+    worker = await dispatch.go_offline(tx, worker_of(caller), reason="asked")
     return {"worker_id": worker.id, "online": worker.online}
 
 
 async def grab(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+    """Knows its `req_id` by the grab itself."""
     async with db.turns.take(body.call_id):
         made = await db.run(actions.grab, body.call_id, worker_of(caller), request_id=body.req_id)
     return {"grab_id": made.id, "call_id": made.call_id, "state": made.state}
 
 
-async def decline(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    await db.run(actions.decline, body.call_id, worker_of(caller))
+async def decline(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+    await actions.decline(tx, body.call_id, worker_of(caller))
     return {}
 
 
-async def withdraw(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    await db.run(actions.withdraw, body.call_id, worker_of(caller))
+async def withdraw(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+    await actions.withdraw(tx, body.call_id, worker_of(caller))
     return {}
 
 
-async def choose(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    return order_ack(await db.run(actions.choose, body.order_id, caller.account_id, body.grab_id))
+async def choose(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+    return order_ack(await actions.choose(tx, body.order_id, caller.account_id, body.grab_id))
 
 
-async def reject(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    return order_ack(await db.run(actions.reject, body.order_id, worker_of(caller), body.reason))
+async def reject(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+    return order_ack(await actions.reject(tx, body.order_id, worker_of(caller), body.reason))
 
 
 async def start(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    return order_ack(await start_with_code(db, body.order_id, worker_of(caller), body.code))
+    async def act(tx: Tx) -> Fields:
+        return order_ack(await actions.start(tx, body.order_id, worker_of(caller), body.code))
+
+    return await with_tries(db, body.order_id, lambda: _once(db, caller, "worker.start", body, act))
 
 
-def _step(verb: Callable[[Tx, str, str], Awaitable[Job]]) -> Verb:
-    async def run(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-        return order_ack(await db.run(verb, body.order_id, worker_of(caller)))
+def _step(name: str, verb: Callable[[Tx, str, str], Awaitable[Job]]) -> Verb:
+    async def act(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+        return order_ack(await verb(tx, body.order_id, worker_of(caller)))
 
-    return run
+    return _verb(name, act)
 
 
 VERBS: Mapping[str, Verb] = {
-    "worker.online": online,
-    "worker.offline": offline,
+    "worker.online": _verb("worker.online", online),
+    "worker.offline": _verb("worker.offline", offline),
     "worker.grab": grab,
-    "worker.decline": decline,
-    "worker.withdraw": withdraw,
-    "worker.accept": _step(actions.accept),
-    "worker.reject": reject,
-    "worker.depart": _step(actions.depart),
-    "worker.arrive": _step(actions.arrive),
+    "worker.decline": _verb("worker.decline", decline),
+    "worker.withdraw": _verb("worker.withdraw", withdraw),
+    "worker.accept": _step("worker.accept", actions.accept),
+    "worker.reject": _verb("worker.reject", reject),
+    "worker.depart": _step("worker.depart", actions.depart),
+    "worker.arrive": _step("worker.arrive", actions.arrive),
     "worker.start": start,
-    "worker.leave": _step(actions.leave),
-    "customer.choose": choose,
+    "worker.leave": _step("worker.leave", actions.leave),
+    "customer.choose": _verb("customer.choose", choose),
 }

@@ -1,0 +1,112 @@
+"""Links: one client in one namespace, as the hub sees it, and the interface of the hub to clients."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Awaitable, Collection, Sequence
+from typing import Any, Protocol
+
+from hub.transport.classes import FACT, DeliveryClass
+from hub.transport.outbound import Put
+from hub.transport.packets import Frame
+from hub.transport.session import Session
+
+Answer = dict[str, Any] | list[Any]
+"""What a request is answered: the ack's one argument, or the list of all of them."""
+
+
+class Refused(Exception):
+    """`Edge.admit` says no; `error` is what the client gets as connect_error data."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error.get("code"))
+        self.error = error
+
+
+class Edge(Protocol):
+    """What the hub does with clients; called in order for each link."""
+
+    @property
+    def namespaces(self) -> Collection[str]: ...
+
+    async def admit(self, link: Link, auth: object) -> None:
+        """Decide. Raises Refused; any other exception refuses too. Nothing sent before it returns arrives."""
+
+    async def admitted(self, link: Link) -> None:
+        """The client knows it is in."""
+
+    def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> Answer | Awaitable[Answer]:
+        """Answer one request, at once where nothing has to be waited for. Never raises."""
+
+    def full(self, link: Link) -> None:
+        """An ack found no room."""
+
+    def left(self, link: Link, reason: str) -> None:
+        """The link is gone. Called for each link `admit` was called for; twice when it goes in that very moment."""
+
+
+class Link:
+    """One client in one namespace."""
+
+    __slots__ = ("_prefix", "_session", "is_in", "namespace", "pid", "sid")
+
+    def __init__(self, session: Session, namespace: str) -> None:
+        self._session = session
+        self.namespace = namespace
+        self._prefix = sys.intern(f"{namespace} ")
+        self.sid = secrets.token_urlsafe(15)
+        self.pid: str | None = None
+        """Private id for connection state recovery; told to clients that asked for it."""
+        self.is_in = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent now can arrive."""
+        return self.is_in and not self._session.closing
+
+    @property
+    def address(self) -> str:
+        """Where the client is, as far as believed proxies tell. No proof of identity."""
+        return self._session.address
+
+    def send(self, frame: Frame, kind: DeliveryClass = FACT) -> Put:
+        """Send a frame of this class."""
+        return self._session.put(frame, kind) if self.is_in else Put.CLOSED
+
+    def send_all(self, frames: Sequence[Frame], kind: DeliveryClass = FACT) -> Put:
+        """Send frames that are one message; a part without the rest would break the stream, so the session ends."""
+        outcomes = [self.send(frame, kind) for frame in frames]
+        if Put.FULL in outcomes[1:]:
+            self.hang_up("slow")
+        return Put.FULL if Put.FULL in outcomes else outcomes[-1]
+
+    def send_live(self, key: str, frame: Frame) -> Put:
+        """Send a live message; a newer one with the same key replaces it while it waits."""
+        return self._session.put_live(self._prefix + key, frame) if self.is_in else Put.CLOSED
+
+    def forget_live(self, key: str) -> None:
+        """A waiting live message with this key will not be sent."""
+        self._session.forget(self._prefix + key)
+
+    def forget_all(self) -> None:
+        """Drop everything that waits for this client; it is about to be told to come back."""
+        self._session.forget()
+
+    @property
+    def live_lost(self) -> int:
+        """Live messages this client did not get, ever."""
+        return self._session.live_lost
+
+    async def has_room(self) -> bool:
+        """Wait until at most half of the buffer is taken; False when the client does not read or has gone."""
+        return bool(self.is_open and await self._session.has_room() and self.is_open)
+
+    def hang_up(self, reason: str) -> None:
+        """End the whole session after what is queued; official clients reconnect by themselves."""
+        self._session.close(reason=reason)
+
+    @property
+    def session_sid(self) -> str:
+        """Two links of one client share a session."""
+        return self._session.sid
