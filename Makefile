@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 NPM    := $(shell command -v npm 2>/dev/null || echo $(BIN)/npm)
 
-.PHONY: run test bench demo browser lock clean
+.PHONY: run test bench soak demo browser lock clean
 
 run: $(VENV)/.run node_modules/.installed
 	exec $(BIN)/python run.py serve
@@ -17,6 +17,12 @@ test: $(VENV)/.dev node_modules/.installed browser
 
 bench: $(VENV)/.dev
 	$(BIN)/python run.py bench
+
+# About a quarter of an hour: everything breaks again and again, clients that do not read, and a million odd inputs.
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos.run --facts 200000 --minutes 5
+	$(BIN)/python -m tests.chaos.slow --minutes 3
+	test ! -e tests/fuzz/soak.py || $(BIN)/python -m tests.fuzz.soak --inputs 1000000
 
 demo: $(VENV)/.run
 	$(BIN)/python run.py replay --hub http://127.0.0.1:$${FIELDHUB_PORT:-8080} --endless

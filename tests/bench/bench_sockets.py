@@ -1,181 +1,248 @@
-"""The Socket.IO transport beside Node's `socket.io`, interleaved in one run: server CPU per delivery and per ack.
+"""Sockets beside Node's and Bun's `socket.io` and stock python-socketio: what a message costs the server, in CPU µs.
 
-Fan-out is one room of 1,000 websockets that hears 100 events; echo is 100 clients with one acknowledged request in
-flight each. The generator is raw sockets in this process. CPU is what the server process used, so a slow generator or a
-busy machine changes little; `floor` is the same traffic by bare `send` calls. Node is left out where it or its
-`socket.io` is not installed.
+A server has one core and the load, a C program, another. Ratios above 1 mean that ours is cheaper. `floor` is a C loop
+of bare `send` calls. `ours` is the transport alone; `ours full` is the whole program (tokens, limits, metrics, feed,
+the position pipeline, PostgreSQL and Redis; its engines' own CPU is not counted). Values are `median [min..max]` of
+rounds in which all servers took turns after a warm-up; rounds whose floor moved by more than 10 % do not count.
+
+Fan-out is one room of 1,000 clients, each event in a loop turn of its own or all in one turn. An acked request is one
+of 100 clients with one in flight each. Order tracking is 1,000 clients in rooms of four, 10,000 requests a second at
+planned instants, each acked and relayed to three; its latency is from plan to receipt. Live values are 100 keys with
+new values every 10 ms for 1,000 clients; what is conflated or dropped is not a delivery. A position is a request with
+ack of one of 1,000 workers: Node relays each to one watcher; the hub checks, stores and indexes it, and tells the
+customers of 50 of the workers at most once a second, as the product does. Dropping resets half of the idle
+connections at once while 50 of the others ask, one every 5 ms. At connect Node checks an HS256 signature; the hub
+checks token, session and worker, takes its place in the feed and says `ready`. Latencies and stalls are wall-clock: a
+busy neighbour shows in them at once, in CPU µs less.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import selectors
-import shutil
-import socket
-import statistics
-import subprocess
+import secrets
+import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.live import ROOT, free_port
+import jwt
 
-ROUNDS = 5
-PYTHON = {"ours": "socket_server", "floor": "socket_floor"}
-TEXT = "x" * 80
+from tests.bench.sockets.full import Full, full_hub
+from tests.bench.sockets.load import Load, Phase
+from tests.bench.sockets.servers import Command, Missing, Server, commands, compiled, files_max, serving, serving_all
+from tests.bench.sockets.table import Table, quiet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much of everything."""
+
+    rounds: int
+    clients: int
+    events: int
+    echo_ms: int
+    live_ms: int
+    say_per_s: int
+    say_ms: int
+    positions_per_s: int
+    position_ms: int
+    probe_ms: int
+    trips: int
+    held: int  # idle connections, half of which are dropped
+
+
+FULL = Sizes(
+    rounds=5, clients=1_000, events=40, echo_ms=500, live_ms=300, say_per_s=10_000, say_ms=1_000,
+    positions_per_s=4_000, position_ms=1_000, trips=50, held=10_000, probe_ms=1_500,
+)  # fmt: skip
+QUICK = Sizes(
+    rounds=1, clients=200, events=20, echo_ms=200, live_ms=200, say_per_s=2_000, say_ms=300,
+    positions_per_s=800, position_ms=500, trips=5, held=1_000, probe_ms=500,
+)  # fmt: skip
+SPARE_FILES = 500
+SPARE_ROUNDS = 2
+"""So many more are tried when a neighbour disturbed some."""
+
+TURN, BURST = "fan-out, one event a turn, CPU µs per delivery", "fan-out, all in one turn, CPU µs per delivery"
+ACKED, RELAYED = "acked request, CPU µs", "order tracking, CPU µs per request"
+LIVE, CONNECT = "live value, CPU µs per delivery", "connect, CPU µs"
+TRACKED_P99, COLD_P99 = "order tracking, p99 µs", "order tracking, p99 µs in the first 3 s"
+SIGNED, POSITION = "connect with token, CPU µs", "position, CPU µs"
+MEMORY, DROPPED, STALL = "idle connection, KiB", "dropped client, CPU µs", "stall while they drop, ms"
 
 
 def run(quick: bool) -> dict[str, Any]:
-    clients, events, seconds, rounds = (200, 20, 1.0, 1) if quick else (1_000, 100, 3.0, ROUNDS)
-    found: dict[str, list[tuple[float, float, float]]] = {}
-    for _ in range(rounds):
-        for name, command in servers().items():
-            with running(command) as (port, pid):
-                fan_out = measure_fan_out(port, pid, clients, events)
-                echo, rate = measure_echo(port, pid, 100, seconds)
-                found.setdefault(name, []).append((fan_out, echo, rate))
-    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
-    figures: dict[str, Any] = {}
-    for name, (fan_out, echo, rate) in medians.items():
-        figures |= {
-            f"{name}: CPU µs per delivery": fan_out,
-            f"{name}: CPU µs per ack": echo,
-            f"{name}: acks per s (generator-bound)": rate,
-        }
-    figures["fan-out: ours ÷ bare sends"] = medians["ours"][0] / medians["floor"][0]
-    if "node" in medians:
-        figures["fan-out: Node ÷ ours"] = medians["node"][0] / medians["ours"][0]
-        figures["ack: Node ÷ ours"] = medians["node"][1] / medians["ours"][1]
-    return figures
+    notes: list[str] = []
+    try:
+        programs = compiled()
+    except Missing as missing:
+        print(f"sockets: not measured: {missing}", file=sys.stderr)
+        return {"not measured": str(missing)}
+    found = commands(programs["floor"], notes.append)
+    sizes = QUICK if quick else FULL
+    if (held := files_max() - SPARE_FILES) < sizes.held:
+        notes.append(f"{held:,} idle connections instead of {sizes.held:,}: the limit of open files")
+        sizes = replace(sizes, held=held)
+    bench = Bench(Load(programs["load"]), found, sizes)
+    bench.take_turns()
+    bench.start_cold()
+    bench.hold()
+    notes += bench.measure_full()
+    for note in notes:
+        print(f"sockets: {note}", file=sys.stderr)
+    return bench.figures() | ({"notes": "; ".join(notes)} if notes else {})
 
 
-def servers() -> dict[str, list[str]]:
-    """Name to command; the port comes after it."""
-    here = Path(__file__).parent
-    found = {name: [sys.executable, "-m", f"tests.bench.{module}"] for name, module in PYTHON.items()}
-    node = shutil.which("node")
-    if node is not None and (ROOT / "node_modules" / "socket.io").is_dir():
-        found["node"] = [node, str(here / "socket_server.mjs")]
-    return found
+class Bench:
+    """One run."""
+
+    def __init__(self, load: Load, found: dict[str, Command], sizes: Sizes) -> None:
+        self.load = load
+        self.found = found
+        self.sizes = sizes
+        self.table = Table()
+        self.rounds = ""
+        self.extra: dict[str, Any] = {}
+
+    # -- all servers in turn --------------------------------------------------------------------------------------
+
+    def take_turns(self) -> None:
+        """Rounds over living servers; the first warms them up."""
+        done: list[Table] = []
+        with serving_all(self.found) as servers:
+            for server in servers:
+                self._turn(server, Table())
+            while len(done) < self.sizes.rounds + SPARE_ROUNDS:
+                done.append(Table())
+                for server in servers[len(done) % len(servers):] + servers[: len(done) % len(servers)]:
+                    self._turn(server, done[-1])
+                kept = quiet([one.samples[TURN]["floor"][0] for one in done])
+                if len(kept) >= self.sizes.rounds:
+                    break
+        self.rounds = f"{len(kept)} of {len(done)}"
+        for number in kept:
+            self.table.take(done[number])
+
+    def _turn(self, server: Server, table: Table) -> None:
+        sizes, is_stock = self.sizes, server.name == "stock"
+        events = sizes.events // 10 if is_stock else sizes.events
+        phases = [f"fanout:turn:{events}", f"fanout:burst:{events}", f"echo:100:{sizes.echo_ms}"]
+        measures = [CONNECT, TURN, BURST, ACKED]
+        if server.name in ("ours", "node", "bun"):
+            phases += [f"rate:say:{sizes.say_per_s}:{sizes.say_ms}:1", f"live:{sizes.live_ms}:100"]
+            measures += [RELAYED, LIVE]
+        _, *found = self.load.run(server, sizes.clients, *phases)
+        for measure, phase in zip(measures, found, strict=True):
+            table.add(measure, server.name, phase.each_us)
+            if measure == RELAYED:
+                table.add(TRACKED_P99, server.name, phase.p99_us)
+
+    def start_cold(self) -> None:
+        """What the first clients after a deployment feel."""
+        sizes = self.sizes
+        for name in ("ours", "node", "bun"):
+            if name in self.found:
+                with serving(name, self.found[name]) as server:
+                    *_, phase = self.load.run(server, sizes.clients, f"rate:say:{sizes.say_per_s}:{3 * sizes.say_ms}:1")
+                    self.table.add(COLD_P99, name, phase.p99_us)
+
+    # -- many idle clients ----------------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        for name in ("ours", "node", "bun", "stock"):
+            if name in self.found:
+                with serving(name, self.found[name]) as server:
+                    self._held(name, self.load.run(server, self.sizes.held, *self._holding()))
+
+    def _holding(self) -> list[str]:
+        return ["rss", f"drop:{self.sizes.held // 2}:{self.sizes.probe_ms}:50"]
+
+    def _held(self, name: str, phases: list[Phase]) -> None:
+        before, _connect, held, healthy, dropped = phases[:5]
+        self.table.add(MEMORY, name, (held.rss - before.rss) / held.count / 1024)
+        usual = healthy.cpu_us / healthy.seconds * dropped.seconds
+        self.table.add(DROPPED, name, (dropped.cpu_us - usual) / dropped.count)
+        self.table.add(STALL, name, dropped.max_us / 1_000)
+
+    # -- the whole program ----------------------------------------------------------------------------------------
+
+    def measure_full(self) -> list[str]:
+        """Against Node in turns; then many clients, half of them dropped, and SIGTERM with the rest."""
+        sizes = self.sizes
+        with full_hub(sizes.held, sizes.trips) as full, ExitStack() as stack:
+            nodes = stack.enter_context(signed_nodes(self.found, sizes.clients))
+            self._position(full, Table(), nodes)
+            for _ in range(sizes.rounds):
+                self._position(full, self.table, nodes)
+            phases = []
+            for phase in self.load.stream(
+                full.server, sizes.held, *self._holding(), "rss", "wait:30000", ns="/worker,", tokens=full.tokens
+            ):
+                phases.append(phase)
+                if len(phases) == 6:
+                    took_s = _stop(full)
+            self._held("ours full", phases)
+            gone = phases[-1]
+            self.extra[f"SIGTERM to exit with {phases[5].count:,} clients, s"] = took_s
+            self.extra["of them told why"] = gone.closings
+        return [] if nodes else ["connects with tokens and positions have nothing to be compared with"]
+
+    def _position(self, full: Full, table: Table, nodes: list[tuple[Server, Path]]) -> None:
+        sizes = self.sizes
+        heard = full.watchers.heard
+        at_rate = f"rate:position:{sizes.positions_per_s}:{sizes.position_ms}"
+        _, connect, phase = self.load.run(
+            full.server, sizes.clients, f"{at_rate}:1", ns="/worker,", tokens=full.tokens
+        )
+        table.add(SIGNED, "ours full", connect.each_us)
+        table.add(POSITION, "ours full", phase.each_us)
+        table.add("positions told to customers", "ours full", full.watchers.heard - heard)
+        for server, tokens in nodes:
+            # twice the clients: every second one only watches
+            _, connect, phase = self.load.run(server, 2 * sizes.clients, f"{at_rate}:2", group=2, tokens=tokens)
+            table.add(SIGNED, server.name, connect.each_us)
+            table.add(POSITION, server.name, phase.each_us)
+
+    # -- the page -------------------------------------------------------------------------------------------------
+
+    def figures(self) -> dict[str, Any]:
+        table, rows = self.table, {}
+        for measure in (TURN, BURST, ACKED, RELAYED, LIVE, CONNECT, TRACKED_P99, COLD_P99, MEMORY, DROPPED, STALL):
+            rows |= table.ratios(measure, "ours", ("node", "bun", "stock", "floor"))
+        for measure in (SIGNED, POSITION, MEMORY, DROPPED, STALL):
+            rows |= table.ratios(measure, "ours full", ("node",))
+        for measure in table.measures():
+            rows |= table.row(measure)
+        return rows | {"rounds kept": self.rounds} | self.extra
+
+
+def _stop(full: Full) -> float:
+    assert full.live.process is not None
+    began = time.monotonic()
+    full.live.process.send_signal(signal.SIGTERM)
+    full.live.process.wait(60)
+    return time.monotonic() - began
 
 
 @contextmanager
-def running(command: list[str]) -> Iterator[tuple[int, int]]:
-    """A server on a free port, and its process id."""
-    port = free_port()
-    process = subprocess.Popen([*command, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port), 0.2).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        time.sleep(0.3)
-        yield port, process.pid
-    finally:
-        process.kill()
-        process.wait()
-
-
-def cpu_s(pid: int) -> float:
-    """User and system seconds of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def connect(port: int) -> socket.socket:
-    """A websocket in the main namespace."""
-    raw = socket.create_connection(("127.0.0.1", port))
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    raw.sendall(
-        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    _read_until(raw, b'"maxPayload"')
-    raw.sendall(frame(b"40"))
-    _read_until(raw, b'40{"sid"')
-    raw.setblocking(False)
-    return raw
-
-
-def _read_until(raw: socket.socket, what: bytes) -> None:
-    seen = b""
-    while what not in seen:
-        part = raw.recv(65536)
-        if not part:
-            raise ConnectionError(seen)
-        seen += part
-    if not seen.endswith(b"}"):
-        raise RuntimeError(f"half a frame: {seen!r}")
-
-
-def frame(text: bytes) -> bytes:
-    """A masked text frame (the mask is zero, which is a mask too)."""
-    size = len(text)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else bytes([0x81, 0x80 | 126]) + size.to_bytes(2, "big")
-    return head + b"\0\0\0\0" + text
-
-
-def measure_fan_out(port: int, pid: int, clients: int, events: int) -> float:
-    """Server CPU µs per delivered event."""
-    sockets = [connect(port) for _ in range(clients)]
-    _hear(sockets, clients * 5, lambda: sockets[0].send(_blast(5)))  # warm
-    before = cpu_s(pid)
-    _hear(sockets, clients * events, lambda: sockets[0].send(_blast(events)))
-    used = cpu_s(pid) - before
-    for one in sockets:
-        one.close()
-    return used / (clients * events) * 1e6
-
-
-def _blast(events: int) -> bytes:
-    return frame(b"420" + json.dumps(["blast", events, TEXT]).encode())
-
-
-NEWS = b'["news"'
-
-
-def _hear(sockets: list[socket.socket], total: int, start: Callable[[], object]) -> None:
-    """Call `start`, then read until that many events have been seen, be they cut anywhere between two reads."""
-    with selectors.DefaultSelector() as selector:
-        for one in sockets:
-            selector.register(one, selectors.EVENT_READ, bytearray())
-        start()
-        heard, deadline = 0, time.monotonic() + 60
-        while heard < total:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"heard {heard} of {total}")
-            for key, _ in selector.select(1):
-                tail: bytearray = key.data
-                tail += key.fileobj.recv(1 << 18)  # type: ignore[union-attr]  # a socket
-                heard += tail.count(NEWS)
-                del tail[: max(len(tail) - len(NEWS) + 1, tail.rfind(NEWS) + len(NEWS))]
-
-
-def measure_echo(port: int, pid: int, clients: int, seconds: float) -> tuple[float, float]:
-    """Server CPU µs per acknowledged request, and requests a second."""
-    sockets = [connect(port) for _ in range(clients)]
-    request = frame(b"421" + json.dumps(["ask", {"call_id": "cal_0123456789", "text": TEXT}]).encode())
-    answered = 0
-    with selectors.DefaultSelector() as selector:
-        for one in sockets:
-            selector.register(one, selectors.EVENT_READ)
-            one.send(request)
-        began, before = time.perf_counter(), cpu_s(pid)
-        while time.perf_counter() - began < seconds:
-            for key, _ in selector.select(1):
-                if key.fileobj.recv(65536):  # type: ignore[union-attr]  # a socket
-                    answered += 1
-                    key.fileobj.send(request)  # type: ignore[union-attr]  # a socket
-        used, took = cpu_s(pid) - before, time.perf_counter() - began
-    for one in sockets:
-        one.close()
-    return used / answered * 1e6, answered / took
+def signed_nodes(found: dict[str, Command], clients: int) -> Iterator[list[tuple[Server, Path]]]:
+    """Node with an HS256 check at connect, and its tokens; nothing when Node is left out."""
+    if "node" not in found:
+        yield []
+        return
+    secret = secrets.token_urlsafe(32)
+    with tempfile.NamedTemporaryFile("w", prefix="fieldhub-bench-") as file:
+        claims = {"exp": int(time.time()) + 3_600, "sid": "ses_" + "0" * 26, "roles": ["technician", "user"]}
+        for number in range(2 * clients):
+            file.write(jwt.encode(claims | {"sub": f"acc_{number:026}"}, secret, "HS256") + "\n")
+        file.flush()
+        with serving("node", found["node"], secret) as server:
+            yield [(server, Path(file.name))]
 
 
 if __name__ == "__main__":

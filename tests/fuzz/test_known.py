@@ -1,0 +1,58 @@
+"""What fuzzing has found, each by itself."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from random import Random
+
+import pytest
+
+from hub.transport.front import read_handshake
+from tests.fuzz import frames, parsers
+from tests.fuzz.attacks import HANDSHAKE, Marks, Target
+from tests.fuzz.battle import Battle, server
+
+
+async def test_those_who_ask_to_join_and_break_off_in_a_crowd_are_told_to_have_left() -> None:
+    with server() as port:
+        target, rng = Target(port, Marks()), Random(0)
+        broken = frames.Frame(frames.TEXT, b"", rsv=1).wire()
+        async with AsyncExitStack() as crowd:
+            connections = [await crowd.enter_async_context(target.connect(rng)) for _ in range(200)]
+            for connection in connections:
+                await connection.send(HANDSHAKE)
+                await connection.head()
+            for connection in connections:
+                connection.writer.write(frames.Frame(frames.TEXT, b"40").wire() + broken)
+            for connection in connections:
+                await connection.read_all()
+        assert (await Battle(port, "").census())["links"] == 0
+
+
+@pytest.mark.parametrize("sound", [b"dGhlIHNhbXBsZ", b"Connection: Upgrade", b"Version: 13"])
+async def test_a_handshake_that_is_not_ascii_is_refused(sound: bytes) -> None:
+    with server() as port:
+        async with Target(port, Marks()).connect(Random(0)) as connection:
+            await connection.send(HANDSHAKE.replace(sound, sound[:-3] + b"\xc9" + sound[-2:], 1))
+            assert (await connection.head()).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        HANDSHAKE.replace(b"Host: ", b"X: a\nHost: elsewhere\r\nHost: "),
+        HANDSHAKE.replace(b"Host: ", b"X: a\rb\r\nHost: "),
+        HANDSHAKE.replace(b"Host: ", b"X: a\x00b\r\nHost: "),
+        HANDSHAKE.replace(b"Host: ", b"X Y: z\r\nHost: "),
+        HANDSHAKE.replace(b"websocket HTTP", b"websocket&x=\n HTTP"),
+        HANDSHAKE.replace(b"dGhl", b"d\thl"),
+    ],
+)
+def test_a_handshake_with_what_no_header_may_hold_is_left_to_aiohttp(odd: bytes) -> None:
+    assert read_handshake(odd.removesuffix(b"\r\n\r\n"), "") is None
+
+
+@pytest.mark.parametrize("code", parsers.REGISTERED_LATER)
+async def test_a_goodbye_with_a_registered_code_is_answered(code: int) -> None:
+    goodbye = frames.Frame(frames.CLOSE, code.to_bytes(2, "big")).wire()
+    assert parsers.ours([goodbye], Random(0)).end == parsers.NORMAL

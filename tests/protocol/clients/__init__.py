@@ -1,0 +1,1 @@
+"""Official clients, unchanged, against the transport: each client over each transport through each check."""
