@@ -160,11 +160,12 @@ def serve(arguments: argparse.Namespace) -> int:
     with engines.addresses(settings, own=True) as (postgres_url, redis_url):
         found = dataclasses.replace(settings, database_url=postgres_url, redis_url=redis_url)
         if arguments.hubs:
-            _run(found, Part(roles=ROLES["worker"], listens=False), _banner, _supervisor(found, arguments.hubs))
+            keeper = _supervisor(found, arguments.hubs)
+            status = _run(found, Part(roles=ROLES["worker"], listens=False), _banner, keeper)
         else:
-            _run(found, Part(roles=roles), _banner)
-    log("process.stopped")
-    return 0
+            status = _run(found, Part(roles=roles), _banner)
+    log("process.stopped", status=status)
+    return status
 
 
 def serve_node(arguments: argparse.Namespace) -> int:
@@ -175,8 +176,7 @@ def serve_node(arguments: argparse.Namespace) -> int:
     leave_with(arguments.parent)
     settings = _settings()
     part = Part(roles=ROLES["hub"] | ROLES["rest"], hubs=arguments.hubs)
-    _run(settings, part, lambda _lines: _banner(["ready"]), leave_s=settings.drain_s + LEAVE_MARGIN_S)
-    return 0
+    return _run(settings, part, lambda _lines: _banner(["ready"]), leave_s=settings.drain_s + LEAVE_MARGIN_S)
 
 
 def _run(
@@ -185,13 +185,15 @@ def _run(
     banner: Callable[[list[str]], None],
     supervisor: Supervisor | None = None,
     leave_s: float | None = None,
-) -> None:
+) -> int:
+    """The status to leave with: 1 when a part has died, so that whoever watches starts us again."""
     import uvloop  # the loop is for servers only
 
     from hub.process import run_process
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_process(settings, part, _Stopping(leave_s).arm, banner=banner, supervisor=supervisor))
+        work = run_process(settings, part, _Stopping(leave_s).arm, banner=banner, supervisor=supervisor)
+        return 0 if runner.run(work) else 1
 
 
 def _supervisor(settings: Settings, hubs: int) -> Supervisor:

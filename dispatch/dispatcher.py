@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
-
 from dispatch import offers
 from dispatch.grabs import close_window
 from dispatch.model import Call, CallStatus, Mode, Worker
@@ -27,7 +25,7 @@ from geo.index import LiveIndex
 from geo.point import Point
 from storage.base.log import log
 from storage.jobs import Handler
-from storage.postgres import Database
+from storage.postgres import OUTAGE, Database
 from storage.tx import Tx
 
 Position = tuple[str, float, float, float | None, float | None, float | None, datetime]
@@ -121,7 +119,7 @@ class Dispatcher:
             return
         try:
             await self._db.run(save_positions, list(batch.values()))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        except OUTAGE as problem:
             log("positions.not_written", level="warning", error=problem, count=len(batch))
             self._unwritten = batch | self._unwritten
 

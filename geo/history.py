@@ -17,13 +17,11 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any, Final, NamedTuple
 
-import asyncpg
-
 from geo.fixes import Fix
 from geo.flushing import flush_until
 from geo.point import Point
 from storage.base.log import log
-from storage.postgres import Database, TryAgain
+from storage.postgres import OUTAGE, Database, TryAgain
 from storage.tx import Tx
 
 DAYS_AHEAD: Final = 7
@@ -168,7 +166,7 @@ class HistoryWriter:
             return
         try:
             await self._db.run(save_fixes, batch)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TryAgain) as problem:
+        except (*OUTAGE, TryAgain) as problem:
             log("history.not_written", level="warning", error=problem, count=len(batch))
             self._waiting = batch + self._waiting
             self._hold_bound()

@@ -79,8 +79,8 @@ async def run_process(
     *,
     banner: Callable[[list[str]], None],
     supervisor: Supervisor | None = None,
-) -> None:
-    """Run until the event of `arm` is set, with the children of `supervisor` if there is one.
+) -> bool:
+    """Run until the event of `arm` is set, with the children of `supervisor` if there is one; whether that was why.
 
     The URLs of both engines are in the settings.
     """
@@ -94,11 +94,12 @@ async def run_process(
         if supervisor:
             await process.supervise(supervisor)
         banner(_lines(settings, part.roles | {"hub", "rest"} if supervisor else part.roles))
-        await process.until(stop)
+        is_whole = await process.until(stop)
         if supervisor:
             process.quieten()
             await supervisor.stop()
         await process.stop()
+    return is_whole
 
 
 async def _database(settings: Settings, stack: contextlib.AsyncExitStack) -> Database:
@@ -220,14 +221,15 @@ class Process:
     def _go(self, name: str, work: Any) -> None:  # noqa: ANN401 - a coroutine
         self._tasks.append(asyncio.create_task(work, name=name))
 
-    async def until(self, stop: asyncio.Event) -> None:
-        """Wait for the signal, or for a part that died: half a process helps nobody."""
+    async def until(self, stop: asyncio.Event) -> bool:
+        """Wait for the signal, or for a part that died: half a process helps nobody. Whether all live."""
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         for task in self._tasks:
             if task.done():
                 log("process.part_died", level="error", part=task.get_name(), error=task.exception())
+        return not any(task.done() for task in self._tasks)
 
     # Stop
 

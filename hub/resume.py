@@ -88,6 +88,8 @@ class Resumer:
         if member.since is None:
             return Gap(self._here())
         async with self._db.begin() as tx:
+            if member.is_closing:  # while it waited for its turn; a storm of returns must not feed itself
+                return Gap(self._here(), reason="gone")
             # One snapshot for both reads: the floor may not rise between them.
             await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             return await read_gap(

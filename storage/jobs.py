@@ -28,7 +28,7 @@ from storage.base import codec
 from storage.base.ids import new_id
 from storage.base.log import log
 from storage.base.settings import Settings
-from storage.postgres import Database, RetryTx, TryAgain
+from storage.postgres import OUTAGE, Database, RetryTx, TryAgain
 from storage.tx import Superseded, Tx, Wants
 
 Payload = dict[str, Any]
@@ -129,7 +129,7 @@ class JobRunner:
     async def _claim_or_nothing(self) -> list[Job]:
         try:
             return await self.claim(limit=2 * self._settings.jobs_parallel_max)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        except OUTAGE as problem:
             log("jobs.claim_failed", level="warning", error=problem)
             await asyncio.sleep(1)
             return []
@@ -209,7 +209,7 @@ class JobRunner:
         )
         try:
             await self._db.run(_put_back, job, attempts, parked, f"{type(problem).__name__}: {problem}"[:500])
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as second:
+        except OUTAGE as second:
             log("job.not_put_back", level="warning", error=second, kind=job.kind, job_key=job.key)
 
     async def drain(self) -> int:

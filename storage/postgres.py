@@ -29,6 +29,10 @@ PLANNING = {"enable_seqscan": "off", "jit": "off"}
 (measured: half the orders a second after a minute); without that choice there is nothing to keep. Compiling plans pays
 for long queries only, of which a hub has none."""
 
+OUTAGE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a database that is away, or going, looks like to those who wait it out. The last is a pooled connection that was
+told of its end and is not closed yet."""
+
 RETRIES_MAX = 3
 """Serialization failures and deadlocks are repeated this often before the client hears `busy`."""
 
@@ -171,7 +175,7 @@ async def _learn_types(connection: Any) -> None:  # noqa: ANN401 - asyncpg has n
 
 async def _roll_back(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
     """End a transaction that failed. A lost connection has ended it already, and the pool drops that."""
-    with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with contextlib.suppress(*OUTAGE):
         if connection.is_in_transaction():
             await connection.execute("ROLLBACK")
 

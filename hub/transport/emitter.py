@@ -128,17 +128,18 @@ class Client:
 
     # -- events -------------------------------------------------------------------------------------------------
 
-    def _event(self, namespace: str, number: int | None, data: object, size: int) -> Awaitable[None] | None:
-        if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] in RESERVED:
+    def _event(self, namespace: str, number: int | None, data: Any, size: int) -> Awaitable[None] | None:  # noqa: ANN401 - JSON
+        event = data[0] if isinstance(data, list) and data else None
+        if not isinstance(event, str) or event in RESERVED:
             raise ProtocolError("not an event")
         link = self.links.get(namespace)
         if link is None or not link.is_in:
             return None  # a client that was refused, or has left, is not listened to
-        answer = self._emitter.edge.ask(link, data[0], data[1:], size=size)
+        answer = self._emitter.edge.ask(link, event, data[1:], size=size)
         if isinstance(answer, dict | list):
-            self._reply(link, data[0], number, answer)
+            self._reply(link, event, number, answer)
             return None
-        return self._reply_later(link, data[0], number, answer)
+        return self._reply_later(link, event, number, answer)
 
     async def _reply_later(self, link: Link, event: str, number: int | None, answer: Awaitable[Answer]) -> None:
         self._reply(link, event, number, await answer)

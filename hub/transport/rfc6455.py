@@ -16,6 +16,11 @@ from collections.abc import Callable
 from hashlib import sha1
 from typing import Protocol
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # no compiled part for this platform
+    from websockets.utils import apply_mask
+
 WRITE_AT_ONCE_BYTES = 16_384
 """What leaves the buffer for the kernel in one go; later live messages can still replace what stays behind."""
 
@@ -171,7 +176,10 @@ class WireSocket(asyncio.Protocol):
         if self._is_deaf:
             return
         if self._tail is None:
-            self.feed(data)
+            if len(data) < 132 and data[0] == FINAL_TEXT and data[1] == 0x7A + len(data) and self._fragments is None:
+                self._usual(data)  # one whole short text and nothing else, as most reads are
+            else:
+                self.feed(data)
             return
         self._tail += data
         if len(self._tail) >= self._missing_to:
@@ -209,6 +217,12 @@ class WireSocket(asyncio.Protocol):
 
     # -- frames -------------------------------------------------------------------------------------------------
 
+    def _usual(self, data: bytes) -> None:
+        try:
+            self._message(TEXT, apply_mask(data[6:], data[2:6]))
+        except Violation as violation:
+            self._break_off(violation)
+
     def feed(self, data: bytes | bytearray) -> None:
         """Take bytes of the peer, beginning where a frame begins."""
         start, end = 0, len(data)
@@ -219,9 +233,7 @@ class WireSocket(asyncio.Protocol):
                     break
                 start += used
         except Violation as violation:
-            self._is_deaf = True
-            self._say_goodbye(violation.code)
-            self._tell_gone(PROTOCOL_BROKEN)
+            self._break_off(violation)
             return
         if start < end:
             self._tail = bytearray(data[start:])
@@ -247,7 +259,7 @@ class WireSocket(asyncio.Protocol):
         if end - at < 4 + size:
             self._missing_to = at - start + 4 + size  # a frame that drips in is not parsed anew for every drop
             return 0
-        payload = _unmasked(data[at : at + 4], data[at + 4 : at + 4 + size])
+        payload = apply_mask(data[at + 4 : at + 4 + size], data[at : at + 4])
         if first == FINAL_TEXT and self._fragments is None:
             self._message(TEXT, payload)
         else:
@@ -307,6 +319,11 @@ class WireSocket(asyncio.Protocol):
 
     # -- the end ------------------------------------------------------------------------------------------------
 
+    def _break_off(self, violation: Violation) -> None:
+        self._is_deaf = True
+        self._say_goodbye(violation.code)
+        self._tell_gone(PROTOCOL_BROKEN)
+
     def _say_goodbye(self, code: int, *, is_answer: bool = False) -> None:
         if self._closing:
             return
@@ -323,21 +340,6 @@ class WireSocket(asyncio.Protocol):
     def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-
-
-_ONES = tuple(sum(1 << 32 * place for place in range(words)) for words in range(129))
-"""A mask times one of these is the mask repeated so many times."""
-
-
-def _unmasked(mask: bytes | bytearray, payload: bytes | bytearray) -> bytes:
-    """XOR with the repeated mask (§5.3), as one big number: short messages need no native code for it."""
-    size = len(payload)
-    words = (size + 3) // 4
-    if words < len(_ONES):
-        pattern = int.from_bytes(mask, "little") * _ONES[words]
-    else:
-        pattern = int.from_bytes(bytes(mask) * words, "little")
-    return (int.from_bytes(payload, "little") ^ pattern).to_bytes(words * 4, "little")[:size]
 
 
 def _is_sound(close: bytes) -> bool:

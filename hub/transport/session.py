@@ -312,12 +312,13 @@ class Session:
 
     def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """One Engine.IO message; what must be awaited before the next one. Raises ProtocolError."""
-        if self.listener is None or self.closing:
+        listener = self.listener
+        if listener is None or self.closing:
             return None
         if isinstance(message, bytes):
-            return self.listener.heard(message)
-        if message.startswith(MESSAGE):
-            return self.listener.heard(message[1:])
+            return listener.heard(message)
+        if message[:1] == MESSAGE:
+            return listener.heard(message[1:])
         if message == PONG:
             self.schedule_ping()
         elif message == CLOSE:

@@ -68,7 +68,6 @@ async def gated(db: Database, pg_url: str) -> AsyncIterator[Database]:
         await gate.close()
 
 
-@pytest.mark.xfail(strict=True, reason="storage/jobs.py waits out PostgresError and InterfaceError only")
 async def test_a_connection_in_its_last_moment_does_not_end_the_job_runner(gated: Database, db: Database) -> None:
     runner = JobRunner(gated, Settings(secret="x" * 32), {})
     stop = asyncio.Event()

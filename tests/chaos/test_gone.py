@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Any
 
-import pytest
-
 from hub import metrics
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
@@ -18,9 +16,6 @@ POOL = 24
 """Connections of the fixture; the relay keeps one of them."""
 
 
-@pytest.mark.xfail(
-    strict=True, reason="hub/resume.py reads the gap of a member that has left while waiting for a connection"
-)
 async def test_no_gap_is_read_for_a_client_that_has_gone(
     db: Database, redis: Any, settings: Settings, clock: ManualClock
 ) -> None:
