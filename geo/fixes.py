@@ -6,6 +6,7 @@ be read but not believed is for the pipeline (`geo.positions`) to judge, fix by 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf, isfinite
 from typing import Any, ClassVar, Final
@@ -39,6 +40,10 @@ class Fix(msgspec.Struct, frozen=True):
     heading_deg: float | None = None
 
 
+Where = Callable[[str], str]
+"""The JSON pointer of a field of the fix at hand; asked only when something is wrong with it."""
+
+
 class FixInvalid(Invalid):
     """A position message must be one fix or a list of fixes."""
 
@@ -64,56 +69,62 @@ def parse_fixes(payload: object, crs: Crs, now: datetime) -> list[Fix]:
 
 
 def _fix(value: object, pointer: str, crs: Crs, now: datetime) -> Fix:
+    where: Where
     if isinstance(value, dict):
-        given, pointers = _named(value, pointer)
+        given, where = _named(value, pointer)
     elif isinstance(value, list):
         if not _REQUIRED <= len(value) <= len(FIELDS):
             raise FixInvalid(f"a row has {_REQUIRED} to {len(FIELDS)} values: {', '.join(FIELDS)}", pointer=pointer)
         given = dict(zip(FIELDS, value, strict=False))
-        pointers = {name: f"{pointer}/{number}" for number, name in enumerate(FIELDS)}
+
+        def where(name: str) -> str:
+            return f"{pointer}/{FIELDS.index(name)}"
     else:
         raise FixInvalid("a fix is an object or a row", pointer=pointer)
-    heading = _number(given.get("heading_deg"), pointers["heading_deg"])
-    speed = _number(given.get("speed_mps"), pointers["speed_mps"])
+    heading = _number(given, "heading_deg", where)
+    speed = _number(given, "speed_mps", where)
     return Fix(
-        seq=_seq(given["seq"], pointers["seq"]),
-        at=_instant(given["at"], pointers["at"], now),
-        point=to_wgs84(_point(given, pointers), crs),
-        accuracy_m=_number(given.get("accuracy_m"), pointers["accuracy_m"]),
+        seq=_seq(given["seq"], where),
+        at=_instant(given["at"], where, now),
+        point=to_wgs84(_point(given, where), crs),
+        accuracy_m=_number(given, "accuracy_m", where),
         # Phones say -1 for a speed or course they do not know.
         speed_mps=None if speed is None or speed < 0.0 else speed,
         heading_deg=None if heading is None or heading < 0.0 else heading % 360.0,
     )
 
 
-def _named(value: dict[Any, Any], pointer: str) -> tuple[dict[str, Any], dict[str, str]]:
-    pointers = {name: f"{pointer}/{name}" for name in FIELDS}
-    if "at_ms" in value and "at" not in value:
+def _named(value: dict[Any, Any], pointer: str) -> tuple[dict[str, Any], Where]:
+    in_ms = "at_ms" in value and "at" not in value
+    if in_ms:
         value = {("at" if name == "at_ms" else name): held for name, held in value.items()}
-        pointers["at"] = f"{pointer}/at_ms"
+
+    def where(name: str) -> str:
+        return f"{pointer}/{'at_ms' if name == 'at' and in_ms else name}"
+
     for name in value:
-        if name not in pointers:
+        if name not in FIELDS:
             raise FixInvalid(f"{name!s:.40} is not a field of a fix: {', '.join(FIELDS)}", pointer=pointer)
     for name in FIELDS[:_REQUIRED]:
         if name not in value:
-            raise FixInvalid(f"{name} is missing", pointer=pointers[name])
-    return value, pointers
+            raise FixInvalid(f"{name} is missing", pointer=where(name))
+    return value, where
 
 
-def _seq(value: object, pointer: str) -> int:
+def _seq(value: object, where: Where) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= SEQ_MAX:
-        raise FixInvalid(f"seq must be a whole number from 0 to {SEQ_MAX}", pointer=pointer)
+        raise FixInvalid(f"seq must be a whole number from 0 to {SEQ_MAX}", pointer=where("seq"))
     return value
 
 
-def _instant(value: object, pointer: str, now: datetime) -> datetime:
+def _instant(value: object, where: Where, now: datetime) -> datetime:
     at = _from_text(value) if isinstance(value, str) else _from_ms(value)
     if at is None:
-        raise FixInvalid("at must be milliseconds since 1970 or RFC 3339 with an offset", pointer=pointer)
+        raise FixInvalid("at must be milliseconds since 1970 or RFC 3339 with an offset", pointer=where("at"))
     if now - timedelta(days=KEPT_DAYS) <= at <= now + timedelta(days=1):
         return at
     hint = " (milliseconds are wanted, these look like seconds)" if at.year == 1970 else ""
-    raise FixInvalid(f"at must lie within the last {KEPT_DAYS} days{hint}", pointer=pointer)
+    raise FixInvalid(f"at must lie within the last {KEPT_DAYS} days{hint}", pointer=where("at"))
 
 
 def _from_ms(value: object) -> datetime | None:
@@ -130,17 +141,18 @@ def _from_text(value: str) -> datetime | None:
     return None if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _point(given: dict[str, Any], pointers: dict[str, str]) -> Point:
+def _point(given: dict[str, Any], where: Where) -> Point:
     try:
         return check_point(given["lon"], given["lat"])
     except PositionInvalid as problem:
-        raise PositionInvalid(problem.detail, pointer=pointers[problem.fields["field"]], **problem.fields) from None
+        raise PositionInvalid(problem.detail, pointer=where(problem.fields["field"]), **problem.fields) from None
 
 
-def _number(value: object, pointer: str) -> float | None:
+def _number(given: dict[str, Any], name: str, where: Where) -> float | None:
+    value = given.get(name)
     if value is None:
         return None
     # The first comparison keeps whole numbers too large for a float away from isfinite.
     if isinstance(value, bool) or not isinstance(value, int | float) or not (-inf < value < 1e9 and isfinite(value)):
-        raise FixInvalid("must be a number or null", pointer=pointer)
+        raise FixInvalid("must be a number or null", pointer=where(name))
     return float(value)

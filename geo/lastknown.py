@@ -22,17 +22,21 @@ from storage.base.log import log
 from storage.redis import position_key
 
 BATCH: Final = 1_000
-"""Commands in one round trip: enough to make the trip cheap, few enough not to hold up other clients."""
+"""Keys in one round trip: enough to make the trip cheap, few enough not to hold up other clients."""
+
+
+_SAVE = """
+for n, key in ipairs(KEYS) do redis.call('SET', key, ARGV[n + 1], 'EX', ARGV[1]) end
+"""
+"""KEYS positions; ARGV seconds to live, then a value for each key: one command instead of a thousand."""
 
 
 async def save_positions(redis: Any, fixes: Mapping[str, Fix], *, ttl_s: int) -> None:  # noqa: ANN401 - redis-py
     """Write the position of each worker, to be forgotten after `ttl_s`. Raises RedisError, OSError."""
     rest = iter(fixes.items())
     while batch := list(islice(rest, BATCH)):
-        pipeline = redis.pipeline(transaction=False)
-        for worker_id, fix in batch:
-            pipeline.set(position_key(worker_id), _packed(fix), ex=ttl_s)
-        await pipeline.execute()
+        keys = [position_key(worker_id) for worker_id, _ in batch]
+        await redis.eval(_SAVE, len(keys), *keys, ttl_s, *(_packed(fix) for _, fix in batch))
 
 
 async def load_positions(redis: Any) -> dict[str, Fix]:  # noqa: ANN401 - redis-py

@@ -51,7 +51,6 @@ class Ask:
     member: Member
     services: Services
     now: datetime
-    request_id: str
 
     @property
     def principal(self) -> Principal:
@@ -89,9 +88,7 @@ class Answerer:
         self, member: Member, event: str, args: Sequence[object], *, size: int
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """The ack: `{"ok": true, …}` or `{"error": {code, detail, retry, …}}`; at once where nothing has to wait."""
-        now = self._clock.now()
-        ask = Ask(member, self._services, now, request_id_of(None, now))
-        token = request_id.set(ask.request_id)
+        ask = Ask(member, self._services, self._clock.now())
         try:
             given = self._run(ask, event, args, size)
             if not isinstance(given, msgspec.Struct):
@@ -100,12 +97,10 @@ class Answerer:
             answer = msgspec.structs.asdict(given)
         except Exception as problem:  # noqa: BLE001 - the socket loop: every request gets its answer
             answer = self._refusal(ask, event, problem)
-        finally:
-            request_id.reset(token)
         return self._counted(member, event, answer)
 
     async def _answer_later(self, ask: Ask, event: str, work: Awaitable[msgspec.Struct]) -> dict[str, Any]:
-        request_id.set(ask.request_id)
+        request_id.set(request_id_of(None, ask.now))
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = msgspec.structs.asdict(await work)
@@ -120,9 +115,11 @@ class Answerer:
     def _refusal(self, ask: Ask, event: str, problem: Exception) -> dict[str, Any]:
         if isinstance(problem, HubError):
             return {"error": problem.as_dict()}
-        namespace = ask.member.namespace
-        log("socket.request_failed", level="error", error=problem, namespace=namespace, name=event[:64])
-        return {"error": {**INTERNAL, "request_id": ask.request_id}}
+        named = request_id.get() or request_id_of(None, ask.now)
+        before = request_id.set(named)
+        log("socket.request_failed", level="error", error=problem, namespace=ask.member.namespace, name=event[:64])
+        request_id.reset(before)
+        return {"error": {**INTERNAL, "request_id": named}}
 
     def _counted(self, member: Member, event: str, answer: dict[str, Any]) -> dict[str, Any]:
         """Names from the wire never become metric labels."""
@@ -167,14 +164,20 @@ def read(request: Request, args: Sequence[object]) -> Any:  # noqa: ANN401 - the
 
 def _check_plain(value: object, depth: int) -> None:
     """Refuse what JSON text of ours never holds: binary, NUL, numbers without a value, endless nesting."""
-    if isinstance(value, dict | list):
+    kind = type(value)  # parsers make plain types only, and positions pass here thousands of times a second
+    if kind is int or kind is bool or value is None:
+        return
+    if kind is str:
+        if "\x00" in value:  # type: ignore[operator]  # a str
+            raise Malformed("Text must not contain NUL.")
+    elif kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]  # a float
+            raise Malformed("Numbers must be finite.")
+    elif isinstance(value, dict | list):
         if depth == 0:
             raise Malformed(f"Nested deeper than {DEPTH_MAX} levels.")
         for part in [*value, *value.values()] if isinstance(value, dict) else value:
-            _check_plain(part, depth - 1)
-    elif isinstance(value, str) and "\x00" in value:
-        raise Malformed("Text must not contain NUL.")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise Malformed("Numbers must be finite.")
-    elif isinstance(value, bytes | bytearray):
+            if type(part) is not int:
+                _check_plain(part, depth - 1)
+    else:
         raise Malformed("Binary is not accepted here.")

@@ -45,8 +45,8 @@ class Row:
     """One worker on the map."""
 
     move: Moved
-    area_code: str | None
-    state: str = "online"
+    state: str
+    area_code: str | None = None  # looked up when somebody looks at one area; "" is nowhere
 
 
 @dataclass(slots=True, eq=False)
@@ -95,9 +95,12 @@ class OpsMap:
         row = self._rows.get(move.worker_id)
         if row is not None and move.at_ms < row.move.at_ms:
             return
-        area_code = self._ports.area_of(Point(move.lon, move.lat))
-        self._rows[move.worker_id] = Row(move, area_code, self._states.get(move.worker_id, "online"))
-        self._changed[move.worker_id] = None
+        if row is None:
+            self._rows[move.worker_id] = Row(move, self._states.get(move.worker_id, "online"))
+        else:
+            row.move, row.area_code = move, None
+        if self._viewers:
+            self._changed[move.worker_id] = None
 
     def worker_changed(self, _fact: FeedFact, body: dict[str, Any]) -> None:
         self._states[body["worker_id"]] = body["state"]  # also of a worker whose positions nobody here looks at yet
@@ -152,7 +155,11 @@ class OpsMap:
 
     def _is_in(self, worker_id: str, area_code: str) -> bool:
         row = self._rows.get(worker_id)
-        return row is not None and (not area_code or covers(area_code, row.area_code or ""))
+        if row is None or not area_code:
+            return row is not None
+        if row.area_code is None:
+            row.area_code = self._ports.area_of(Point(row.move.lon, row.move.lat)) or ""
+        return covers(area_code, row.area_code)
 
     def _frame(self, workers: Iterable[str], crs: Crs) -> Frame:
         return event_frame(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -57,6 +58,11 @@ class PositionAck(Done, frozen=True, kw_only=True):
     last_seq: int
 
 
+@cache
+def _counter(verdict: str) -> Any:  # noqa: ANN401 - a counter, found once
+    return metrics.FIXES.labels(verdict)
+
+
 class Tracker:
     """The tracks of the workers of this hub."""
 
@@ -80,7 +86,7 @@ class Tracker:
         outcomes: list[Outcome] = []
         for fix in parse_fixes(payload, crs, now):
             track, outcome = advance(track, fix, now)
-            metrics.FIXES.labels(outcome.verdict).inc()
+            _counter(outcome.verdict).inc()
             outcomes.append(outcome)
         self._tracks[worker_id] = track
         self._remember(worker_id, outcomes)

@@ -14,6 +14,9 @@ from rest.lines.homeservice import tracking
 from rest.lines.homeservice.verbs import VERBS
 from storage.postgres import Database
 
+WORKERS_MAX = 100_000
+"""Accounts whose worker is remembered, about 20 MB; a crowd that comes back does not ask PostgreSQL again."""
+
 
 def hub_ports(
     db: Database,
@@ -25,10 +28,18 @@ def hub_ports(
 ) -> Ports:
     """The hub's way down. `sinks` is kept as it is given: a worker built later adds itself to it."""
 
+    worker_of: dict[str, str] = {}
+
     async def worker_id_of(account_id: str) -> str | None:
+        if account_id in worker_of:  # an account keeps its worker for good
+            return worker_of[account_id]
         async with db.look() as tx:
             worker = await dispatch.worker_of(tx, account_id)
-        return None if worker is None else worker.id
+        if worker is None:
+            return None
+        if len(worker_of) >= WORKERS_MAX:
+            worker_of.clear()
+        return worker_of.setdefault(account_id, worker.id)
 
     async def open_share(token: str) -> str:
         return await tracking.open_share(db, token)
