@@ -37,6 +37,7 @@ from hub.resume import Resumer, Resync
 from hub.services import Services
 from hub.tokens import Tokens
 from hub.tracking import Tracker, move_of
+from hub.transport.admission import spread_ms
 from hub.transport.classes import NOTICE
 from hub.transport.emitter import Emitter
 from hub.transport.links import Link, Refused
@@ -216,7 +217,7 @@ class Hub:
         request_id.set(request_id_of(None, self.clock.now()))
         try:
             if self.is_draining:
-                raise Busy
+                raise Busy(retry_after_ms=spread_ms())
             given = auth.read_auth(value)
             principal = await auth.identify(self.ports, link.namespace, given, self.clock.now())
         except HubError as refusal:

@@ -14,12 +14,17 @@ from hub.transport.options import EngineOptions
 RETRY_AFTER_S = (1, 10)
 
 
+def spread_ms() -> int:
+    """When to come back, somewhere in the next seconds."""
+    return random.randint(RETRY_AFTER_S[0] * 1000, RETRY_AFTER_S[1] * 1000)  # noqa: S311 - spreads load, guards nothing
+
+
 class Full(Exception):
     """No room for another session."""
 
     def __init__(self) -> None:
         super().__init__("full")
-        self.retry_after_s = random.randint(*RETRY_AFTER_S)  # noqa: S311 - spreads load, guards nothing
+        self.retry_after_s = max(1, spread_ms() // 1000)
 
 
 class Admission:

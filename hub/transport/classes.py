@@ -33,3 +33,6 @@ CLASSES = (LIVE, COMMAND, FACT, NOTICE)
 
 LIVE_WINDOW_S = 0.01
 """How long a live value may wait for a newer one with its key, so that a burst is one write."""
+
+LIVE_COUNT_MAX, LIVE_BYTES_MAX = 128, 1_024
+"""So many values, each up to this large, wait in one window; more are written before it ends."""

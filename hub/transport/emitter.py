@@ -21,6 +21,7 @@ from typing import Any
 from aiohttp import web
 from socketio import packet
 
+from hub.transport.admission import spread_ms
 from hub.transport.classes import COMMAND, NOTICE
 from hub.transport.engine import Engine
 from hub.transport.links import Answer, Edge, Link, Refused
@@ -44,6 +45,8 @@ __all__ = ["Edge", "Emitter", "Link", "Refused", "event_frame", "frames_of"]
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Names the official clients treat as their own; from the wire they can only be an attack."""
+
+BUSY = {"code": "busy", "detail": "Not now; try again shortly.", "retry": True}
 
 ATTACHMENTS_MAX = 10
 ATTACHMENTS_WAIT_S = 10.0
@@ -71,7 +74,7 @@ class Client:
                 raise ProtocolError("unreadable packet") from problem
             if usual is not None:
                 namespace, number, args = usual
-                return self._event(namespace, number, args, _bytes_of(data))
+                return self._event(namespace, number, args, len(data) if data.isascii() else _bytes_of(data))
         try:
             size = self._parts_bytes + _bytes_of(data)
             whole = self._assemble(data)
@@ -136,20 +139,19 @@ class Client:
         if link is None or not link.is_in:
             return None  # a client that was refused, or has left, is not listened to
         answer = self._emitter.edge.ask(link, event, data[1:], size=size)
-        if isinstance(answer, dict | list):
-            self._reply(link, event, number, answer)
-            return None
-        return self._reply_later(link, event, number, answer)
+        if not isinstance(answer, dict | list):
+            return self._reply_later(link, event, number, answer)
+        self._reply(link, event, number, answer)
+        return None
 
     async def _reply_later(self, link: Link, event: str, number: int | None, answer: Awaitable[Answer]) -> None:
         self._reply(link, event, number, await answer)
 
     def _reply(self, link: Link, event: str, number: int | None, answer: Answer) -> None:
-        if number is not None:
-            if isinstance(answer, list):
-                outcome = link.send_all(frames_of(packet.ACK, link.namespace, answer, number), COMMAND)
-            else:
-                outcome = link.send(ack_frame(link.namespace, number, answer), COMMAND)
+        if number is not None and isinstance(answer, dict):
+            outcome = link.send(ack_frame(link.namespace, number, answer), COMMAND)
+        elif number is not None:
+            outcome = link.send_all(frames_of(packet.ACK, link.namespace, list(answer), number), COMMAND)
         elif isinstance(answer, dict) and "error" in answer:  # nobody waits for an ack, yet an error must not vanish
             body = codec.dumps({"event": event, **answer})
             outcome = link.send(event_frame(link.namespace, "request.failed", body), NOTICE)
@@ -262,7 +264,7 @@ class Emitter:
             return refusal.error
         except TimeoutError as problem:
             log("socket.admit_slow", level="warning", error=problem, namespace=link.namespace)
-            return {"code": "busy", "detail": "Not now; try again shortly.", "retry": True}
+            return {**BUSY, "retry_after_ms": spread_ms()}
         except Exception as problem:  # noqa: BLE001 - the socket loop: whatever it was, the answer is no
             log("socket.admit_failed", level="error", error=problem, namespace=link.namespace)
             return {"code": "internal", "detail": "Something went wrong on our side.", "retry": True}

@@ -23,7 +23,7 @@ from hub.transport.admission import Admission, Full
 from hub.transport.classes import LIVE_WINDOW_S
 from hub.transport.front import UpgradeRequest
 from hub.transport.options import EngineOptions
-from hub.transport.outbound import Turn
+from hub.transport.outbound import Flushed, Turn
 from hub.transport.packets import Frame, ProtocolError
 from hub.transport.rfc6455 import WireSocket
 from hub.transport.session import OPEN, Listener, Session
@@ -69,7 +69,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self._ended: deque[tuple[Session, str]] = deque()
         self._complaints = Seldom("socket.protocol_broken")
         self.turn = Turn()
-        self._unwritten: list[Session] = []
+        self._unwritten: list[Flushed] = []
         self._working: set[asyncio.Future[None]] = set()
         self._open: WeakSet[WireSocket] = WeakSet()
         self.path = "/engine.io/"
@@ -117,15 +117,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if self._ended:
             asyncio.get_running_loop().call_soon(self._bury)
 
-    def flush_soon(self, session: Session) -> None:
+    def flush_soon(self, link: Flushed) -> None:
         if not self._unwritten:
             asyncio.get_running_loop().call_later(LIVE_WINDOW_S, self._flush)
-        self._unwritten.append(session)
+        self._unwritten.append(link)
 
     def _flush(self) -> None:
         unwritten, self._unwritten = self._unwritten, []
-        for session in unwritten:
-            session.flush_live()
+        for link in unwritten:
+            link.flush()
 
     def beside(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Collection, Sequence
 from typing import Any, Protocol
 
-from hub.transport.classes import FACT, DeliveryClass
+from hub.transport.classes import FACT, LIVE, LIVE_BYTES_MAX, LIVE_COUNT_MAX, DeliveryClass
 from hub.transport.outbound import Put
 from hub.transport.packets import Frame
 from hub.transport.session import Session
@@ -49,11 +49,13 @@ class Edge(Protocol):
 class Link:
     """One client in one namespace."""
 
-    __slots__ = ("_prefix", "_session", "is_in", "namespace", "pid", "sid")
+    __slots__ = ("_live", "_prefix", "_session", "is_in", "namespace", "pid", "sid")
 
     def __init__(self, session: Session, namespace: str) -> None:
         self._session = session
         self.namespace = namespace
+        self._live: dict[str, Frame] | None = None
+        """Live values of this window, not yet written."""
         self._prefix = sys.intern(f"{namespace} ")
         self.sid = secrets.token_urlsafe(15)
         self.pid: str | None = None
@@ -83,14 +85,41 @@ class Link:
 
     def send_live(self, key: str, frame: Frame) -> Put:
         """Send a live message; a newer one with the same key replaces it while it waits."""
-        return self._session.put_live(self._prefix + key, frame) if self.is_in else Put.CLOSED
+        live = self._live
+        if live is None or len(frame.wire) > LIVE_BYTES_MAX:
+            return self._begin_live(key, frame)
+        live[key] = frame
+        if len(live) > LIVE_COUNT_MAX:
+            self.flush()
+        return Put.QUEUED
+
+    def _begin_live(self, key: str, frame: Frame) -> Put:
+        """The first value of a window; a large one is none of a burst of small ones and leaves at once."""
+        if not self.is_in:
+            return Put.CLOSED
+        if len(frame.wire) > LIVE_BYTES_MAX or not self._session.is_clear:
+            self.flush()
+            return self._session.put(frame, LIVE, self._prefix + key)
+        self._live = {key: frame}
+        self._session.flush_soon(self)
+        return Put.QUEUED
+
+    def flush(self) -> None:
+        """Write the live values of this window, all at once."""
+        live, self._live = self._live, None
+        if live and self.is_in and not self._session.put_together([frame.wire for frame in live.values()]):
+            for key, frame in live.items():
+                self._session.put(frame, LIVE, self._prefix + key)
 
     def forget_live(self, key: str) -> None:
         """A waiting live message with this key will not be sent."""
+        if self._live is not None:
+            self._live.pop(key, None)
         self._session.forget(self._prefix + key)
 
     def forget_all(self) -> None:
         """Drop everything that waits for this client; it is about to be told to come back."""
+        self._live = None
         self._session.forget()
 
     @property

@@ -15,6 +15,8 @@ from socketio import packet
 
 from storage.base import codec
 
+_ACK = packet.ACK
+
 
 class ProtocolError(Exception):
     """The peer sent something that is not Engine.IO or Socket.IO; its session ends."""
@@ -28,7 +30,9 @@ class Frame:
     def __init__(self, data: bytes, *, is_binary: bool = False) -> None:
         self.data = data
         self.is_binary = is_binary
-        self.wire = (b"\x82" if is_binary else b"\x81") + _length(len(data)) + data
+        size = len(data)
+        start = b"\x82" if is_binary else b"\x81"
+        self.wire = (_SHORT[size] if size < 126 and not is_binary else start + _length(size)) + data
         """As one unmasked WebSocket frame."""
 
     def __len__(self) -> int:
@@ -38,6 +42,10 @@ class Frame:
     def text(self) -> str:
         """For long-polling, where messages are joined as text and binary ones are base64."""
         return "b" + base64.b64encode(self.data).decode() if self.is_binary else self.data.decode()
+
+
+_SHORT = tuple(bytes((0x81, size)) for size in range(126))
+"""How short text frames begin."""
 
 
 def _length(size: int) -> bytes:
@@ -52,7 +60,7 @@ def event_frame(namespace: str, event: str, body: bytes) -> Frame:
 
 
 def ack_frame(namespace: str, number: int, answer: dict[str, Any]) -> Frame:
-    return Frame(b"%b%d[%b]" % (head(packet.ACK, namespace), number, codec.dumps(answer)))
+    return Frame(b"%b%d[%b]" % (head(_ACK, namespace), number, codec.dumps(answer)))
 
 
 def frames_of(kind: int, namespace: str, args: list[Any], number: int | None = None) -> list[Frame]:

@@ -51,6 +51,10 @@ def hold_little(transport: asyncio.BaseTransport) -> None:
         raw.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LOW_WATER, WRITE_AT_ONCE_BYTES)
 
 
+_SHORT_TEXT = tuple(bytes((FINAL_TEXT, 0x80 | max(0, size - 6))) for size in range(132))
+"""How a read of this size begins that is one whole short text."""
+
+
 class Violation(Exception):
     """The peer broke the protocol; `code` goes into the Close frame."""
 
@@ -176,7 +180,7 @@ class WireSocket(asyncio.Protocol):
         if self._is_deaf:
             return
         if self._tail is None:
-            if len(data) < 132 and data[0] == FINAL_TEXT and data[1] == 0x7A + len(data) and self._fragments is None:
+            if 6 <= len(data) < 132 and data[:2] == _SHORT_TEXT[len(data)] and self._fragments is None:
                 self._usual(data)  # one whole short text and nothing else, as most reads are
             else:
                 self.feed(data)
@@ -219,9 +223,14 @@ class WireSocket(asyncio.Protocol):
 
     def _usual(self, data: bytes) -> None:
         try:
-            self._message(TEXT, apply_mask(data[6:], data[2:6]))
-        except Violation as violation:
-            self._break_off(violation)
+            message = apply_mask(data[6:], data[2:6]).decode()
+        except UnicodeDecodeError:
+            self._break_off(Violation(NOT_UTF8))
+            return
+        if self._held or self._owner is None or self._closing:
+            self._keep(message)
+        else:
+            self._owner.heard(message)
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take bytes of the peer, beginning where a frame begins."""
@@ -295,8 +304,14 @@ class WireSocket(asyncio.Protocol):
             message = payload.decode() if kind == TEXT else payload
         except UnicodeDecodeError:
             raise Violation(NOT_UTF8) from None
-        if self._owner is not None and not self._held and not self._unread:
+        if self._held or self._owner is None:
+            self._keep(message)
+        else:
             self._owner.heard(message)
+
+    def _keep(self, message: str | bytes) -> None:
+        """Until the owner is ready for it; for an owner who has gone there is nothing to keep."""
+        if self._closing:
             return
         self._unread = self._unread or deque()
         self._unread.append(message)

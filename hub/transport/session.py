@@ -16,9 +16,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hub.transport.classes import FACT, LIVE, DeliveryClass
+from hub.transport.classes import FACT, DeliveryClass
 from hub.transport.options import EngineOptions
-from hub.transport.outbound import Outbound, OutboundLimits, Put, Turn
+from hub.transport.outbound import Flushed, Outbound, OutboundLimits, Put, Turn
 from hub.transport.packets import Frame, ProtocolError
 from hub.transport.polling import Polling
 from hub.transport.rfc6455 import PROTOCOL_BROKEN, WRITE_AT_ONCE_BYTES, WireSocket
@@ -58,7 +58,7 @@ class Sessions(Protocol):
     def attach_to(self, session: Session, socket: WebSocket | WireSocket) -> None:
         """A WebSocket has come for it."""
 
-    def flush_soon(self, session: Session) -> None:
+    def flush_soon(self, link: Flushed) -> None:
         """Have its live values written when their window ends."""
 
     def beside(self, work: Awaitable[None]) -> None:
@@ -69,7 +69,7 @@ class Session:
     """One Engine.IO session over polling or a WebSocket; the owner of its `WireSocket`."""
 
     __slots__ = (
-        "_engine", "_heartbeat", "_late", "_late_bytes", "_live", "_live_bytes", "_lonely", "_outbound", "_polling",
+        "_engine", "_heartbeat", "_late", "_late_bytes", "_lonely", "_outbound", "_polling",
         "_room", "_socket", "_turn", "_write", "_wrote_in", "address", "closing", "listener", "sid", "upgraded",
         "upgrading",
     )  # fmt: skip
@@ -85,9 +85,6 @@ class Session:
         self._late: list[bytes] | None = None
         """Frames of this turn of the loop, after the first one; written when it ends."""
         self._late_bytes = 0
-        self._live: dict[str, Frame] | None = None
-        """Live values of this window, not yet written."""
-        self._live_bytes = 0
         self._room: asyncio.Future[None] | None = None
         self._heartbeat: asyncio.TimerHandle | None = None
         self._lonely: asyncio.TimerHandle | None = None
@@ -101,13 +98,13 @@ class Session:
 
     # -- sending ------------------------------------------------------------------------------------------------
 
-    def put(self, frame: Frame, kind: DeliveryClass = FACT) -> Put:
+    def put(self, frame: Frame, kind: DeliveryClass = FACT, key: str | None = None) -> Put:
         """Write a frame, or keep it for a peer who is behind, as its class says.
 
         The first frame of a loop's turn leaves at once; those that follow in the same turn leave together.
         """
         if (write := self._write) is None:
-            return self._keep(frame, kind)
+            return self._keep(frame, kind, key)
         if self._wrote_in != (turn := self._turn).number:
             self._wrote_in = turn.number
             if not turn.is_ending:
@@ -129,32 +126,24 @@ class Session:
         if late and self._socket is not None:
             self._socket.writer(b"".join(late))
 
-    def put_live(self, key: str, frame: Frame) -> Put:
-        """Write a live value soon, together with others; a newer one with this key takes its place until then."""
+    @property
+    def is_clear(self) -> bool:
+        """Whether what is put now is written now."""
+        return self._write is not None
+
+    def put_together(self, wires: list[bytes]) -> bool:
+        """Write frames in one go; False, and nothing is written, for a peer who is behind."""
+        self.flush()  # nothing overtakes what was said before
         if self._write is None:
-            return self._keep(frame, LIVE, key)
-        if self._live is None:
-            self._live = {}
-            self._engine.flush_soon(self)
-        self._live[key] = frame
-        self._live_bytes += len(frame.wire)
-        if self._live_bytes > WRITE_AT_ONCE_BYTES:
-            self.flush_live()
-        return Put.QUEUED
+            return False
+        self._write(b"".join(wires))
+        return True
 
-    def flush_live(self) -> None:
-        """Write the live values of this window, all at once."""
-        self.flush()  # a live value does not overtake what was said before it
-        live, self._live, self._live_bytes = self._live, None, 0
-        if not live:
-            return
-        if (write := self._write) is not None:
-            write(b"".join([frame.wire for frame in live.values()]))
-            return
-        for key, frame in live.items():
-            self._keep(frame, LIVE, key)
+    def flush_soon(self, link: Flushed) -> None:
+        """Have the live values of a link written when their window ends."""
+        self._engine.flush_soon(link)
 
-    def _keep(self, frame: Frame, kind: DeliveryClass, key: str | None = None) -> Put:
+    def _keep(self, frame: Frame, kind: DeliveryClass, key: str | None) -> Put:
         outcome = self.outbound.put(frame, kind, key)
         if self._polling is not None:
             self._polling.wake()
@@ -176,13 +165,10 @@ class Session:
     def forget(self, key: str | None = None) -> None:
         """What waits under this key is not sent; without a key, nothing that waits is."""
         if key is None:
-            self._live = self._late = None
+            self._late = None
             if self._outbound is not None:
                 self._outbound.clear()
-            return
-        if self._live is not None:
-            self._live.pop(key, None)
-        if self._outbound is not None:
+        elif self._outbound is not None:
             self._outbound.drop_live(key)
 
     def take(self, count_max: int = 1_000) -> list[Frame]:
@@ -221,7 +207,10 @@ class Session:
     def heard(self, message: str | bytes) -> None:
         """Handle one message of the WebSocket, or begin to."""
         try:
-            work = self.receive(message)
+            if isinstance(message, str) and message[:1] == MESSAGE and self.listener is not None and not self.closing:
+                work = self.listener.heard(message[1:])  # as most are
+            else:
+                work = self.receive(message)
         except ProtocolError as problem:
             self.breaks_off(problem)
         except Exception as problem:  # noqa: BLE001 - the socket loop: one message must not end the server
