@@ -22,7 +22,7 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos.run --facts 200000 --minutes 5
 	$(BIN)/python -m tests.chaos.slow --minutes 3
-	test ! -e tests/fuzz/soak.py || $(BIN)/python -m tests.fuzz.soak --inputs 1000000
+	$(BIN)/python -m tests.fuzz.soak --inputs 1000000
 
 demo: $(VENV)/.run
 	$(BIN)/python run.py replay --hub http://127.0.0.1:$${FIELDHUB_PORT:-8080} --endless

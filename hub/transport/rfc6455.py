@@ -84,6 +84,10 @@ class Owner(Protocol):
         """The connection has ended or is about to, not by the owner's wish. Nothing is called after this."""
 
 
+def _nowhere(_frame: bytes) -> None:
+    """The connection has ended while something was still being said."""
+
+
 class WireSocket(asyncio.Protocol):
     """One WebSocket. Messages go to its owner as they come; while it is held they wait, and then the peer does.
 
@@ -122,9 +126,8 @@ class WireSocket(asyncio.Protocol):
 
     @property
     def writer(self) -> Callable[[bytes], None]:
-        """Writes whole frames at once; not to be called while the owner is stalled, nor after the end."""
-        assert self._transport is not None  # noqa: S101 - connected
-        return self._transport.write
+        """Writes whole frames at once; not to be called while the owner is stalled. After the end it writes nowhere."""
+        return _nowhere if self._transport is None else self._transport.write
 
     @property
     def is_ending(self) -> bool:

@@ -69,9 +69,8 @@ class Session:
     """One Engine.IO session over polling or a WebSocket; the owner of its `WireSocket`."""
 
     __slots__ = (
-        "_engine", "_heartbeat", "_late", "_late_bytes", "_lonely", "_outbound", "_polling",
-        "_room", "_socket", "_turn", "_write", "_wrote_in", "address", "closing", "listener", "sid", "upgraded",
-        "upgrading",
+        "_engine", "_heartbeat", "_late", "_late_bytes", "_lonely", "_outbound", "_polling", "_room", "_socket",
+        "_turn", "_write", "_wrote_in", "address", "closing", "listener", "sid", "upgraded", "upgrading",
     )  # fmt: skip
 
     def __init__(self, engine: Sessions, sid: str, address: str) -> None:
@@ -165,7 +164,7 @@ class Session:
     def forget(self, key: str | None = None) -> None:
         """What waits under this key is not sent; without a key, nothing that waits is."""
         if key is None:
-            self._late = None
+            self._late, self._late_bytes = None, 0
             if self._outbound is not None:
                 self._outbound.clear()
         elif self._outbound is not None:
@@ -216,9 +215,12 @@ class Session:
         except Exception as problem:  # noqa: BLE001 - the socket loop: one message must not end the server
             self._failed(problem)
         else:
-            if work is not None and self._socket is not None:
-                self._socket.hold()
-                self.work(work, self._socket.release)
+            socket = self._socket
+            if work is not None and socket is not None:
+                socket.hold()
+                self.work(work, socket.release)
+            elif work is not None:  # it went while this was looked at; what was begun is still ended
+                self.work(work, lambda: None)
 
     def work(self, work: Awaitable[None], done: Callable[[], None]) -> None:
         """Go on with one message in a task of its own; the next one is for when it is `done`."""
