@@ -251,6 +251,7 @@ class Emitter:
             return
         link.is_in = True
         session.in_company()
+        session.gather()  # who is in usually hears more at once
         said = {"sid": link.sid} if link.pid is None else {"sid": link.sid, "pid": link.pid}
         link.send(Frame(head(packet.CONNECT, namespace) + codec.dumps(said)))
         await self.edge.admitted(link)

@@ -218,15 +218,17 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         session = self.session_of(query["sid"])
         return session is not None and session.connected and not (session.upgraded or session.upgrading)
 
-    def welcome(self, socket: WireSocket, handshake: UpgradeRequest) -> None:
+    def welcome(self, socket: WireSocket, handshake: UpgradeRequest, answer: bytes) -> None:
         """Serve a WebSocket until it ends: a new session, or the move of one that polled."""
         session = self.session_of(handshake.query.get("sid", ""))
         if session is None:
             address = self.options.address_of(handshake)
             self.admission.enter(address)
-            session = self._begin("websocket", address)
+            self._begin("websocket", address).attach(socket, answer)
+        else:
+            socket.writer(answer)
+            self.attach_to(session, socket)
         self._open.add(socket)
-        self.attach_to(session, socket)
 
     def attach_to(self, session: Session, socket: WebSocket | WireSocket) -> None:
         """The first WebSocket of a new session, or one that a polling session may move to."""

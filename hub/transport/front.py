@@ -45,8 +45,8 @@ class SocketEngine(Protocol):
     def takes(self, handshake: UpgradeRequest) -> bool:
         """Whether this handshake can go on as a WebSocket."""
 
-    def welcome(self, socket: WireSocket, handshake: UpgradeRequest) -> None:
-        """The WebSocket is open."""
+    def welcome(self, socket: WireSocket, handshake: UpgradeRequest, answer: bytes) -> None:
+        """The WebSocket is open when `answer` has been written: before anything else, and best together with it."""
 
 
 class Door(asyncio.Protocol):
@@ -91,14 +91,14 @@ class Door(asyncio.Protocol):
     def _become_socket(self, engine: SocketEngine, handshake: UpgradeRequest, *, rest: bytes) -> None:
         self._stop_waiting()
         socket = WireSocket(engine.frame_bytes_max)
-        self._transport.write(
+        answer = (
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
             + accept_key(handshake.headers["Sec-WebSocket-Key"]).encode()
             + b"\r\n\r\n"
         )
         self._transport.set_protocol(socket)
         socket.connection_made(self._transport)
-        engine.welcome(socket, handshake)
+        engine.welcome(socket, handshake, answer)
         if rest:
             socket.feed(rest)
 

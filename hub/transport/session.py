@@ -119,6 +119,12 @@ class Session:
             self.flush()
         return Put.QUEUED
 
+    def gather(self) -> None:
+        """What is put in the rest of this turn leaves together, also the first of it."""
+        self._wrote_in = self._turn.number
+        if not self._turn.is_ending:
+            self._turn.begin()
+
     def flush(self) -> None:
         """Write what this turn has left to write."""
         late, self._late, self._late_bytes = self._late, None, 0
@@ -193,15 +199,15 @@ class Session:
 
     # -- the WebSocket's owner ----------------------------------------------------------------------------------
 
-    def attach(self, socket: WebSocket | WireSocket) -> None:
-        """Live on this WebSocket from now on."""
+    def attach(self, socket: WebSocket | WireSocket, answer: bytes = b"") -> None:
+        """Live on this WebSocket from now on; `answer` is still to be written to it."""
         self.upgraded, self.upgrading = True, False
         self._socket = socket
         if self._polling is not None and self._polling.is_busy:
             socket.hold()  # what was posted comes first
             self._polling.when_idle = socket.release
         socket.listen(self)
-        self.ready()
+        self.ready(answer)
 
     def heard(self, message: str | bytes) -> None:
         """Handle one message of the WebSocket, or begin to."""
@@ -242,15 +248,15 @@ class Session:
         self._write = None
         self.flush()
 
-    def ready(self) -> None:
+    def ready(self, first: bytes = b"") -> None:
         """Write what waits, then at once again."""
         socket = self._socket
         if socket is None:
             return
         self._write = socket.writer
-        while self._write is not None and self._outbound:
-            for frame in self.take():
-                socket.writer(frame.wire)
+        while self._write is not None and (self._outbound or first):
+            socket.writer(first + b"".join([frame.wire for frame in self.take()]))
+            first = b""
         if self._write is not None and self.closing:
             self._write = None
             socket.close()

@@ -81,6 +81,8 @@ def _guarded(
     handler: Callable[[Any], Awaitable[web.StreamResponse]],
 ) -> Callable[[Any], Awaitable[web.StreamResponse]]:
     async def guarded(request: Any) -> web.StreamResponse:  # noqa: ANN401 - aiohttp's union of requests
+        if not request.headers.get("Expect", "").isascii():  # aiohttp would fail in saying that it does not know it
+            return _stamped(request, web.HTTPExpectationFailed())
         try:
             return await handler(request)
         except web.HTTPException as raised:

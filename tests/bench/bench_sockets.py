@@ -14,6 +14,14 @@ customers of 50 of the workers at most once a second, as the product does. Dropp
 connections at once while 50 of the others ask, one every 5 ms. At connect Node checks an HS256 signature; the hub
 checks token, session and worker, takes its place in the feed and says `ready`. Latencies and stalls are wall-clock: a
 busy neighbour shows in them at once, in CPU µs less.
+
+Aims and what stands in the way (py-spy with native frames): fan-out of single events should be half of Node's and at
+most 1/0.7 of the floor: 84 % of it is inside `write(2)`, and the rest is one call through the loop's transport for each
+socket; only writing less often helps, which is what a turn does. An acked request should be 1/1.7 of Node's: a third is
+writing, a fifth waiting for and reading events, 4.3 µs are Python. A connect with token should be half of Node's: a
+third is accepting and shaking hands, a third admission (nothing of it asks PostgreSQL), the rest three writes. A
+position with everything on should cost what Node's bare relay costs: 28 µs are the pipeline, index, history and limits,
+the rest is the kernel and the loop, at 4,000 wake-ups a second.
 """
 
 from __future__ import annotations

@@ -37,6 +37,13 @@ async def test_a_handshake_that_is_not_ascii_is_refused(sound: bytes) -> None:
             assert (await connection.head()).startswith(b"HTTP/1.1 400 ")
 
 
+async def test_an_expectation_that_is_not_ascii_is_refused() -> None:
+    with server() as port:
+        async with Target(port, Marks()).connect(Random(0)) as connection:
+            await connection.send(HANDSHAKE.replace(b"Host: ", b"Expect: 100-\xffontinue\r\nHost: ", 1))
+            assert (await connection.head()).startswith(b"HTTP/1.1 417 ")
+
+
 @pytest.mark.parametrize(
     "odd",
     [
