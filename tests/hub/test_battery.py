@@ -104,6 +104,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from hub.bus import Moved
+from hub.transport import emitter
 from hub.transport.emitter import ATTACHMENTS_MAX, RESERVED, Link, event_frame
 from rest.edge.machine import Machine
 from storage.base.clock import ManualClock
@@ -405,6 +406,23 @@ async def test_broken_attachments_end_the_session(
     written = lines()
     assert calm(written)
     assert len(written) <= 2  # that the protocol was broken, that the socket has left
+
+
+async def test_parts_that_never_come_are_not_waited_for_without_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emitter, "ATTACHMENTS_WAIT_S", 0.1)
+    async with wire(world, "/customer") as dawdler:
+        await dawdler.say(f'452-/customer,1["unwatch",{part("0")},{part("1")}]', b"x")
+        assert await dawdler.ended() == []
+
+
+async def test_what_is_asked_before_a_goodbye_is_still_done(world: World) -> None:
+    async with wire(world, "/worker") as hasty:
+        for n in range(3):
+            await hasty.say(f'42/worker,{n}["grab",{{"call_id":"cal_a_moment"}}]')
+    await happens(lambda: world.hub.members == {}, 3)
+    assert len(world.truth.asked) == 3
 
 
 async def test_parts_that_never_come_hold_no_more_than_one_message_may(world: World) -> None:
