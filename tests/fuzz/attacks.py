@@ -221,7 +221,8 @@ async def attack_by_first_bytes(target: Target, rng: Random) -> int:
             if heard[9:12] in (b"500", b"502", b"503", b"504"):
                 raise Finding(f"it broke: {heard[:60]!r}")
             statuses |= {heard[9:12]} if is_over and not connection.is_reset else set()
-            if len(statuses) > 1 and data.count(b" HTTP/") <= 2:  # of more, aiohttp answers the first or the worst
+            is_refused = all(status[:1] == b"4" for status in statuses)  # aiohttp has more than one reason for some
+            if len(statuses) > 1 and not is_refused and data.count(b" HTTP/") <= 2:  # of more it answers any
                 raise Finding(f"answered {statuses}, as the network cut it")
     return 2
 

@@ -17,9 +17,6 @@ from tests.fuzz.frames import CLOSE, PONG, broken, conversation, heads, pieces
 MESSAGE_BYTES_MAX = 4_096
 NORMAL, PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1000, 1002, 1007, 1009
 OPEN = 0
-REGISTERED_LATER = (1012, 1013, 1014)
-"""Close codes that came after the RFC, and that ours does not know."""
-
 _quiet = logging.getLogger("tests.fuzz.websockets")
 _quiet.disabled = True
 
@@ -159,8 +156,6 @@ def theirs(chunks: list[bytes]) -> Outcome:
 
 
 def _end(peer: protocol.Protocol) -> int:
-    if peer.close_rcvd is not None and peer.close_rcvd.code in REGISTERED_LATER:
-        return PROTOCOL_ERROR
     if peer.close_rcvd is not None and (peer.close_sent is peer.close_rcvd or peer.current_size is not None):
         return NORMAL  # also between fragments, where the reference has a stricter reading of §5.4
     if isinstance(peer.parser_exc, UnicodeDecodeError):
