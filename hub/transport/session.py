@@ -241,6 +241,9 @@ class Session:
             done()
 
     def _failed(self, problem: Exception) -> None:
+        if isinstance(problem, RecursionError):  # what is nested that deeply is an attack, and worth no traceback
+            self.breaks_off("nested too deeply")
+            return
         log("socket.message_failed", level="error", error=problem)
         self.close(abort=True, reason="internal")
 

@@ -37,6 +37,20 @@ async def test_a_handshake_that_is_not_ascii_is_refused(sound: bytes) -> None:
             assert (await connection.head()).startswith(b"HTTP/1.1 400 ")
 
 
+async def test_an_answer_too_deep_to_be_written_ends_the_session_in_one_line() -> None:
+    with server() as port:
+        async with Target(port, Marks()).connect(Random(0)) as connection:
+            await connection.send(HANDSHAKE)
+            await connection.head()
+            deep = b'421["message",' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"]"
+            joined = frames.Frame(frames.TEXT, b"40").wire()
+            connection.writer.write(joined + frames.Frame(frames.TEXT, b"4" + deep[1:]).wire())
+            await connection.read_all()
+        now = await Battle(port, "").census()
+        assert now["alarms"] == []
+        assert now["lines"]["socket.protocol_broken"] == 1
+
+
 async def test_an_expectation_that_is_not_ascii_is_refused() -> None:
     with server() as port:
         async with Target(port, Marks()).connect(Random(0)) as connection:
