@@ -29,11 +29,9 @@ def refusal(head: FeedHead, *, since: int, epoch: str | None) -> str | None:
     return None
 
 
-async def read_gap(tx: Tx, audiences: list[str], *, since: int | None, epoch: str | None, gap_max: int) -> Gap:
+async def read_gap(tx: Tx, audiences: list[str], *, since: int, epoch: str | None, gap_max: int) -> Gap:
     """The head and what lies between `since` and it. The transaction must have one snapshot."""
     head = await outbox.head(tx)
-    if since is None:
-        return Gap(head)
     reason = refusal(head, since=since, epoch=epoch)
     if reason is not None or since == head.last_seq:
         return Gap(head, reason=reason)

@@ -39,14 +39,13 @@ from hub.transport.packets import (
 )
 from hub.transport.session import CLIENT_LEFT, Session
 from storage.base import codec
+from storage.base.errors import Busy
 from storage.base.log import log
 
 __all__ = ["Edge", "Emitter", "Link", "Refused", "event_frame", "frames_of"]
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Names the official clients treat as their own; from the wire they can only be an attack."""
-
-BUSY = {"code": "busy", "detail": "Not now; try again shortly.", "retry": True}
 
 ATTACHMENTS_MAX = 10
 ATTACHMENTS_WAIT_S = 10.0
@@ -74,7 +73,7 @@ class Client:
                 raise ProtocolError("unreadable packet") from problem
             if usual is not None:
                 namespace, number, args = usual
-                return self._event(namespace, number, args, len(data) if data.isascii() else _bytes_of(data))
+                return self._event(namespace, number, args, _bytes_of(data))
         try:
             size = self._parts_bytes + _bytes_of(data)
             whole = self._assemble(data)
@@ -265,7 +264,7 @@ class Emitter:
             return refusal.error
         except TimeoutError as problem:
             log("socket.admit_slow", level="warning", error=problem, namespace=link.namespace)
-            return {**BUSY, "retry_after_ms": spread_ms()}
+            return Busy(retry_after_ms=spread_ms()).as_dict()
         except Exception as problem:  # noqa: BLE001 - the socket loop: whatever it was, the answer is no
             log("socket.admit_failed", level="error", error=problem, namespace=link.namespace)
             return {"code": "internal", "detail": "Something went wrong on our side.", "retry": True}
