@@ -315,7 +315,7 @@ class Hub:
         for order_id in member.watching:
             self.watching.unwatch(member, order_id)
         member.watching.clear()
-        self.map.unwatch(member)
+        desk.close_map(self.services, member)
 
     # -- closing ------------------------------------------------------------------------------------------------
 

@@ -47,9 +47,13 @@ def open_map(services: Services, member: Member, area_code: str) -> None:
     services.map.watch(member, area_code)
 
 
+def close_map(services: Services, member: Member) -> None:
+    services.audiences.leave(member, OPS)
+    services.map.unwatch(member)
+
+
 async def unwatch(ask: Ask, _body: Unwatch) -> Done:
-    ask.services.audiences.leave(ask.member, OPS)
-    ask.services.map.unwatch(ask.member)
+    close_map(ask.services, ask.member)
     await ask.services.remember(ask.member)
     return Done()
 
