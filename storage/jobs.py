@@ -138,18 +138,20 @@ class JobRunner:
         """Lease up to `limit` due rows of known kinds, the most overdue first.
 
         Each claim is a lease of its own: a row that was replaced and claimed again, be it by this very runner, is not
-        the row an older handler may remove.
+        the row an older handler may remove. The rows are found once, before any is leased: a plain subquery may be
+        run anew for each row of the outer scan, and then more than `limit` are leased.
         """
         lease = new_id("job", self._db.clock.now())
         async with self._db.look() as tx:
             rows = await tx.fetch(
                 """
-                UPDATE jobs SET lease = $1, leased_until = $2
-                 WHERE id IN (SELECT id FROM jobs
-                               WHERE due_at <= $3 AND parked_at IS NULL AND kind = ANY($5)
-                                 AND (leased_until IS NULL OR leased_until <= $3)
-                               ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
-                RETURNING id, kind, key, payload, due_at, first_due_at, attempts
+                WITH due AS MATERIALIZED (
+                    SELECT id FROM jobs
+                     WHERE due_at <= $3 AND parked_at IS NULL AND kind = ANY($5)
+                       AND (leased_until IS NULL OR leased_until <= $3)
+                     ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
+                UPDATE jobs SET lease = $1, leased_until = $2 FROM due WHERE jobs.id = due.id
+                RETURNING jobs.id, kind, key, payload, due_at, first_due_at, attempts
                 """,
                 lease,
                 tx.now + timedelta(seconds=self._settings.jobs_lease_s),

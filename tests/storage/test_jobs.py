@@ -106,6 +106,17 @@ async def test_parked_after_the_last_attempt(
         )
 
 
+async def test_a_claim_leases_no_more_than_it_may(db: Database, clock: ManualClock, runner: JobRunner) -> None:
+    """Also when PostgreSQL believes there is but one row: it then looked for the due ones again for each it found."""
+    await schedule(db, "first", in_s=0)
+    async with db.pool.acquire() as connection:
+        await connection.execute("VACUUM ANALYZE jobs")
+    for name in ("second", "third", "fourth"):
+        await schedule(db, name, in_s=0)
+    assert [job.key for job in await runner.claim(limit=1)] == ["bell:first"]
+    assert [job.key for job in await runner.claim(limit=2)] == ["bell:second", "bell:third"]
+
+
 async def test_a_claim_of_a_dead_runner_runs_out(
     db: Database, clock: ManualClock, settings: Settings, bell: Bell
 ) -> None:
