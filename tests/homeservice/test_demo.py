@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+import dispatch
 from geo import areas
 from rest.lines.homeservice import catalogue, demo
 from rest.money import ledger
@@ -46,6 +49,18 @@ async def test_demo_customers_have_money_and_technicians_their_role(db: Database
         technician = await people.find_or_add_account(tx, "acc_x", demo.technician_phone(12))
         assert await ledger.balance(tx, ledger.customer_wallet(customer.id)) == demo.WALLET_FEN
     assert technician.roles == {"user", "technician"}
+
+
+async def test_all_of_them_work_at_any_hour(db: Database, settings: Settings) -> None:
+    await db.run(demo.seed)
+    await demo.operators_accounts(db, settings, "technician", 2, ttl_s=600)
+    async with db.begin() as tx:
+        rows = await tx.fetch("SELECT id FROM workers")
+        workers = [await dispatch.get_worker(tx, row["id"]) for row in rows]
+    assert len(workers) == demo.TECHNICIANS + 2
+    midnight = datetime(2026, 1, 5, tzinfo=UTC)
+    instants = [midnight + timedelta(minutes=minute) for minute in (0, 1, 959, 960, 1_100, 1_439)]
+    assert all(worker.works_at(at) for worker in workers for at in instants)
 
 
 async def test_opening_a_region_needs_its_area(db: Database) -> None:

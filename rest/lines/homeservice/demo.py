@@ -30,6 +30,8 @@ WALLET_FEN = 500_000
 """What a demo customer can spend: 5,000.00 yuan."""
 LOAD_WALLET_FEN = 100_000_000
 """What a customer made for load tests can spend: he must not run dry in an endless run."""
+AT_ANY_HOUR = technicians.OrderSettings(work_from_min=0, work_to_min=technicians.DAY_MIN)
+"""Whoever tries the product, tries it in the middle of somebody's night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,7 @@ async def operators_accounts(
 async def _make_technicians(tx: Tx, account_ids: Sequence[str]) -> dict[str, str]:
     made = {}
     for n, account_id in enumerate(account_ids, start=1):
-        mine = await technicians.add_technician(
-            tx, account_id, real_name="Load test", display_name=f"Technician {n}", city=CITY_NAME, area_code=""
-        )
+        mine = await _at_any_hour(tx, account_id, real_name="Load test", display_name=f"Technician {n}")
         made[account_id] = mine.worker.id
     return made
 
@@ -218,13 +218,14 @@ async def _technician(tx: Tx, n: int) -> None:
     account_id = await _account(tx, technician_phone(n), Role.TECHNICIAN)
     if await dispatch.worker_of(tx, account_id) is not None:
         return
-    mine = await technicians.add_technician(
-        tx,
-        account_id,
-        real_name=f"{_SURNAMES[n - 1]}师傅",
-        display_name=f"{_SURNAMES[n - 1]}师傅",
-        city=CITY_NAME,
-        area_code="",
-    )
+    name = f"{_SURNAMES[n - 1]}师傅"
+    mine = await _at_any_hour(tx, account_id, real_name=name, display_name=name)
     place = Point(CENTRE.lon + 0.012 * ((n % 4) - 1.5), CENTRE.lat + 0.014 * (n // 4 - 1.5))
     await dispatch.save_positions(tx, [(mine.worker.id, place.lon, place.lat, 10.0, None, None, tx.now)])
+
+
+async def _at_any_hour(tx: Tx, account_id: str, *, real_name: str, display_name: str) -> technicians.Me:
+    await technicians.add_technician(
+        tx, account_id, real_name=real_name, display_name=display_name, city=CITY_NAME, area_code=""
+    )
+    return await technicians.change_settings(tx, account_id, AT_ANY_HOUR)

@@ -7,6 +7,7 @@ Source    HS-022, HS-027 to HS-032
 """
 
 from rest.lines.homeservice.technicians.actions import (
+    DAY_MIN,
     Me,
     OrderSettings,
     add_technician,
@@ -23,6 +24,7 @@ from rest.lines.homeservice.technicians.model import HoursInvalid, NotActive, Te
 from rest.lines.homeservice.technicians.store import accepts_by_itself, count_done
 
 __all__ = [
+    "DAY_MIN",
     "HoursInvalid",
     "Me",
     "NotActive",
