@@ -22,6 +22,9 @@ from geo.point import Point
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius (IUGG R1)."""
 
+DEGREE_M = EARTH_RADIUS_M * 3.141592653589793 / 180.0
+"""A degree of latitude, or of longitude at the equator."""
+
 HALF_TURN_M = EARTH_RADIUS_M * 3.141592653589793
 """No two places are further apart than this."""
 
@@ -33,6 +36,11 @@ def haversine_m(a: Point, b: Point) -> float:
     across = sin(radians(b[0] - a[0]) / 2.0)
     half_chord2 = up * up + cos(lat_a) * cos(lat_b) * across * across
     return 2.0 * EARTH_RADIUS_M * asin(min(1.0, sqrt(half_chord2)))
+
+
+def at_most_m(a: Point, b: Point) -> float:
+    """Metres that `haversine_m` does not exceed, without trigonometry: along the meridian, then along the equator."""
+    return (abs(a[1] - b[1]) + abs(a[0] - b[0])) * DEGREE_M
 
 
 def geodesic_m(a: Point, b: Point) -> float:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf, isfinite
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
+from msgspec import Meta
 
 from geo.datum import Crs, to_wgs84
 from geo.point import Point, PositionInvalid, check_point
@@ -24,6 +25,11 @@ SEQ_MAX: Final = 2**53 - 1  # the largest whole number every client can count to
 
 KEPT_DAYS: Final = 30
 """Older fixes are not kept, so a fix said to be older has a wrong instant."""
+
+AT_MS_END: Final = 4_000_000_000_000  # in 2096
+
+_KEPT: Final = timedelta(days=KEPT_DAYS)
+_AHEAD: Final = timedelta(days=1)
 
 FIELDS: Final = ("seq", "at", "lat", "lon", "accuracy_m", "speed_mps", "heading_deg")
 _REQUIRED: Final = 4
@@ -64,8 +70,48 @@ def parse_fixes(payload: object, crs: Crs, now: datetime) -> list[Fix]:
             raise FixInvalid("there is no fix in this message", pointer="")
         if len(payload) > FIXES_MAX:
             raise FixInvalid(f"a message holds at most {FIXES_MAX} fixes, this one {len(payload)}", pointer="")
-        return [_fix(value, f"/{number}", crs, now) for number, value in enumerate(payload)]
-    return [_fix(payload, "", crs, now)]
+        return [_usual(value, crs, now) or _fix(value, f"/{number}", crs, now) for number, value in enumerate(payload)]
+    return [_usual(payload, crs, now) or _fix(payload, "", crs, now)]
+
+
+_Degrees = Annotated[float, Meta(ge=-180, le=180)]
+_Measure = Annotated[float, Meta(ge=-1e9, lt=1e9)] | None
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A row as phones send it, checked in one go."""
+
+    seq: Annotated[int, Meta(ge=0, le=SEQ_MAX)]
+    at_ms: Annotated[int, Meta(ge=0, lt=AT_MS_END)]
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    lon: _Degrees
+    accuracy_m: _Measure = None
+    speed_mps: _Measure = None
+    heading_deg: _Measure = None
+
+
+def _usual(value: object, crs: Crs, now: datetime) -> Fix | None:
+    """The fix of a row without fault; None for anything else, which `_fix` reads, and says what is wrong."""
+    if type(value) is not list:
+        return None
+    try:
+        row = msgspec.convert(value, _Row)
+    except (msgspec.ValidationError, OverflowError):
+        return None
+    at = datetime.fromtimestamp(row.at_ms / 1000.0, UTC)
+    if not -_AHEAD <= now - at <= _KEPT:
+        return None
+    point = to_wgs84(Point(row.lon, row.lat), crs)
+    return Fix(row.seq, at, point, row.accuracy_m, _speed(row.speed_mps), _heading(row.heading_deg))
+
+
+def _speed(value: float | None) -> float | None:
+    """Phones say -1 for a speed or a course they do not know."""
+    return None if value is None or value < 0.0 else value
+
+
+def _heading(value: float | None) -> float | None:
+    return None if value is None or value < 0.0 else value % 360.0
 
 
 def _fix(value: object, pointer: str, crs: Crs, now: datetime) -> Fix:
@@ -81,17 +127,11 @@ def _fix(value: object, pointer: str, crs: Crs, now: datetime) -> Fix:
             return f"{pointer}/{FIELDS.index(name)}"
     else:
         raise FixInvalid("a fix is an object or a row", pointer=pointer)
-    heading = _number(given, "heading_deg", where)
-    speed = _number(given, "speed_mps", where)
-    return Fix(
-        seq=_seq(given["seq"], where),
-        at=_instant(given["at"], where, now),
-        point=to_wgs84(_point(given, where), crs),
-        accuracy_m=_number(given, "accuracy_m", where),
-        # Phones say -1 for a speed or course they do not know.
-        speed_mps=None if speed is None or speed < 0.0 else speed,
-        heading_deg=None if heading is None or heading < 0.0 else heading % 360.0,
-    )
+    heading = _heading(_number(given, "heading_deg", where))
+    speed = _speed(_number(given, "speed_mps", where))
+    seq, at = _seq(given["seq"], where), _instant(given["at"], where, now)
+    point = to_wgs84(_point(given, where), crs)
+    return Fix(seq, at, point, _number(given, "accuracy_m", where), speed, heading)
 
 
 def _named(value: dict[Any, Any], pointer: str) -> tuple[dict[str, Any], Where]:
@@ -121,14 +161,14 @@ def _instant(value: object, where: Where, now: datetime) -> datetime:
     at = _from_text(value) if isinstance(value, str) else _from_ms(value)
     if at is None:
         raise FixInvalid("at must be milliseconds since 1970 or RFC 3339 with an offset", pointer=where("at"))
-    if now - timedelta(days=KEPT_DAYS) <= at <= now + timedelta(days=1):
+    if -_AHEAD <= now - at <= _KEPT:
         return at
     hint = " (milliseconds are wanted, these look like seconds)" if at.year == 1970 else ""
     raise FixInvalid(f"at must lie within the last {KEPT_DAYS} days{hint}", pointer=where("at"))
 
 
 def _from_ms(value: object) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 4e12:  # until 2096
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < AT_MS_END:
         return None
     return datetime.fromtimestamp(value / 1000.0, UTC)
 

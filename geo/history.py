@@ -50,8 +50,8 @@ class Kept(NamedTuple):
     @classmethod
     def of(cls, worker_id: str, fix: Fix, *, is_late: bool = False) -> Kept:
         """The row of this fix."""
-        point = fix.point
-        return cls(worker_id, fix.at, point.lon, point.lat, fix.accuracy_m, fix.speed_mps, fix.heading_deg, is_late)
+        lon, lat = fix.point
+        return cls._make((worker_id, fix.at, lon, lat, fix.accuracy_m, fix.speed_mps, fix.heading_deg, is_late))
 
 
 class TrackPoint(NamedTuple):
@@ -152,8 +152,10 @@ class HistoryWriter:
 
     def accept(self, worker_id: str, fixes: Sequence[Fix], *, is_late: bool = False) -> None:
         """Take fixes of one worker; they are safe after the next flush."""
-        self._waiting += [Kept.of(worker_id, fix, is_late=is_late) for fix in fixes]
-        self._hold_bound()
+        for fix in fixes:
+            self._waiting.append(Kept.of(worker_id, fix, is_late=is_late))
+        if len(self._waiting) > ROWS_MAX:
+            self._drop_oldest()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write until `stop` is set, and once more after."""
@@ -169,13 +171,13 @@ class HistoryWriter:
         except (*OUTAGE, TryAgain) as problem:
             log("history.not_written", level="warning", error=problem, count=len(batch))
             self._waiting = batch + self._waiting
-            self._hold_bound()
+            if len(self._waiting) > ROWS_MAX:
+                self._drop_oldest()
 
-    def _hold_bound(self) -> None:
+    def _drop_oldest(self) -> None:
         lost = len(self._waiting) - ROWS_MAX
-        if lost > 0:
-            del self._waiting[:lost]
-            log("history.rows_lost", level="error", count=lost)
+        del self._waiting[:lost]
+        log("history.rows_lost", level="error", count=lost)
 
 
 def _track_point(row: Any) -> TrackPoint:  # noqa: ANN401 - asyncpg has no types

@@ -66,7 +66,7 @@ class LastKnown:
 
     def accept(self, worker_id: str, fixes: Sequence[Fix]) -> None:
         """Take accepted fixes of one worker; only the newest of all counts."""
-        newest = max(fixes, key=lambda fix: fix.at)
+        newest = fixes[0] if len(fixes) == 1 else max(fixes, key=lambda fix: fix.at)
         held = self._waiting.get(worker_id)
         if held is None or held.at <= newest.at:
             self._waiting[worker_id] = newest

@@ -21,7 +21,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from geo.distance import haversine_m
+from geo.distance import at_most_m, haversine_m
 from geo.fixes import FIXES_MAX, Fix, FixInvalid, parse_fixes
 from geo.point import Point
 
@@ -46,7 +46,7 @@ Verdict = Literal["accepted", "late", "duplicate", "inaccurate", "jump", "future
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of the pipeline."""
 
-    future_s: float = 60.0  # phones' clocks are right to a second; more is a wrong clock
+    future: timedelta = timedelta(seconds=60)  # phones' clocks are right to a second; more is a wrong clock
     shown_accuracy_m: float = 150.0  # worse says only that the phone is alive
     fence_accuracy_m: float = 50.0  # worse would open and close fences by itself
     speed_max_mps: float = 200.0 / 3.6  # HS-033: 200 km/h
@@ -125,7 +125,7 @@ def valid(track: Track, outcome: Outcome, _now: datetime, _rules: Rules) -> tupl
 
 def in_time(track: Track, outcome: Outcome, now: datetime, rules: Rules) -> tuple[Track, Outcome]:
     """A fix from the future would make every true one after it late."""
-    if outcome.fix.at > now + timedelta(seconds=rules.future_s):
+    if outcome.fix.at - now > rules.future:
         return track, _ended(outcome, "future")
     return track, outcome
 
@@ -146,16 +146,18 @@ def in_order(track: Track, outcome: Outcome, now: datetime, _rules: Rules) -> tu
 def accurate(track: Track, outcome: Outcome, _now: datetime, rules: Rules) -> tuple[Track, Outcome]:
     """An accuracy nobody stated is taken as good: units without that field have nothing but a satellite receiver."""
     accuracy_m = outcome.fix.accuracy_m or 0.0
+    if accuracy_m <= rules.fence_accuracy_m:
+        return track, outcome
     if accuracy_m > rules.shown_accuracy_m:
         return track, _ended(outcome, "inaccurate")
-    return track, replace(outcome, fence=accuracy_m <= rules.fence_accuracy_m)
+    return track, replace(outcome, fence=False)
 
 
 def no_jump(track: Track, outcome: Outcome, _now: datetime, rules: Rules) -> tuple[Track, Outcome]:
     """Hold back what the worker cannot have driven, until enough fixes agree that it is there all the same."""
     fix = outcome.fix
     if track.anchor is None or _reachable(track.anchor, fix, rules):
-        return replace(track, suspects=()), outcome
+        return replace(track, suspects=()) if track.suspects else track, outcome
     agreeing = _agreeing(track.suspects, fix, rules)
     if len(agreeing) + 1 < rules.reanchor_fixes:
         return replace(track, suspects=(*agreeing, fix)), _ended(outcome, "jump")
@@ -185,7 +187,8 @@ def _counts_anew(recount: Fix | None, fix: Fix) -> bool:
 
 def _reachable(earlier: Fix, later: Fix, rules: Rules) -> bool:
     elapsed_s = (later.at - earlier.at).total_seconds()
-    return haversine_m(earlier.point, later.point) <= rules.jump_slack_m + rules.speed_max_mps * elapsed_s
+    reach_m = rules.jump_slack_m + rules.speed_max_mps * elapsed_s
+    return at_most_m(earlier.point, later.point) <= reach_m or haversine_m(earlier.point, later.point) <= reach_m
 
 
 def _agreeing(suspects: tuple[Fix, ...], fix: Fix, rules: Rules) -> tuple[Fix, ...]:
@@ -197,10 +200,9 @@ def _agreeing(suspects: tuple[Fix, ...], fix: Fix, rules: Rules) -> tuple[Fix, .
 
 
 def _stands(anchor: Fix, pin: Point, fix: Fix, rules: Rules) -> bool:
-    away_m = haversine_m(pin, fix.point)
-    if away_m == 0.0:
-        return True
     speed_mps = fix.speed_mps
+    if fix.point == pin:
+        return True
     if speed_mps is None:
         speed_mps = haversine_m(anchor.point, fix.point) / (fix.at - anchor.at).total_seconds()
-    return away_m < max(fix.accuracy_m or 0.0, rules.hold_m) and speed_mps < rules.hold_speed_mps
+    return speed_mps < rules.hold_speed_mps and haversine_m(pin, fix.point) < max(fix.accuracy_m or 0.0, rules.hold_m)

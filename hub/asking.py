@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from hub import metrics
 from hub.limits import Limiter, Rate
@@ -44,8 +43,7 @@ class TimedOut(Busy):
     code = "timeout"
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """What a handler knows beside its body."""
 
     member: Member
@@ -89,28 +87,29 @@ class Answerer:
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """The ack: `{"ok": true, …}` or `{"error": {code, detail, retry, …}}`; at once where nothing has to wait."""
         ask = Ask(member, self._services, self._clock.now())
+        request = self._registry.requests.get((member.link.namespace, event))
         try:
-            given = self._run(ask, event, args, size)
+            given = self._run(ask, request, event, args, size)
             if not isinstance(given, msgspec.Struct):
                 self.in_flight += 1
                 return self._answer_later(ask, event, given)
-            answer = msgspec.structs.asdict(given)
+            answer = asdict(given)
         except Exception as problem:  # noqa: BLE001 - the socket loop: every request gets its answer
             answer = self._refusal(ask, event, problem)
-        return self._counted(member, event, answer)
+        return _counted(ask, event if request is not None else "unknown", answer)
 
     async def _answer_later(self, ask: Ask, event: str, work: Awaitable[msgspec.Struct]) -> dict[str, Any]:
         request_id.set(request_id_of(None, ask.now))
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = msgspec.structs.asdict(await work)
+                answer = asdict(await work)
         except TimeoutError:
             answer = self._refusal(ask, event, TimedOut())
         except Exception as problem:  # noqa: BLE001 - the socket loop: every request gets its answer
             answer = self._refusal(ask, event, problem)
         finally:
             self.in_flight -= 1
-        return self._counted(ask.member, event, answer)
+        return _counted(ask, event, answer)
 
     def _refusal(self, ask: Ask, event: str, problem: Exception) -> dict[str, Any]:
         if isinstance(problem, HubError):
@@ -121,31 +120,26 @@ class Answerer:
         request_id.reset(before)
         return {"error": {**INTERNAL, "request_id": named}}
 
-    def _counted(self, member: Member, event: str, answer: dict[str, Any]) -> dict[str, Any]:
-        """Names from the wire never become metric labels."""
-        error = answer.get("error")
-        name = event if (member.namespace, event) in self._registry.requests else "unknown"
-        _count(member.namespace, name, error["code"] if error else "ok").inc()
-        return answer
-
     def _run(
-        self, ask: Ask, event: str, args: Sequence[object], size: int
+        self, ask: Ask, request: Request | None, event: str, args: Sequence[object], size: int
     ) -> msgspec.Struct | Awaitable[msgspec.Struct]:
-        request = self._registry.requests.get((ask.member.namespace, event))
+        principal = ask.member.principal
         if request is None:
-            self._limiter.check(ask.principal.name, "unknown", UNKNOWN_RATE)
+            self._limiter.check(principal.name, "unknown", UNKNOWN_RATE, ask.now)
             raise UnknownEvent(event=event[:64])
-        self._limiter.check(f"{request.namespace} {ask.principal.name}", event, request.rate)
+        self._limiter.check(principal.name, event, request.rate, ask.now, app=request.namespace)
         if size > self._payload_bytes_max:
             raise BodyTooLarge(bytes_max=self._payload_bytes_max)
-        if request.roles and not ask.principal.has_any(request.roles):
+        if request.roles and not principal.has_any(request.roles):
             raise Denied
         return request.handler(ask, read(request, args))
 
 
-@lru_cache(maxsize=4_096)
-def _count(namespace: str, name: str, outcome: str) -> Any:  # noqa: ANN401 - a counter, found once
-    return metrics.REQUESTS.labels(namespace, name, outcome)
+def _counted(ask: Ask, name: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """`name` is one of ours: names from the wire never become metric labels."""
+    error = answer.get("error")
+    metrics.REQUESTS.counts[ask.member.link.namespace, name, error["code"] if error else "ok"] += 1
+    return answer
 
 
 def read(request: Request, args: Sequence[object]) -> Any:  # noqa: ANN401 - the type is the request's
@@ -153,9 +147,9 @@ def read(request: Request, args: Sequence[object]) -> Any:  # noqa: ANN401 - the
     if len(args) > 1:
         raise Malformed("A request takes one argument.")
     body = args[0] if args and args[0] is not None else {}
-    _check_plain(body, DEPTH_MAX)
     if request.shapes:
         return body
+    _check_plain(body, DEPTH_MAX)
     try:
         return msgspec.convert(body, request.request)
     except msgspec.ValidationError as fault:
@@ -164,7 +158,7 @@ def read(request: Request, args: Sequence[object]) -> Any:  # noqa: ANN401 - the
 
 def _check_plain(value: object, depth: int) -> None:
     """Refuse what JSON text of ours never holds: binary, NUL, numbers without a value, endless nesting."""
-    kind = type(value)  # parsers make plain types only, and positions pass here thousands of times a second
+    kind = type(value)  # parsers make plain types only
     if kind is int or kind is bool or value is None:
         return
     if kind is str:

@@ -63,21 +63,40 @@ async def identify(ports: Ports, namespace: str, auth: ConnectAuth, now: datetim
     """The principal behind `auth` in this namespace. Raises Unauthorized, Denied, NotFound."""
     if auth.share is not None and auth.token is None:
         return await _visitor(ports, namespace, auth, now)
-    if not auth.token or len(auth.token) > TOKEN_LENGTH_MAX:
-        raise Unauthorized
-    actor = await ports.gate.admit(auth.token)
-    return await principal_of(ports, namespace, actor, auth)
-
-
-async def principal_of(ports: Ports, namespace: str, actor: Actor, auth: ConnectAuth) -> Principal:
-    """What this account is in this namespace. Raises Denied."""
-    if not actor.has_any(ROLES[namespace]):
-        raise Denied
+    actor = await ports.gate.admit(_token_of(auth))
+    _check_role(namespace, actor)
     worker_id = None
     if namespace == WORKER:
         worker_id = await ports.worker_id_of(actor.account_id)
         if worker_id is None:
             raise NoWorker
+    return _principal(actor, auth, worker_id)
+
+
+def identify_at_once(ports: Ports, namespace: str, auth: ConnectAuth) -> Principal | None:
+    """As `identify`, when nobody has to be asked, as with most of a crowd that comes back; else None."""
+    if auth.share is not None and auth.token is None:
+        return None
+    actor = ports.gate.admit_at_once(_token_of(auth))
+    if actor is None:
+        return None
+    _check_role(namespace, actor)
+    worker_id = ports.known_worker_id(actor.account_id) if namespace == WORKER else None
+    return None if namespace == WORKER and worker_id is None else _principal(actor, auth, worker_id)
+
+
+def _token_of(auth: ConnectAuth) -> str:
+    if not auth.token or len(auth.token) > TOKEN_LENGTH_MAX:
+        raise Unauthorized
+    return auth.token
+
+
+def _check_role(namespace: str, actor: Actor) -> None:
+    if not actor.has_any(ROLES[namespace]):
+        raise Denied
+
+
+def _principal(actor: Actor, auth: ConnectAuth, worker_id: str | None) -> Principal:
     return Principal(
         account_id=actor.account_id,
         session_id=actor.session_id,

@@ -65,7 +65,7 @@ class Delivery:
         if outcome is Put.FULL:
             self.give_up(member)
         elif outcome is Put.QUEUED:
-            metrics.DELIVERIES.labels(member.namespace).inc()
+            metrics.DELIVERIES.counts[member.namespace,] += 1
 
     def give_up(self, member: Member) -> None:
         """This member does not keep up: it comes back and resumes."""

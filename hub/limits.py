@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.base.clock import Clock
+import msgspec
+
 from storage.base.errors import TooMany
 
 
@@ -30,8 +31,7 @@ ROUNDING = 1e-9
 """Who has waited as long as told must not be sent away for the last bit of a float."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(msgspec.Struct, frozen=True):
     """`tokens` left at the instant `at`."""
 
     tokens: float
@@ -50,28 +50,29 @@ def take(bucket: Bucket | None, rate: Rate, now: datetime) -> tuple[Bucket, int]
     if bucket is None:
         return Bucket(rate.burst - 1, now), 0
     refilled = min(float(rate.burst), bucket.tokens + (now - bucket.at).total_seconds() * rate.per_s)
+    if refilled >= 1.0:
+        return Bucket(refilled - 1.0, now), 0
     if refilled > 1 - ROUNDING:
-        return Bucket(max(0.0, refilled - 1), now), 0
+        return Bucket(0.0, now), 0
     return Bucket(refilled, now), math.ceil((1 - refilled) / rate.per_s * 1000)
 
 
 class Limiter:
     """The buckets of this hub."""
 
-    def __init__(self, clock: Clock, *, kept_max: int = 50_000) -> None:
+    def __init__(self, *, kept_max: int = 50_000) -> None:
         """`kept_max`: buckets kept before full ones are forgotten; 50,000 are about 10 MB."""
-        self._clock = clock
         self._kept_max = kept_max
-        self._buckets: dict[tuple[str, str], tuple[Bucket, Rate]] = {}
+        self._buckets: dict[tuple[str, str, str], tuple[Bucket, Rate]] = {}
 
-    def check(self, who: str, event: str, rate: Rate) -> None:
-        """Raises TooMany with `retry_after_ms` when `who` asks too often."""
-        now = self._clock.now()
-        known = self._buckets.get((who, event))
+    def check(self, who: str, event: str, rate: Rate, now: datetime, *, app: str = "") -> None:
+        """Raises TooMany with `retry_after_ms` when `who` asks too often for this event of this app."""
+        key = (who, app, event)
+        known = self._buckets.get(key)
         if known is None and len(self._buckets) >= self._kept_max:
             self._forget_full(now)
         bucket, wait_ms = take(known[0] if known else None, rate, now)
-        self._buckets[(who, event)] = (bucket, rate)
+        self._buckets[key] = (bucket, rate)
         if wait_ms:
             raise TooMany(retry_after_ms=wait_ms, event=event)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from geo.point import Point
 from geo.positions import Fix
 from hub.bus import Moved
-from rest.edge.actors import Gate
+from rest.edge.actors import Actor, Gate
 from storage.postgres import Database
 
 
@@ -24,6 +24,14 @@ class OrderView:
     version: int
     tracked_since: datetime | None
     destination: Point | None
+
+
+class SocketGate(Gate, Protocol):
+    """The gate of a hub: most of a crowd that comes back need not wait at it."""
+
+    def admit_at_once(self, token: str) -> Actor | None:
+        """As `admit`; None when that would have to wait."""
+        ...
 
 
 Verb = Callable[[Database, Any, Any], Awaitable[Mapping[str, Any]]]
@@ -46,8 +54,9 @@ class HistorySink(Protocol):
 class Ports:
     """Everything the hub calls down into."""
 
-    gate: Gate
+    gate: SocketGate
     worker_id_of: Callable[[str], Awaitable[str | None]]  # account → worker
+    known_worker_id: Callable[[str], str | None] = lambda _account_id: None  # the same from memory; None: must be asked
     open_share: Callable[[str], Awaitable[str]]  # token of a share link → order id; raises NotFound when it is dead
     view_order: Callable[[str], Awaitable[OrderView]]  # order id → view; raises NotFound
     verbs: Mapping[str, Verb]

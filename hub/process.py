@@ -41,6 +41,7 @@ from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCR
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.senders import HttpCodeSender
+from rest.people.wiring import GATE
 from storage import migrate
 from storage import redis as redis_store
 from storage.base.log import log
@@ -154,13 +155,12 @@ class Process:
         self._server: asyncio.Server | None = None
 
     def _build_hub(self) -> Hub:
-        machine = self._app[MACHINE]
         ports = hub_ports(
-            self._db, machine.gate, sinks=self._sinks, history=self._history, area_of=self._app[AREAS].code_at
+            self._db, self._app[GATE], sinks=self._sinks, history=self._history, area_of=self._app[AREAS].code_at
         )
         # The polls of one session must all reach one process, and of several the kernel picks any.
         options = HubOptions(node=self._node, polling=self._part.hubs <= 1)
-        hub = Hub(self._db, self._redis, self._settings, ports, options=options, address_of=machine.address)
+        hub = Hub(self._db, self._redis, self._settings, ports, options=options, address_of=self._app[MACHINE].address)
         hub.attach_to(self._app)
         return hub
 

@@ -46,7 +46,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One thing a client may ask. Empty `roles`: everybody the namespace admits. A body that comes in several `shapes`
-    reaches the handler as plain JSON."""
+    reaches the handler as it was parsed, and is the handler's to check."""
 
     namespace: str
     name: str
@@ -98,10 +98,7 @@ class Registry:
                 raise ValueError(f"{request.name} is declared twice in {request.namespace}")
             self.requests[key] = request
         self.notices = tuple(notices)
-
-    @property
-    def namespaces(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(namespace for namespace, _ in self.requests))
+        self.namespaces = tuple(dict.fromkeys(namespace for namespace, _ in self.requests))
 
     def requests_of(self, namespace: str) -> list[Request]:
         return [request for (where, _), request in self.requests.items() if where == namespace]

@@ -34,7 +34,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recovered: bool
     server_time: str
     limits: dict[str, int]
-    account_id: str = ""
+    account_id: str
     worker_id: str | None = None
     order_id: str | None = None
 
@@ -59,6 +59,16 @@ class Resumer:
         self._here = here
         self._delivery = delivery
         self._settings = settings
+
+    def join_at_once(self, member: Member) -> bool:
+        """As `join`, for who says no place and has been told nothing since; False when there is more to do."""
+        if member.since is not None or member.gap is not None or member.buffered:
+            return False
+        gap = Gap(self._here())
+        member.replayed_to = gap.head.last_seq
+        self._say_ready(member, gap)
+        member.buffered = None
+        return True
 
     async def join(self, member: Member) -> None:
         """Say `ready`, replay what was missed, go live."""
@@ -113,12 +123,8 @@ class Resumer:
             worker_id=principal.worker_id,
             order_id=principal.order_id,
         )
-        self._delivery.send(member, event_frame(member.namespace, "ready", codec.dumps(_told(ready))))
+        self._delivery.send(member, event_frame(member.namespace, "ready", msgspec.json.encode(ready)))
         if gap.reason is not None:
             resync = codec.dumps(Resync(gap.reason, head.last_seq, head.epoch))
             self._delivery.send(member, event_frame(member.namespace, "resync", resync))
-        metrics.REPLAYS.labels(gap.reason or ("replayed" if recovered else "fresh")).inc()
-
-
-def _told(ready: Ready) -> dict[str, object]:
-    return {name: value for name, value in msgspec.structs.asdict(ready).items() if value is not None}
+        metrics.REPLAYS.counts[gap.reason or ("replayed" if recovered else "fresh"),] += 1

@@ -7,7 +7,7 @@ that matters: stop it and every client finds its facts again on another hub.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ from hub.follower import Follower
 from hub.handlers import customer, desk, worker
 from hub.limits import Limiter
 from hub.loops import forever
-from hub.members import Audiences, Member
+from hub.members import Audiences, Member, Principal
 from hub.notices import NOTICES, TokenExpiring
 from hub.opsmap import OpsMap
 from hub.ports import Ports
@@ -137,7 +137,7 @@ class Hub:
         return Answerer(
             REGISTRY,
             self.services,
-            Limiter(self.clock),
+            Limiter(),
             payload_bytes_max=self.settings.socket_payload_bytes_max,
             timeout_s=self.options.request_timeout_s,
         )
@@ -212,27 +212,40 @@ class Hub:
     def namespaces(self) -> Collection[str]:
         return REGISTRY.namespaces
 
-    async def admit(self, link: Link, value: object) -> None:
+    def admit(self, link: Link, value: object) -> Coroutine[Any, Any, None] | None:
         """Let a client in or not; from here on its facts are collected."""
-        request_id.set(request_id_of(None, self.clock.now()))
         try:
             if self.is_draining:
                 raise Busy(retry_after_ms=spread_ms())
             given = auth.read_auth(value)
-            principal = await auth.identify(self.ports, link.namespace, given, self.clock.now())
+            principal = auth.identify_at_once(self.ports, link.namespace, given)
         except HubError as refusal:
-            metrics.REFUSED.labels(link.namespace, refusal.code).inc()
-            raise Refused(refusal.as_dict()) from None
+            raise _refused(link, refusal) from None
+        if principal is None or given.recover:
+            return self._admit_later(link, given, principal)
+        self._enter(link, given, principal)
+        return None
+
+    async def _admit_later(self, link: Link, given: auth.ConnectAuth, principal: Principal | None) -> None:
+        request_id.set(request_id_of(None, self.clock.now()))
+        try:
+            who = principal or await auth.identify(self.ports, link.namespace, given, self.clock.now())
+        except HubError as refusal:
+            raise _refused(link, refusal) from None
+        member = self._enter(link, given, who)
+        if given.recover:
+            await self._recover(member, given)
+
+    def _enter(self, link: Link, given: auth.ConnectAuth, principal: Principal) -> Member:
         share = given.share if principal.order_id else None
         member = Member(link=link, principal=principal, since=given.since, epoch=given.epoch, share=share)
         self._make_room_for(member)
         self.members[link.sid] = member
         for audience in auth.audiences_of(link.namespace, principal):
             self.audiences.join(member, audience)
-        if given.recover:
-            await self._recover(member, given)
         if given.token is not None and share is None:
             self.tokens.recheck_soon(member, given.token)
+        return member
 
     async def _recover(self, member: Member, given: auth.ConnectAuth) -> None:
         """Let the member be again who it was, if nothing of that is missing."""
@@ -257,21 +270,24 @@ class Hub:
             own.pop(oldest, None)
         own[member] = None
 
-    async def admitted(self, link: Link) -> None:
-        """Replay what the client missed, then treat it as present."""
+    def admitted(self, link: Link) -> Awaitable[None] | None:
+        """Treat the client as present, and replay what it missed."""
         member = self.members.get(link.sid)
         if member is None or member.is_closing:
-            return
-        metrics.SOCKETS.labels(link.namespace).inc()
+            return None
+        metrics.SOCKETS.counts[link.namespace,] += 1
         self.tokens.watch(member)
         if member.principal.worker_id is not None:
             self.presence.arrived(member.principal.worker_id)
             self.tracker.arrived(member.principal.worker_id)
         member.is_present = True
+        return None if self.resumer.join_at_once(member) else self._resume(member)
+
+    async def _resume(self, member: Member) -> None:
         try:
             await self.resumer.join(member)
         except Exception as problem:  # noqa: BLE001 - the socket loop: a client that cannot resume comes back
-            log("socket.resume_failed", level="error", error=problem, namespace=link.namespace)
+            log("socket.resume_failed", level="error", error=problem, namespace=member.namespace)
             self.close(member, "internal")
 
     def ask(
@@ -306,7 +322,7 @@ class Hub:
         if not own:
             self._of_account.pop((member.namespace, principal.account_id), None)
         if member.is_present:
-            metrics.SOCKETS.labels(member.namespace).dec()
+            metrics.SOCKETS.counts[member.namespace,] -= 1
             if principal.worker_id is not None:
                 self.presence.left(principal.worker_id)
         log("socket.left", namespace=member.namespace, account_id=principal.account_id, reason=reason)
@@ -376,3 +392,8 @@ class Hub:
     async def _last_fix_at(self, worker_id: str) -> datetime | None:
         known = self.tracker.last(worker_id) or await self.ports.last_known(worker_id)
         return None if known is None else datetime.fromtimestamp(known.at_ms / 1000, UTC)
+
+
+def _refused(link: Link, refusal: HubError) -> Refused:
+    metrics.REFUSED.labels(link.namespace, refusal.code).inc()
+    return Refused(refusal.as_dict())

@@ -7,8 +7,7 @@ last-known positions), to the watchers of this hub and to other hubs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -21,6 +20,8 @@ from hub.ports import HistorySink, PositionSink
 from hub.registry import Done
 
 FORGET_AFTER = timedelta(hours=1)
+LOOK_EVERY = timedelta(minutes=1)
+NEW_TRACK = Track()
 
 
 class FixObject(msgspec.Struct, frozen=True):
@@ -58,11 +59,6 @@ class PositionAck(Done, frozen=True, kw_only=True):
     last_seq: int
 
 
-@cache
-def _counter(verdict: str) -> Any:  # noqa: ANN401 - a counter, found once
-    return metrics.FIXES.labels(verdict)
-
-
 class Tracker:
     """The tracks of the workers of this hub."""
 
@@ -74,6 +70,7 @@ class Tracker:
         self._tell = tell
         self._tracks: dict[str, Track] = {}
         self._last: dict[str, tuple[Moved, datetime]] = {}
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
 
     def arrived(self, worker_id: str) -> None:
         """A new connection: the phone may count its fixes from the start."""
@@ -82,22 +79,21 @@ class Tracker:
 
     def report(self, worker_id: str, payload: Any, crs: Crs, now: datetime) -> PositionAck:  # noqa: ANN401 - JSON
         """Run fixes through the pipeline. Raises FixInvalid, PositionInvalid when the message cannot be read."""
-        track = self._tracks.get(worker_id) or Track()
-        outcomes: list[Outcome] = []
+        track = self._tracks.get(worker_id) or NEW_TRACK
+        live: list[Fix] = []
+        rejected: list[RejectedFix] = []
         for fix in parse_fixes(payload, crs, now):
             track, outcome = advance(track, fix, now)
-            _counter(outcome.verdict).inc()
-            outcomes.append(outcome)
+            metrics.FIXES.counts[outcome.verdict,] += 1
+            if outcome.live:
+                live.append(outcome.fix)
+            else:
+                rejected.append(RejectedFix(outcome.fix.seq, outcome.verdict))
+            self._remember(worker_id, outcome)
         self._tracks[worker_id] = track
-        self._remember(worker_id, outcomes)
-        live = [outcome.fix for outcome in outcomes if outcome.live]
         if live:
             self._publish(worker_id, live, now)
-        return PositionAck(
-            accepted=len(live),
-            rejected=[RejectedFix(outcome.fix.seq, outcome.verdict) for outcome in outcomes if not outcome.live],
-            last_seq=track.last_seq,
-        )
+        return PositionAck(accepted=len(live), rejected=rejected, last_seq=track.last_seq)
 
     def last(self, worker_id: str) -> Moved | None:
         """The last accepted fix this hub has seen."""
@@ -105,21 +101,22 @@ class Tracker:
         return known[0] if known else None
 
     def forget_idle(self, now: datetime) -> None:
-        """Drop tracks nobody has added to for an hour."""
+        """Drop tracks nobody has added to for an hour; looks at all of them, but seldom."""
+        if now - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
         for worker_id in [worker_id for worker_id, (_, at) in self._last.items() if now - at > FORGET_AFTER]:
             del self._last[worker_id]
             self._tracks.pop(worker_id, None)
 
-    def _remember(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
+    def _remember(self, worker_id: str, outcome: Outcome) -> None:
         """Where the worker has been: also what came too late to be shown, and what was doubted and then believed."""
         if self._history is None:
             return
-        timely = [fix for outcome in outcomes if outcome.live for fix in (*outcome.released, *_kept(outcome))]
-        late = [fix for outcome in outcomes if not outcome.live for fix in _kept(outcome)]
-        if timely:
-            self._history.accept(worker_id, timely)
-        if late:
-            self._history.accept(worker_id, late, is_late=True)
+        if outcome.released:
+            self._history.accept(worker_id, outcome.released)
+        if outcome.history:
+            self._history.accept(worker_id, (outcome.fix,), is_late=not outcome.live)
 
     def _publish(self, worker_id: str, fixes: list[Fix], now: datetime) -> None:
         for sink in self._sinks:
@@ -139,7 +136,3 @@ def move_of(worker_id: str, fix: Fix) -> Moved:
         fix.speed_mps,
         fix.heading_deg,
     )
-
-
-def _kept(outcome: Outcome) -> tuple[Fix, ...]:
-    return (outcome.fix,) if outcome.history else ()

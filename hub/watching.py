@@ -124,7 +124,10 @@ class Watching:
 
     def moved(self, move: Moved) -> None:
         """A worker moved: show it to whoever may see it now."""
-        for trip in self._of_worker.get(move.worker_id, ()):
+        trips = self._of_worker.get(move.worker_id)
+        if trips is None:
+            return
+        for trip in trips:
             if self.remember(trip, move):
                 self._unsent[trip] = None
         self.flush()

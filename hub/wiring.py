@@ -8,8 +8,7 @@ import dispatch
 from dispatch.store import workers as worker_store
 from geo.point import Point
 from hub.bus import Moved
-from hub.ports import HistorySink, OrderView, Ports, PositionSink
-from rest.edge.actors import Gate
+from hub.ports import HistorySink, OrderView, Ports, PositionSink, SocketGate
 from rest.lines.homeservice import tracking
 from rest.lines.homeservice.verbs import VERBS
 from storage.postgres import Database
@@ -20,14 +19,13 @@ WORKERS_MAX = 100_000
 
 def hub_ports(
     db: Database,
-    gate: Gate,
+    gate: SocketGate,
     *,
     sinks: Sequence[PositionSink],
     history: HistorySink,
     area_of: Callable[[Point], str | None],
 ) -> Ports:
     """The hub's way down. `sinks` is kept as it is given: a worker built later adds itself to it."""
-
     worker_of: dict[str, str] = {}
 
     async def worker_id_of(account_id: str) -> str | None:
@@ -69,6 +67,7 @@ def hub_ports(
     return Ports(
         gate=gate,
         worker_id_of=worker_id_of,
+        known_worker_id=worker_of.get,
         open_share=open_share,
         view_order=view_order,
         verbs=VERBS,

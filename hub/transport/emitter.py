@@ -15,7 +15,7 @@ Messages of one client are handled one after the other, in the order they were s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -35,6 +35,7 @@ from hub.transport.packets import (
     event_frame,
     frames_of,
     head,
+    read_connect,
     read_event,
 )
 from hub.transport.session import CLIENT_LEFT, Session
@@ -69,11 +70,14 @@ class Client:
         if self._waiting is None and isinstance(data, str):
             try:
                 usual = read_event(data)
+                joining = read_connect(data) if usual is None else None
             except (ValueError, RecursionError) as problem:
                 raise ProtocolError("unreadable packet") from problem
             if usual is not None:
                 namespace, number, args = usual
                 return self._event(namespace, number, args, _bytes_of(data))
+            if joining is not None:
+                return self._emitter.connect(self, *joining)
         try:
             size = self._parts_bytes + _bytes_of(data)
             whole = self._assemble(data)
@@ -228,49 +232,66 @@ class Emitter:
 
     # -- connecting ---------------------------------------------------------------------------------------------
 
-    async def connect(self, client: Client, namespace: str, auth: object) -> None:
-        """Answer a CONNECT packet."""
+    def connect(self, client: Client, namespace: str, auth: object) -> Awaitable[None] | None:
+        """Answer a CONNECT packet; at once where the edge can."""
         session, links = client.session, client.links
         if session.closing:
-            return  # it ended in the turn in which it asked, and nobody is told of its links any more
+            return None  # it ended in the turn in which it asked, and nobody is told of its links any more
         if namespace not in self.edge.namespaces or namespace in links:
             session.put(Frame(head(packet.CONNECT_ERROR, namespace) + b'{"message":"Invalid namespace"}'))
-            return
+            return None
         link = links[namespace] = Link(session, namespace)
-        error = await self._decide(link, auth)
-        if client.links.get(namespace) is not link:
-            self.edge.left(link, "gone")  # the session ended, or it left, while the edge was deciding
-            return
-        if session.closing:
-            return  # the end is told like that of any other
-        if error is not None:
-            del links[namespace]
-            self._refuse(session, namespace, error)
-            self.edge.left(link, "refused")
-            return
-        link.is_in = True
-        session.in_company()
-        session.gather()  # who is in usually hears more at once
-        said = {"sid": link.sid} if link.pid is None else {"sid": link.sid, "pid": link.pid}
-        link.send(Frame(head(packet.CONNECT, namespace) + codec.dumps(said)))
-        await self.edge.admitted(link)
+        try:
+            deciding = self.edge.admit(link, auth)
+        except Exception as problem:  # noqa: BLE001 - the socket loop: whatever it was, the answer is no
+            self._refuse(client, link, _error_of(problem, namespace))
+            return None
+        return self._let_in(client, link) if deciding is None else self._connect_later(client, link, deciding)
 
-    async def _decide(self, link: Link, auth: object) -> dict[str, Any] | None:
+    async def _connect_later(self, client: Client, link: Link, deciding: Coroutine[Any, Any, None]) -> None:
+        error = await self._wait_for(deciding, link.namespace)
+        if client.links.get(link.namespace) is not link:
+            self.edge.left(link, "gone")  # the session ended, or it left, while the edge was deciding
+        elif client.session.closing:
+            pass  # the end is told like that of any other
+        elif error is not None:
+            self._refuse(client, link, error)
+        elif (joining := self._let_in(client, link)) is not None:
+            await joining
+
+    async def _wait_for(self, deciding: Coroutine[Any, Any, None], namespace: str) -> dict[str, Any] | None:
         """None to let the client in. Fails closed: a crash or a hang refuses."""
         try:
             async with asyncio.timeout(self.options.connect_timeout_s), self._turn:
-                await self.edge.admit(link, auth)
-        except Refused as refusal:
-            return refusal.error
+                await deciding
         except TimeoutError as problem:
-            log("socket.admit_slow", level="warning", error=problem, namespace=link.namespace)
+            log("socket.admit_slow", level="warning", error=problem, namespace=namespace)
             return Busy(retry_after_ms=spread_ms()).as_dict()
         except Exception as problem:  # noqa: BLE001 - the socket loop: whatever it was, the answer is no
-            log("socket.admit_failed", level="error", error=problem, namespace=link.namespace)
-            return {"code": "internal", "detail": "Something went wrong on our side.", "retry": True}
+            return _error_of(problem, namespace)
+        finally:
+            deciding.close()  # its turn may never have come
         return None
 
-    def _refuse(self, session: Session, namespace: str, error: dict[str, Any]) -> None:
+    def _let_in(self, client: Client, link: Link) -> Awaitable[None] | None:
+        link.is_in = True
+        client.session.in_company()
+        client.session.gather()  # who is in usually hears more at once
+        said = {"sid": link.sid} if link.pid is None else {"sid": link.sid, "pid": link.pid}
+        link.send(Frame(head(packet.CONNECT, link.namespace) + codec.dumps(said)))
+        return self.edge.admitted(link)
+
+    def _refuse(self, client: Client, link: Link, error: dict[str, Any]) -> None:
         """CONNECT_ERROR as official clients read it: `err.message` is the code, `err.data` ours."""
+        del client.links[link.namespace]
         body = {"message": error["code"], "data": {"error": error}}
-        session.put(Frame(head(packet.CONNECT_ERROR, namespace) + codec.dumps(body)))
+        client.session.put(Frame(head(packet.CONNECT_ERROR, link.namespace) + codec.dumps(body)))
+        self.edge.left(link, "refused")
+
+
+def _error_of(problem: Exception, namespace: str) -> dict[str, Any]:
+    """What a client that is not let in hears."""
+    if isinstance(problem, Refused):
+        return problem.error
+    log("socket.admit_failed", level="error", error=problem, namespace=namespace)
+    return {"code": "internal", "detail": "Something went wrong on our side.", "retry": True}

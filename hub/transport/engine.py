@@ -183,7 +183,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:  # noqa: ANN401
         self.admission.enter(environ["REMOTE_ADDR"])
-        session = self._begin(transport, environ["REMOTE_ADDR"])
+        session = self._begin(environ["REMOTE_ADDR"])
+        session.put(self._opening(session.sid, transport))
         if transport != "websocket":
             return self._ok(await session.polling.poll(), jsonp_index=jsonp_index)
         try:
@@ -191,10 +192,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         finally:
             session.close(abort=True, reason=self.reason.TRANSPORT_CLOSE)
 
-    def _begin(self, transport: str, address: str) -> Session:
+    def _begin(self, address: str) -> Session:
+        """A session that has still to be told its name (`_opening`)."""
         sid = self.generate_id()
         session = self.sockets[sid] = Session(self, sid, address)
-        session.put(self._opening(sid, transport))
         session.listener = self.on_open(session)
         session.schedule_ping()
         session.expect_company()
@@ -224,7 +225,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if session is None:
             address = self.options.address_of(handshake)
             self.admission.enter(address)
-            self._begin("websocket", address).attach(socket, answer)
+            session = self._begin(address)
+            session.attach(socket, answer + self._opening(session.sid, "websocket").wire)
         else:
             socket.writer(answer)
             self.attach_to(session, socket)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -33,7 +34,7 @@ class UpgradeRequest:
 
     remote: str
     headers: CIMultiDict[str]
-    query: dict[str, str]
+    query: Mapping[str, str]
 
 
 class SocketEngine(Protocol):
@@ -119,8 +120,10 @@ def _may_be(head: bytes, start: bytes) -> bool:
     return head.startswith(start) if len(head) >= len(start) else start.startswith(head)
 
 
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~]*)")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([\t -~]*+)\r\n")
 """A header: a token, and no control characters after it (RFC 9110 §5); a proxy in front must read what we read."""
+
+_FIELDS = re.compile(f"(?:{_FIELD.pattern})*+")
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 
@@ -128,17 +131,14 @@ _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 def read_handshake(head: bytes, remote: str) -> UpgradeRequest | None:
     """A WebSocket handshake with nothing unusual about it; None leaves the request to aiohttp."""
     try:
-        first, *lines = head.decode("ascii").split("\r\n")
+        first, _, lines = (head.decode("ascii") + "\r\n").partition("\r\n")
         method, target, version = first.split(" ")
-        headers: CIMultiDict[str] = CIMultiDict()
-        for line in lines:
-            field = _FIELD.fullmatch(line)
-            if field is None:
-                return None
-            headers.add(field[1], field[2].strip())
-        query = {name: values[0] for name, values in parse_qs(target.partition("?")[2], strict_parsing=True).items()}
+        query = _query_of(target)
     except ValueError:
         return None
+    if _FIELDS.fullmatch(lines) is None:
+        return None
+    headers = CIMultiDict((name, value.strip()) for name, value in _FIELD.findall(lines))
     plain = (
         (method, version) == ("GET", "HTTP/1.1")
         and target.isprintable()
@@ -151,6 +151,12 @@ def read_handshake(head: bytes, remote: str) -> UpgradeRequest | None:
         and not {"Content-Length", "Transfer-Encoding", "Expect"} & headers.keys()
     )
     return UpgradeRequest(remote, headers, query) if plain else None
+
+
+@lru_cache(maxsize=64)
+def _query_of(target: str) -> Mapping[str, str]:
+    """The first value of each parameter; nearly all clients ask for the same. Raises ValueError."""
+    return {name: values[0] for name, values in parse_qs(target.partition("?")[2], strict_parsing=True).items()}
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:

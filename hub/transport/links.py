@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Sequence
 from typing import Any, Protocol
 
 from hub.transport.classes import FACT, LIVE, LIVE_BYTES_MAX, LIVE_COUNT_MAX, DeliveryClass
@@ -30,11 +30,14 @@ class Edge(Protocol):
     @property
     def namespaces(self) -> Collection[str]: ...
 
-    async def admit(self, link: Link, auth: object) -> None:
-        """Decide. Raises Refused; any other exception refuses too. Nothing sent before it returns arrives."""
+    def admit(self, link: Link, auth: object) -> Coroutine[Any, Any, None] | None:
+        """Decide, at once where nothing has to be waited for. Raises Refused; any other exception refuses too.
 
-    async def admitted(self, link: Link) -> None:
-        """The client knows it is in."""
+        Nothing sent before the decision arrives.
+        """
+
+    def admitted(self, link: Link) -> Awaitable[None] | None:
+        """The client knows it is in. What is returned is awaited before its next message is handled."""
 
     def ask(self, link: Link, event: str, args: Sequence[object], *, size: int) -> Answer | Awaitable[Answer]:
         """Answer one request, at once where nothing has to be waited for. Never raises."""

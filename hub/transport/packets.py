@@ -118,3 +118,12 @@ def read_event(data: str) -> tuple[str, int | None, list[Any]] | None:
         return None
     namespace, number, args = found.groups()
     return namespace or "/", None if number is None else int(number), codec.loads(args)
+
+
+_CONNECT = re.compile(r"0(?:(/[^,?]*),)?(\{.*\})", re.DOTALL)
+
+
+def read_connect(data: str) -> tuple[str, Any] | None:
+    """Namespace and `auth` of a usual CONNECT; None for any other packet. Raises ValueError."""
+    found = _CONNECT.fullmatch(data)
+    return None if found is None else (found[1] or "/", codec.loads(found[2]))

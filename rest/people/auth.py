@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
 
 import jwt
 from cryptography.exceptions import InvalidTag
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from rest.edge.actors import Actor
 from rest.edge.errors import TokenExpired, TokenInvalid
 from rest.people.model import RefreshInvalid
+from storage.base import codec
 from storage.base.ids import is_id
 
 ALGORITHM = "HS256"
@@ -32,7 +32,8 @@ ACCESS_TTL_MAX_S = 86_400
 MAC_BYTES = 16
 CODE_DIGITS = 6
 
-_CLAIMS = ["sub", "sid", "roles", "iat", "exp"]
+_HEAD = urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').decode().rstrip("=") + "."
+"""How every access token begins: which algorithm it has is ours to say, not its bearer's (RFC 8725 §3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,17 @@ class Keys:
         return AccessToken(jwt.encode(claims, self._access, algorithm=ALGORITHM), expires_at)
 
     def verify(self, token: str, now: datetime) -> Actor:
-        """Who holds this access token. Raises TokenInvalid, TokenExpired."""
-        options: Any = {"require": _CLAIMS, "verify_exp": False, "verify_iat": False}
-        try:
-            claims = jwt.decode(token, self._access, algorithms=[ALGORITHM], options=options)
-        except (jwt.InvalidTokenError, ValueError) as fault:
-            raise TokenInvalid from fault
+        """Who holds this access token. Raises TokenInvalid, TokenExpired.
+
+        A crowd that comes back is verified one by one, so this is the short way: what has our MAC we have written.
+        """
+        signed, _, mac = token.rpartition(".")
+        if not (token.isascii() and token.startswith(_HEAD)):
+            raise TokenInvalid
+        if not hmac.compare_digest(mac, _base64(hmac.digest(self._access, signed.encode(), "sha256"))):
+            raise TokenInvalid
+        body = signed.removeprefix(_HEAD)
+        claims = codec.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         if expires_at <= now:
             raise TokenExpired
@@ -128,13 +134,16 @@ class Keys:
             raise ValueError("sealed with another secret or for another phone") from fault
 
     def _mac(self, body: str) -> str:
-        mac = hmac.digest(self._refresh, body.encode(), "sha256")[:MAC_BYTES]
-        return urlsafe_b64encode(mac).decode().rstrip("=")
+        return _base64(hmac.digest(self._refresh, body.encode(), "sha256")[:MAC_BYTES])
 
 
 def new_code() -> str:
     """Six digits, each equally likely."""
     return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
+
+
+def _base64(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _derive(secret: str, purpose: str) -> bytes:

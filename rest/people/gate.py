@@ -1,8 +1,8 @@
 """The gate: whether the holder of an access token may still come in.
 
 Verifying a token asks nobody. What it cannot know (sessions revoked, roles taken away since it was made) is read
-twice a second by each process in two small indexed queries, however many requests there are, and kept for as long
-as any token may live. A request never acts on knowledge older than a second: then it waits for the next look.
+twice a second by each process in one small indexed query, however many requests there are, and kept for as long as
+any token may live. A request never acts on knowledge older than a second: then it waits for the next look.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from rest.edge.errors import SessionRevoked, TokenExpired
 from rest.people import store
 from rest.people.auth import ACCESS_TTL_MAX_S, Keys
 from storage.postgres import Database
-from storage.tx import Tx
 
 LOOK_EVERY_S = 0.4
 """After this a look is begun in the background."""
@@ -42,6 +41,21 @@ class SessionGate:
 
     async def admit(self, token: str) -> Actor:
         """Raises TokenInvalid, TokenExpired, SessionRevoked."""
+        actor = self._verify(token)
+        if not self._is_current():
+            await asyncio.shield(self._look_again())
+        self.check(actor)
+        return actor
+
+    def admit_at_once(self, token: str) -> Actor | None:
+        """As `admit`; None when that would have to wait for a look."""
+        actor = self._verify(token)
+        if not self._is_current():
+            return None
+        self.check(actor)
+        return actor
+
+    def _verify(self, token: str) -> Actor:
         now = self._db.clock.now()
         actor = self._verified.get(token)
         if actor is None:
@@ -51,8 +65,6 @@ class SessionGate:
             self._verified[token] = actor
         if actor.expires_at <= now:
             raise TokenExpired
-        await self._be_current()
-        self.check(actor)
         return actor
 
     def check(self, actor: Actor) -> None:
@@ -68,22 +80,27 @@ class SessionGate:
         now = self._db.clock.now()
         self._ended.update((session_id, now) for session_id in session_ids)
 
-    async def _be_current(self) -> None:
+    def _is_current(self) -> bool:
+        """Whether what is known may be acted on; when it gets old, a look is begun."""
         age = asyncio.get_running_loop().time() - (self._looked_at if self._looked_at is not None else -1e9)
-        if age < LOOK_EVERY_S:
-            return
+        if age >= LOOK_EVERY_S:
+            self._look_again()
+        return age < KNOWN_FOR_S
+
+    def _look_again(self) -> asyncio.Task[None]:
+        """The look under way, or a new one."""
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._refresh())
             self._look.add_done_callback(_heard)
-        if age >= KNOWN_FOR_S:
-            await asyncio.shield(self._look)
+        return self._look
 
     async def _refresh(self) -> None:
         began = asyncio.get_running_loop().time()
         now = self._db.clock.now()
         keep_from = now - timedelta(seconds=ACCESS_TTL_MAX_S) - OVERLAP
         since = keep_from if self._seen_until is None else self._seen_until - OVERLAP
-        ended, changed = await self._db.run(_changes, since)
+        async with self._db.look() as tx:
+            ended, changed = await store.changed_since(tx, since)
         self._ended.update(ended)
         self._roles_changed.update(changed)
         if self._seen_until is None or now - self._seen_until > OVERLAP:
@@ -93,10 +110,6 @@ class SessionGate:
     def _forget(self, before: datetime) -> None:
         self._ended = {session: at for session, at in self._ended.items() if at >= before}
         self._roles_changed = {account: at for account, at in self._roles_changed.items() if at >= before}
-
-
-async def _changes(tx: Tx, since: datetime) -> tuple[list[tuple[str, datetime]], list[tuple[str, datetime]]]:
-    return await store.ended_since(tx, since), await store.roles_changed_since(tx, since)
 
 
 def _heard(look: asyncio.Task[None]) -> None:

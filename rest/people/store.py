@@ -266,16 +266,18 @@ async def live_session(tx: Tx, account_id: str, session_id: str) -> Session | No
     return None if row is None else Session.of(row)
 
 
-async def ended_since(tx: Tx, since: datetime) -> list[tuple[str, datetime]]:
-    """(session, when) for each session revoked after `since`."""
-    rows = await tx.fetch("SELECT id, revoked_at FROM sessions WHERE revoked_at > $1", since)
-    return [(row["id"], row["revoked_at"]) for row in rows]
-
-
-async def roles_changed_since(tx: Tx, since: datetime) -> list[tuple[str, datetime]]:
-    """(account, when) for each account whose roles changed after `since`."""
-    rows = await tx.fetch("SELECT id, roles_changed_at FROM accounts WHERE roles_changed_at > $1", since)
-    return [(row["id"], row["roles_changed_at"]) for row in rows]
+async def changed_since(tx: Tx, since: datetime) -> tuple[dict[str, datetime], dict[str, datetime]]:
+    """Sessions revoked and accounts whose roles changed after `since`, each with the instant."""
+    rows = await tx.fetch(
+        """
+        SELECT true AS is_session, id, revoked_at AS at FROM sessions WHERE revoked_at > $1
+        UNION ALL
+        SELECT false, id, roles_changed_at FROM accounts WHERE roles_changed_at > $1
+        """,
+        since,
+    )
+    sessions = {row["id"]: row["at"] for row in rows if row["is_session"]}
+    return sessions, {row["id"]: row["at"] for row in rows if not row["is_session"]}
 
 
 async def purge_sessions(tx: Tx, before: datetime, *, limit: int) -> int:

@@ -22,7 +22,9 @@ class SystemClock:
         self._last = datetime.now(UTC)
 
     def now(self) -> datetime:
-        self._last = max(self._last, datetime.now(UTC))
+        now = datetime.now(UTC)
+        if now > self._last:  # noqa: PLR1730 - asked several times for each position, and max() costs as much again
+            self._last = now
         return self._last
 
 

@@ -1,10 +1,12 @@
-"""The short way of reading events beside the codec of python-socketio: what it takes, both have to read alike."""
+"""The short ways of reading packets beside the codec of python-socketio: what it takes, both have to read alike."""
 
 from __future__ import annotations
 
 from random import Random
 
-from hub.transport.packets import Packet, read_event
+from socketio import packet as sio
+
+from hub.transport.packets import Packet, read_connect, read_event
 from tests.fuzz import packets
 from tests.fuzz.attacks import Finding
 
@@ -21,7 +23,7 @@ def check(seed: str, number: int) -> None:
 
 def _check(data: str) -> None:
     try:
-        usual: object = read_event(data)
+        usual: object = read_event(data) or read_connect(data)
     except (ValueError, RecursionError):
         usual = UNREADABLE
     if usual is not None and repr(usual) != repr(theirs := _theirs(data)):
@@ -33,6 +35,8 @@ def _theirs(data: str) -> object:
         packet = Packet(encoded_packet=data)
     except (ValueError, RecursionError):
         return UNREADABLE
+    if (packet.packet_type, packet.attachment_count) == (sio.CONNECT, 0):
+        return packet.namespace or "/", packet.data
     if (packet.packet_type, packet.attachment_count) != (packets.EVENT, 0):
         return "another packet"
     return packet.namespace or "/", packet.id, packet.data

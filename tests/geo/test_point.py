@@ -24,6 +24,7 @@ from geo.datum import (
     wgs84_to_gcj02,
 )
 from geo.distance import (
+    at_most_m,
     bearing_deg,
     destination,
     geodesic_m,
@@ -123,6 +124,11 @@ def test_haversine_agrees_with_geopy_great_circle(a: Point, b: Point) -> None:
     oracle = great_circle((a.lat, a.lon), (b.lat, b.lon)).meters
     assert haversine_m(a, b) == pytest.approx(oracle, rel=1e-5, abs=0.2)
     assert haversine_m(a, b) == haversine_m(b, a)
+
+
+@given(world, world)
+def test_the_cheap_bound_is_never_short(a: Point, b: Point) -> None:
+    assert haversine_m(a, b) <= at_most_m(a, b) * (1 + 1e-9) + 1e-6
 
 
 @given(china, st.floats(0, 360), st.floats(1, 50_000))

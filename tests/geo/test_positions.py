@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from geo import fixes
 from geo.datum import wgs84_to_gcj02
 from geo.distance import destination, haversine_m
 from geo.point import Point, PositionInvalid
@@ -68,6 +69,36 @@ READ = Fix(7, NOW, HOME, 9.0, 3.5, 1.0)
 )
 def test_every_shape_means_the_same_fix(payload: object) -> None:
     assert parse_fixes(payload, "wgs84", NOW) == [READ]
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=3), st.lists(st.integers(), max_size=1),
+)  # fmt: skip
+VALUES = [
+    st.integers(0, 100), st.integers(NOW_MS - 40 * 86_400_000, NOW_MS + 2 * 86_400_000), st.floats(-91, 91),
+    st.floats(-181, 181), *[st.one_of(st.none(), st.floats(-2, 400), st.integers(-2, 400))] * 3,
+]  # fmt: skip
+
+
+ROWS = st.tuples(*(st.one_of(value, value, value, ODD) for value in VALUES))
+
+
+@given(ROWS, st.integers(3, 7), st.lists(ODD, max_size=1))
+def test_the_short_way_reads_rows_as_the_long_way_does(values: tuple[Any, ...], length: int, more: list[Any]) -> None:
+    row = [*values[:length], *more]
+    quick = fixes._usual(row, "wgs84", NOW)
+    try:
+        careful = fixes._fix(row, "", "wgs84", NOW)
+    except Invalid:
+        assert quick is None
+    else:
+        assert quick in {None, careful}
+
+
+def test_the_short_way_takes_what_phones_send() -> None:
+    assert fixes._usual(ROW, "wgs84", NOW) == READ
+    assert fixes._usual(ROW[:4], "gcj02", NOW) == parse_fixes([ROW[:4]], "gcj02", NOW)[0]
 
 
 def test_a_batch_keeps_its_order_and_may_mix_shapes() -> None:

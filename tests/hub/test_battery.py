@@ -334,12 +334,19 @@ async def left_during_admission(world: World, http: aiohttp.ClientSession) -> st
 # c. Admission that breaks
 
 
-async def test_a_crash_late_in_admission_leaves_nothing_behind(world: World, lines: Callable[[], list[str]]) -> None:
+@pytest.mark.parametrize("at_once", [False, True], ids=["asked", "known"])
+async def test_a_crash_late_in_admission_leaves_nothing_behind(
+    world: World, lines: Callable[[], list[str]], at_once: bool
+) -> None:
     async def broken(_account_id: str) -> str | None:
         raise ZeroDivisionError
 
+    def broken_too(_account_id: str) -> str | None:
+        raise ZeroDivisionError
+
     secret = world.worker()
-    world.hub.ports = dataclasses.replace(world.hub.ports, worker_id_of=broken)
+    known = broken_too if at_once else lambda _account_id: None
+    world.hub.ports = dataclasses.replace(world.hub.ports, worker_id_of=broken, known_worker_id=known)
     async with wire(world) as phone:
         await phone.say("40/worker," + json.dumps({"token": secret}))
         assert '"internal"' in await phone.until("44/worker,")

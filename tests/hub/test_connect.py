@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from typing import Any
 
 import aiohttp
@@ -27,10 +28,19 @@ ROLE_TABLE = [
 ]
 
 
+@pytest.fixture(params=["at_once", "after_a_wait"])
+def either_way(request: pytest.FixtureRequest, world: World) -> World:
+    """Admission decides at once where it can, and else in a task: with the same outcome."""
+    if request.param == "after_a_wait":
+        world.truth.gate_delay_s = 0.001
+    return world
+
+
 @pytest.mark.parametrize(("namespace", "roles", "has_worker", "refused"), ROLE_TABLE)
 async def test_roles_open_namespaces(
-    world: World, namespace: str, roles: tuple[str, ...], has_worker: bool, refused: str | None
+    either_way: World, namespace: str, roles: tuple[str, ...], has_worker: bool, refused: str | None
 ) -> None:
+    world = either_way
     if has_worker:
         world.truth.workers["acc_x"] = "wrk_x"
     phone = await world.phone(namespace, {"token": world.truth.token("x", *roles)})
@@ -59,19 +69,22 @@ async def test_roles_open_namespaces(
         ({"share": "unknown"}, "not_found"),
     ],
 )
-async def test_bad_auth_is_refused_with_a_code(world: World, auth: Any, code: str) -> None:
+async def test_bad_auth_is_refused_with_a_code(either_way: World, auth: Any, code: str) -> None:
+    world = either_way
     phone = await world.phone("/customer", auth)
     assert phone.refused["message"] == phone.error_code == code
     assert set(phone.refused["data"]["error"]) >= {"code", "detail", "retry"}
 
 
-async def test_an_expired_token_is_refused(world: World) -> None:
+async def test_an_expired_token_is_refused(either_way: World) -> None:
+    world = either_way
     token = world.truth.token("c", ttl_s=60)
     world.clock.advance(seconds=61)
     assert (await world.phone("/customer", {"token": token})).error_code == "token_expired"
 
 
-async def test_a_revoked_session_is_refused(world: World) -> None:
+async def test_a_revoked_session_is_refused(either_way: World) -> None:
+    world = either_way
     world.truth.revoked.add("ses_c")
     assert (await world.phone("/customer", {"token": world.truth.token("c")})).error_code == "session_revoked"
 
@@ -89,6 +102,19 @@ async def test_a_token_in_the_query_or_a_cookie_is_not_looked_at(world: World) -
     await phone.until(lambda: phone.refused is not None)
     assert phone.error_code == "login_required"
     await phone.close()
+
+
+async def test_a_known_client_is_let_in_without_a_task(world: World) -> None:
+    """A crowd that comes back costs no task, timer or turn for each of them."""
+    url = f"{world.url}/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as ws:
+        await ws.receive()
+        taken: list[object] = []
+        world.hub.emitter.engine.beside = taken.append  # type: ignore[method-assign]
+        await ws.send_str("40/worker," + json.dumps({"token": world.worker()}))
+        heard = [(await ws.receive()).data for _ in range(2)]
+    assert [text.partition("{")[0] for text in heard] == ["40/worker,", '42/worker,["ready",']
+    assert taken == []
 
 
 async def test_a_crashing_gate_refuses(world: World) -> None:

@@ -180,13 +180,13 @@ async def test_a_gate_that_starts_later_knows_what_ended_before(
 
 
 class CountingDatabase(Database):
-    """Counts the transactions it opens."""
+    """Counts the looks it is asked for."""
 
     opened = 0
 
-    def begin(self) -> AbstractAsyncContextManager[Tx]:
+    def look(self) -> AbstractAsyncContextManager[Tx]:
         self.opened += 1
-        return super().begin()
+        return super().look()
 
 
 async def test_many_requests_cost_the_gate_few_looks(phone: Phone, db: Database, keys: Keys) -> None:
