@@ -38,6 +38,7 @@ from rest.lines.homeservice import demo
 from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
+from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.senders import HttpCodeSender
@@ -51,6 +52,7 @@ from storage.postgres import Database
 
 DEADLINES: Mapping[str, Handler] = {
     **CASE_DEADLINES,
+    **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,

@@ -77,6 +77,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "payment": (CUSTOMER, WORKER, DESK),
     "refund": (CUSTOMER, DESK),
     "wallet": (CUSTOMER, WORKER),
+    "coupon": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),

@@ -67,7 +67,8 @@ async def refund(
 async def settle_order(tx: Tx, order_id: str, parts: Sequence[tuple[str, int]]) -> Transfer | None:
     """Share the order's escrow out at its end: `parts` are (ledger code, fen), and their sum is what it holds.
 
-    A part may be negative (HS-155: the platform's, when its coupon exceeds its share); zero parts are left out.
+    A part may be negative (HS-155: the platform's, when its coupon exceeds its share); zero parts are left out. Parts
+    that cancel out share an order for which nothing was paid.
     None when there is nothing to share. Once per order: the same parts again move nothing.
 
     Raises SplitMismatch unless the escrow ends at zero; RefReused for other parts.
@@ -79,7 +80,7 @@ async def settle_order(tx: Tx, order_id: str, parts: Sequence[tuple[str, int]]) 
         return None
     source = ledger.escrow(order_id)
     total = sum(amount for _, amount in shared)
-    if total <= 0:
+    if total < 0 or (total == 0 and await held(tx, order_id) != 0):
         raise SplitMismatch
     try:
         transfer = await move(
@@ -87,11 +88,11 @@ async def settle_order(tx: Tx, order_id: str, parts: Sequence[tuple[str, int]]) 
             ref=f"{order_id}:settled",
             kind="settlement",
             order_id=order_id,
-            entries=[(source, -total), *shared],
+            entries=[(source, -total), *shared] if total else shared,
         )
     except ledger.InsufficientFunds:
         raise SplitMismatch from None
-    if transfer.balance_after(source) != 0:
+    if total and transfer.balance_after(source) != 0:
         raise SplitMismatch
     return transfer
 

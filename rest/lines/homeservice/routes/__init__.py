@@ -1,9 +1,10 @@
 """The line's routes, by who calls them."""
 
 from rest.lines.homeservice.routes.customer import ROUTES as CUSTOMER
+from rest.lines.homeservice.routes.prices import ROUTES as PRICES
 from rest.lines.homeservice.routes.staff import ROUTES as STAFF
 from rest.lines.homeservice.routes.technician import ROUTES as TECHNICIAN
 
-ROUTES = [*CUSTOMER, *TECHNICIAN, *STAFF]
+ROUTES = [*CUSTOMER, *PRICES, *TECHNICIAN, *STAFF]
 
 __all__ = ["ROUTES"]
