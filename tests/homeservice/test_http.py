@@ -480,7 +480,7 @@ async def test_which_of_my_coupons_are_good_for_an_item(client: Client, clock: M
     held = await coupon_of(db, "acc_ann")
     await coupon_of(db, "acc_ben")
     assert (await post(client, clock, coupon_id=held))[0] == 201
-    path = f"/v1/items/{ITEM.id}/usable_coupons?lon={AT['lon']}&lat={AT['lat']}"
+    path = f"/v1/usable_coupons?item_id={ITEM.id}&lon={AT['lon']}&lat={AT['lat']}"
 
     def told(page: Any) -> list[Any]:
         return [(one["coupon_id"], one["reason"], one["discount"]["amount"]) for one in page["data"]]
@@ -491,9 +491,9 @@ async def test_which_of_my_coupons_are_good_for_an_item(client: Client, clock: M
     ]  # fmt: skip
     assert [one["usable"] for one in page["data"]] == [False, False, False, True]
     assert page["data"][-1]["amount"]["amount"] == 23_800
-    two = await ok(client, "ann", "GET", f"/v1/items/{ITEM.id}/usable_coupons?region_code=990101&qty=2&limit=3")
+    two = await ok(client, "ann", "GET", f"/v1/usable_coupons?item_id={ITEM.id}&region_code=990101&qty=2&limit=3")
     assert told(two)[2] == (dear, None, 3_000)
-    rest = f"/v1/items/{ITEM.id}/usable_coupons?region_code=990101&qty=2&limit=3&cursor={two['next_cursor']}"
+    rest = f"/v1/usable_coupons?item_id={ITEM.id}&region_code=990101&qty=2&limit=3&cursor={two['next_cursor']}"
     assert told(await ok(client, "ann", "GET", rest)) == [(good, None, 3_000)]
     for bad, code in (("qty=11&region_code=990101", 400), ("", 400), ("region_code=110101", 422)):
-        assert (await client.as_("ann").send("GET", f"/v1/items/{ITEM.id}/usable_coupons?{bad}"))[0] == code
+        assert (await client.as_("ann").send("GET", f"/v1/usable_coupons?item_id={ITEM.id}&{bad}"))[0] == code

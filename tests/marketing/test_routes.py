@@ -150,9 +150,7 @@ async def test_staff_give_coupons_and_the_record_says_who_and_why(
     accounts = [one["account_id"] for one in await create_accounts(db, settings, "user", 3)]
     template = await made(client, claimable=False)
     path = f"/v1/admin/coupon_templates/{template['id']}/gifts"
-    status, _, gift = await ask(
-        client, "opal", "POST", path, {"account_ids": accounts[:2], "reason": "he came late"}
-    )
+    status, _, gift = await ask(client, "opal", "POST", path, {"account_ids": accounts[:2], "reason": "he came late"})
     assert (status, gift["count"], gift["by"], gift["value"]["amount"]) == (201, 2, "acc_opal", 6_000)
     nobody = {"account_ids": ["acc_00000000000000000000000000"], "reason": "x"}
     assert (await ask(client, "opal", "POST", path, nobody))[0] == 404

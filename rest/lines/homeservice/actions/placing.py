@@ -50,7 +50,8 @@ async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted
     order_id, minutes = tx.new_id("ord"), found.item.minutes * wanted.qty
     item_fen = found.item.price_fen * wanted.qty
     coupon = await _lock_coupon(tx, order_id, customer_id, wanted, item_fen)
-    check_quote(prices.lines_before(found.item.id, wanted.qty, item_fen, coupon), wanted.quote_hash)
+    if wanted.quote_hash is not None:
+        check_quote(prices.lines_before(found.item.id, wanted.qty, item_fen, coupon), wanted.quote_hash)
     call = dispatch.new_call(tx, _draft(order_id, customer_id, wanted, found, rules))
     new = store.Placement(
         order_id=order_id,

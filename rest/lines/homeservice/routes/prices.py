@@ -26,8 +26,9 @@ BEFORE_ALL = "~"
 
 
 class ChoiceQuery(PageQuery, frozen=True, kw_only=True):
-    """How many of the item, and where: a place (`lon`, `lat`, `crs`) or a district (`region_code`)."""
+    """Which item, how many, and where: a place (`lon`, `lat`, `crs`) or a district (`region_code`)."""
 
+    item_id: ItemId
     qty: Qty = 1
     lon: Longitude | None = None
     lat: Latitude | None = None
@@ -78,15 +79,14 @@ async def _item_fen(ctx: Ctx, item_id: str, region_code: str, qty: int) -> int:
 
 async def list_choices(ctx: Ctx) -> Answer:
     query: ChoiceQuery = ctx.query
-    item_id = ctx.path["item_id"]
     region_code = await region_asked(ctx, query)
-    item_fen = await _item_fen(ctx, item_id, region_code, query.qty)
+    item_fen = await _item_fen(ctx, query.item_id, region_code, query.qty)
     before_id = str(ctx.after[0]) if ctx.after else BEFORE_ALL
     async with ctx.db.begin() as tx:
         found = await coupons.choices(
             tx,
             ctx.actor.account_id,
-            prices.purchase(item_id, region_code, item_fen),
+            prices.purchase(query.item_id, region_code, item_fen),
             before_id=before_id,
             limit=query.limit + 1,
         )
@@ -128,7 +128,7 @@ _PLACE = (RegionNotServed, RegionCodeInvalid, PlaceMissing, PositionInvalid, Ite
 
 ROUTES = [
     Route(
-        "GET", "/v1/items/{item_id}/usable_coupons", list_choices, "items.usable_coupons",
+        "GET", "/v1/usable_coupons", list_choices, "coupons.usable",
         "Which of my coupons are good for this item, and why the others are not",
         query=ChoiceQuery, response=Page[ChoiceView], tags=("coupons",), errors=_PLACE,
     ),
