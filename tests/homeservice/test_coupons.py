@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
-from rest.lines.homeservice import actions
+from rest.lines.homeservice import actions, effects
 from rest.lines.homeservice.model import STATUSES, Job
 from rest.marketing import coupons
 from rest.money import ledger
 from rest.trade import orders
+from rest.trade.orders import Step
 from rest.trade.pricing import PriceLine, QuoteChanged, quote_hash
 from tests.homeservice.conftest import MASSAGE, WAY_TO, Tech, Town
 from tests.homeservice.test_pool import refused
@@ -127,6 +129,15 @@ async def test_a_cancelled_order_gives_its_coupon_back(town: Town, status: str) 
     again = await town.post(job.order.customer_id, coupon_id=coupon_id)
     assert await town.coupon_state(coupon_id) == ("locked", again.order.id)
     assert await town.faults() == []
+
+
+async def test_an_order_that_keeps_a_penalty_does_not_give_its_coupon_back(town: Town) -> None:
+    """HS-129: only the whole of what was paid brings it back."""
+    job, _, coupon_id = await brought_to(town, "paid")
+    for refunded_fen, expected in ((0, "used"), (job.order.paid_fen - 1, "used"), (job.order.paid_fen, "issued")):
+        ended = replace(job, order=replace(job.order, refunded_fen=refunded_fen))
+        await town.db.run(effects.return_coupon, Step(job, ended, "end_early", orders.SYSTEM, {}))
+        assert (await town.coupon_state(coupon_id))[0] == expected
 
 
 async def test_a_saved_order_keeps_its_coupon(town: Town) -> None:
