@@ -69,7 +69,7 @@ ZH = {
     "place_missing": "请提供位置或区域编码",
     "position_invalid": "经纬度超出范围",
     "position_unknown": "尚无您的位置，请打开地图后重试",
-    "quote_changed": "价格已变动，请确认新价格",
+    "price_changed": "价格已变动，请确认新价格",
     "radius_range": "接单半径须为 1 至 100 公里",
     "rate_limited": "请求过于频繁，请稍后再试",
     "ref_reused": "流水号已用于其他款项",

@@ -16,7 +16,7 @@ from rest.marketing import coupons
 from rest.money import ledger
 from rest.trade import orders
 from rest.trade.orders import Step
-from rest.trade.pricing import PriceLine, QuoteChanged, quote_hash
+from rest.trade.pricing import PriceChanged, PriceLine, quote_hash
 from tests.homeservice.conftest import MASSAGE, WAY_TO, Tech, Town
 from tests.homeservice.test_pool import refused
 from tests.homeservice.test_races import answer
@@ -291,13 +291,13 @@ async def test_choosing_and_paying_at_another_price_than_shown_is_refused(town: 
     def pay(shown: str) -> Any:
         return town.db.run(actions.pay, job.order.id, job.order.customer_id, "wallet", shown=shown)
 
-    with pytest.raises(QuoteChanged) as no:
+    with pytest.raises(PriceChanged) as no:
         await choose("0" * 32)
     assert no.value.fields == {"quote_hash": shown}
     assert await town.status(job) == "has_candidates"
     job = await choose(shown)
     assert quote_hash(await lines(town, job)) == shown
-    assert await refused(pay("0" * 32)) == "quote_changed"
+    assert await refused(pay("0" * 32)) == "price_changed"
     assert await town.wallet(job.order.customer_id) == 100_000
     assert (await pay(shown)).order.status == "paid"
     assert (await pay("0" * 32)).order.paid_fen == 35_900  # a repeat of what is done
@@ -308,14 +308,14 @@ async def test_a_late_payment_at_another_price_than_shown_is_refused(town: Town)
     job, _, _ = await brought_to(town, "pending_payment")
     town.clock.advance(minutes=3)  # over, and nobody has noticed yet
     pay = town.db.run(actions.pay, job.order.id, job.order.customer_id, "wallet", shown="0" * 32)
-    assert await refused(pay) == "quote_changed"
+    assert await refused(pay) == "price_changed"
     assert (await town.status(job), await town.wallet(job.order.customer_id)) == ("pending_payment", 100_000)
 
 
 async def test_posting_at_another_price_than_shown_is_refused_and_the_coupon_is_free(town: Town) -> None:
     customer = await town.customer()
     coupon_id = await town.coupon(customer)
-    assert await refused(town.post(customer, coupon_id=coupon_id, quote_hash="0" * 32)) == "quote_changed"
+    assert await refused(town.post(customer, coupon_id=coupon_id, quote_hash="0" * 32)) == "price_changed"
     assert await town.coupon_state(coupon_id) == ("issued", None)
     from rest.lines.homeservice import prices
 

@@ -437,7 +437,7 @@ async def test_an_order_with_a_coupon_over_http(client: Client, clock: ManualClo
 
     shown = {"coupon_id": coupon_id, "quote_hash": quote["quote_hash"]}
     status, _, refused = await post(client, clock, key="key-wrong-00000001", **(shown | {"coupon_id": None}))
-    assert (status, refused["code"]) == (409, "quote_changed")
+    assert (status, refused["code"]) == (409, "price_changed")
     status, _, order = await post(client, clock, **shown)
     assert (status, order["price"]["coupon"]["amount"], order["price"]["coupon_id"]) == (201, 3_000, coupon_id)
     assert (await post(client, clock, **shown))[2]["id"] == order["id"]  # the same key again
@@ -453,7 +453,7 @@ async def test_an_order_with_a_coupon_over_http(client: Client, clock: ManualClo
     path, tag = f"/v1/orders/{order['id']}", grab["quote"]["quote_hash"]
     stale = {"grab_id": grab["grab_id"], "quote_hash": "x"}
     status, _, refused = await client.as_("ann").send("POST", f"{path}/choose", json=stale)
-    assert (status, refused["code"], refused["quote_hash"]) == (409, "quote_changed", tag)
+    assert (status, refused["code"], refused["quote_hash"]) == (409, "price_changed", tag)
     chosen = await ok(client, "ann", "POST", f"{path}/choose", {"grab_id": grab["grab_id"], "quote_hash": tag})
     price = chosen["price"]
     assert (price["payable"]["amount"], price["quote_hash"]) == (24_700, tag)

@@ -15,8 +15,8 @@ from rest.trade.pricing import (
     VOUCHER,
     CouponStacking,
     Discount,
+    PriceChanged,
     PriceLine,
-    QuoteChanged,
     check_quote,
     net,
     price_lines,
@@ -131,6 +131,6 @@ def test_a_hash_tells_prices_apart(other: PriceLine) -> None:
     assert quote_hash([LINE]) != quote_hash([other])
     check_quote([LINE], quote_hash([LINE]))
     check_quote([LINE], None)
-    with pytest.raises(QuoteChanged) as refused:
+    with pytest.raises(PriceChanged) as refused:
         check_quote([other], quote_hash([LINE]))
     assert refused.value.fields == {"quote_hash": quote_hash([other])}

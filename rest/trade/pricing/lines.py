@@ -42,10 +42,10 @@ class CouponStacking(Invalid):
     code = "coupon_stacking"
 
 
-class QuoteChanged(Conflict):
+class PriceChanged(Conflict):
     """The price is not the one you were shown."""
 
-    code = "quote_changed"
+    code = "price_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,6 @@ def quote_hash(lines: Sequence[PriceLine]) -> str:
 
 
 def check_quote(lines: Sequence[PriceLine], shown: str | None) -> None:
-    """Compare with the price the caller was shown, if he says so. Raises QuoteChanged with the one it is now."""
+    """Compare with the price the caller was shown, if he says so. Raises PriceChanged with the one it is now."""
     if shown is not None and shown != (now := quote_hash(lines)):
-        raise QuoteChanged(quote_hash=now)
+        raise PriceChanged(quote_hash=now)

@@ -31,7 +31,7 @@ async def pay(tx: Tx, order_id: str, account_id: str, method: str, *, shown: str
 
     After the payment window the late rule holds: the same technician is locked again and paid if he is still free
     and the order unlocked; else nothing is taken (HS-088). `shown` is the hash of the price the customer was shown.
-    Raises NotFound, MethodUnavailable, InsufficientFunds (nothing is taken), CandidateGone, WrongState, QuoteChanged.
+    Raises NotFound, MethodUnavailable, InsufficientFunds (nothing is taken), CandidateGone, WrongState, PriceChanged.
     """
     if method != Method.WALLET:
         raise MethodUnavailable(method=method)

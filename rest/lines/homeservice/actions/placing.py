@@ -43,7 +43,7 @@ async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted
     """Make an empty order: no technician, no travel fee, no price; technicians around are asked (HS-072).
 
     A coupon is locked with the order; without one the transaction may be light.
-    Raises RegionNotServed, ItemNotFound, TimePast, TimeTooFar, CouponLocked, CouponNotApplicable, QuoteChanged.
+    Raises RegionNotServed, ItemNotFound, TimePast, TimeTooFar, CouponLocked, CouponNotApplicable, PriceChanged.
     """
     check_start(rules, tx.now, wanted.start_at)
     found = await catalogue.item_in(tx, wanted.region_code, wanted.item_id)

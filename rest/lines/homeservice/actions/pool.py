@@ -128,7 +128,7 @@ async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str, *, shown:
 
     While unpaid another grabber may be chosen: the former one is let go and the window starts anew. Choosing the
     locked one again changes nothing. Of two concurrent choices one wins. `shown` is the hash of the price shown.
-    Raises NotFound, CandidateGone, WrongState, QuoteChanged.
+    Raises NotFound, CandidateGone, WrongState, PriceChanged.
     """
     wanted = await candidates.find_grab(tx, grab_id)
     workers = (wanted.worker_id,) if wanted is not None else ()

@@ -32,7 +32,7 @@ from rest.marketing.coupons import CouponLocked, CouponNotApplicable
 from rest.money.ledger import InsufficientFunds
 from rest.trade import orders
 from rest.trade.orders import By, Role, WrongState
-from rest.trade.pricing import QuoteChanged
+from rest.trade.pricing import PriceChanged
 from storage.base.errors import Malformed, NotFound
 from storage.tx import Tx
 
@@ -335,7 +335,7 @@ ROUTES = [
         has_etag=True,
         errors=(
             RegionNotServed, ItemNotFound, TimePast, TimeTooFar, PositionInvalid, CouponLocked, CouponNotApplicable,
-            QuoteChanged,
+            PriceChanged,
         ),
     ),
     Route(
@@ -357,12 +357,12 @@ ROUTES = [
     Route(
         "POST", "/v1/orders/{order_id}/choose", choose, "orders.choose", "Choose a candidate; pay within 3 minutes",
         request=ChooseBody, response=OrderView, idempotent="optional", tags=_TAGS, has_etag=True,
-        errors=(WrongState, CandidateGone, Locked, QuoteChanged),
+        errors=(WrongState, CandidateGone, Locked, PriceChanged),
     ),
     Route(
         "POST", "/v1/orders/{order_id}/pay", pay, "orders.pay", "Pay the chosen technician",
         request=PayBody, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
-        errors=(WrongState, CandidateGone, InsufficientFunds, MethodUnavailable, QuoteChanged),
+        errors=(WrongState, CandidateGone, InsufficientFunds, MethodUnavailable, PriceChanged),
     ),
     Route(
         "POST", "/v1/orders/{order_id}/cancel", cancel, "orders.cancel", "Cancel before departure",
