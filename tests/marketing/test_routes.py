@@ -52,7 +52,7 @@ async def claimed(client: Client, who: str, template: Any) -> Any:
     return answer
 
 
-async def test_ops_make_read_list_and_change_templates(client: Client) -> None:
+async def test_ops_make_read_list_and_change_templates(client: Client, clock: ManualClock) -> None:
     template = await made(client, per_account_max=2)
     path = f"/v1/admin/coupon_templates/{template['id']}"
     assert template["name"] == {"zh-CN": "新人券", "en": "Welcome"}
@@ -76,6 +76,7 @@ async def test_ops_make_read_list_and_change_templates(client: Client) -> None:
     counts = (await ask(client, "opal", "GET", f"{path}/counts"))[2]
     assert counts == {"left": 8, "issued": 1, "locked": 0, "used": 0, "expired": 0}
 
+    clock.advance(seconds=1)  # lists are by age
     other = await made(client)
     listed = (await ask(client, "opal", "GET", "/v1/admin/coupon_templates?limit=1"))[2]
     assert ([one["id"] for one in listed["data"]], listed["has_more"]) == ([other["id"]], True)
