@@ -39,6 +39,7 @@ from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
+from rest.money.ledger import deadlines as ledger_deadlines
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.senders import HttpCodeSender
@@ -56,6 +57,7 @@ DEADLINES: Mapping[str, Handler] = {
     **HOMESERVICE_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
+    **ledger_deadlines.DEADLINES,
     UPKEEP_KIND: keep_history,
 }
 """Every kind of deadline but those of dispatch, which need the live index and come with the dispatcher."""

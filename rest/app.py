@@ -20,6 +20,7 @@ from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.pages.routes import add_pages
 from rest.people import jobs as people_jobs
@@ -58,6 +59,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     """Schedule what comes back by itself; called at each start."""
     await edge_deadlines.begin_purging(tx, settings.idempotency_keep_s)
     await people_jobs.begin_purging(tx)
+    await ledger_deadlines.begin_rolling(tx)
 
 
 def release() -> str:

@@ -126,20 +126,49 @@ BEGIN
             p_minutes, p_item_fen, p_at, p_no_grab_due_at, p_pool_close_due_at);
 END $$;
 
+CREATE FUNCTION public.ledger_checkpoint(p_account_id text, p_upto bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_last ledger_checkpoints;
+BEGIN
+    SELECT * INTO v_last
+      FROM ledger_checkpoints WHERE account_id = p_account_id ORDER BY upto_place DESC LIMIT 1;
+    INSERT INTO ledger_checkpoints (account_id, from_place, upto_place, balance_fen, first_at, last_at)
+    SELECT p_account_id, coalesce(v_last.upto_place, 0), max(place), coalesce(v_last.balance_fen, 0) + sum(amount_fen),
+           min(at), greatest(v_last.last_at, max(at))
+      FROM (SELECT place, amount_fen, at
+              FROM ledger_entries
+             WHERE account_id = p_account_id AND place > coalesce(v_last.upto_place, 0) AND place <= p_upto
+             ORDER BY place LIMIT ledger_step()) AS next
+    HAVING count(*) = ledger_step();
+    RETURN FOUND;
+END $$;
+
 CREATE FUNCTION public.ledger_faults() RETURNS SETOF text
     LANGUAGE sql STABLE
+    SET enable_seqscan TO 'on'
     AS $$
     WITH chain AS (
-        SELECT a.code, e.account_version, e.balance_after_fen, e.transfer_id,
+        SELECT a.code, a.floor_fen, a.may_overdraw, e.account_version, e.balance_after_fen, e.transfer_id,
                row_number() OVER steps AS place, sum(e.amount_fen) OVER steps AS running
           FROM ledger_entries AS e JOIN ledger_accounts AS a ON a.id = e.account_id
          WHERE a.floor_fen IS NOT NULL
         WINDOW steps AS (PARTITION BY e.account_id ORDER BY e.account_version NULLS FIRST)
     ), totals AS (
-        SELECT a.id, a.code, a.floor_fen, a.may_overdraw, a.balance_fen, a.version,
+        SELECT a.id, a.code, a.unit, a.floor_fen, a.may_overdraw, a.balance_fen, a.version,
                coalesce(sum(e.amount_fen), 0) AS total, count(e.n) AS steps, count(e.account_version) AS versioned
           FROM ledger_accounts AS a LEFT JOIN ledger_entries AS e ON e.account_id = a.id
          GROUP BY a.id
+    ), stretches AS (
+        SELECT c.*, lag(c.upto_place, 1, 0::bigint) OVER steps AS begins, coalesce(sum(found.total) OVER steps, 0) AS running,
+               found.earliest, max(found.latest) OVER steps AS latest
+          FROM ledger_checkpoints AS c
+         CROSS JOIN LATERAL (
+               SELECT sum(e.amount_fen) AS total, min(e.at) AS earliest, max(e.at) AS latest
+                 FROM ledger_entries AS e
+                WHERE e.account_id = c.account_id AND e.place > c.from_place AND e.place <= c.upto_place) AS found
+        WINDOW steps AS (PARTITION BY c.account_id ORDER BY c.upto_place)
     )
     SELECT format('transfer %s: sums to %s %s', e.transfer_id, sum(e.amount_fen), a.unit)
       FROM ledger_entries AS e JOIN ledger_accounts AS a ON a.id = e.account_id
@@ -164,15 +193,41 @@ CREATE FUNCTION public.ledger_faults() RETURNS SETOF text
     SELECT format('account %s: balance %s is below its floor %s', code, balance_fen, floor_fen)
       FROM totals WHERE NOT may_overdraw AND balance_fen < floor_fen
     UNION ALL
+    SELECT format('account %s: transfer %s left %s, below the floor %s', code, transfer_id, balance_after_fen, floor_fen)
+      FROM chain WHERE NOT may_overdraw AND balance_after_fen < floor_fen
+    UNION ALL
     SELECT format('account %s: transfer %s has version %s in place %s', code, transfer_id, account_version, place)
       FROM chain WHERE account_version IS DISTINCT FROM place
     UNION ALL
     SELECT format('account %s: transfer %s says %s after it, entries sum to %s', code, transfer_id, balance_after_fen, running)
       FROM chain WHERE balance_after_fen IS DISTINCT FROM running
+    UNION ALL
+    SELECT format('the book: all balances together are %s %s', sum(coalesce(balance_fen, total)), unit)
+      FROM totals GROUP BY unit HAVING sum(coalesce(balance_fen, total)) <> 0
+    UNION ALL
+    SELECT format('transfer %s: does not exist and has entry %s', e.transfer_id, e.n)
+      FROM ledger_entries AS e WHERE NOT EXISTS (SELECT 1 FROM ledger_transfers AS t WHERE t.id = e.transfer_id)
+    UNION ALL
+    SELECT format('transfer %s: entry %s is of %s, the transfer of %s', e.transfer_id, e.n, e.at, t.at)
+      FROM ledger_entries AS e JOIN ledger_transfers AS t ON t.id = e.transfer_id WHERE e.at <> t.at
+    UNION ALL
+    SELECT format('account %s: has a checkpoint and does not exist', account_id)
+      FROM ledger_checkpoints AS c WHERE NOT EXISTS (SELECT 1 FROM ledger_accounts AS a WHERE a.id = c.account_id)
+    UNION ALL
+    SELECT format('account %s: checkpoint %s begins at %s, the one before ends at %s', account_id, upto_place, from_place, begins)
+      FROM stretches WHERE from_place <> begins
+    UNION ALL
+    SELECT format('account %s: checkpoint %s says %s, entries sum to %s', account_id, upto_place, balance_fen, running)
+      FROM stretches WHERE balance_fen <> running
+    UNION ALL
+    SELECT format('account %s: checkpoint %s says %s to %s, entries are of %s to %s',
+                  account_id, upto_place, first_at, last_at, earliest, latest)
+      FROM stretches WHERE first_at IS DISTINCT FROM earliest OR last_at IS DISTINCT FROM latest
 $$;
 
 CREATE FUNCTION public.ledger_post(p_id text, p_ref text, p_kind text, p_order_id text, p_at timestamp with time zone, p_note text, p_by_id text, p_overdraw boolean, p_codes text[], p_amounts bigint[], p_account_ids text[], p_kinds text[], p_owners text[], p_units text[], p_floors bigint[], p_may_overdraw boolean[]) RETURNS TABLE(outcome text, posted_id text, posted_at timestamp with time zone, posted_codes text[], posted_amounts bigint[], posted_balances bigint[])
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     v_count    int := cardinality(p_codes);
@@ -182,13 +237,12 @@ DECLARE
     v_lenient  boolean[];
     v_balances bigint[];    -- NULL for accounts without a floor
     v_versions bigint[];
+    v_fen      bigint := 0; -- what the transfer sums to, in either unit
+    v_points   bigint := 0;
     v_short    int;
+    v_is_full  boolean := false;
     v_first    ledger_transfers;
 BEGIN
-    IF v_count < 2 OR (SELECT count(DISTINCT code) FROM unnest(p_codes) AS code) <> v_count THEN
-        RAISE EXCEPTION 'transfer %: needs two accounts or more, none named twice', p_ref USING ERRCODE = 'check_violation';
-    END IF;
-
     FOR attempt IN 1..2 LOOP
         -- The unit and the floor are the account's own, not what the caller believes.
         SELECT array_agg(id), array_agg(unit), array_agg(floor_fen), array_agg(may_overdraw)
@@ -205,9 +259,18 @@ BEGIN
             ON CONFLICT (code) DO NOTHING;
     END LOOP;
 
-    IF EXISTS (
-        SELECT 1 FROM unnest(v_units, p_amounts) AS given (unit, amount) GROUP BY unit HAVING sum(amount) <> 0
-    ) THEN
+    -- One account for each code: fewer means that one is named twice.
+    IF v_count < 2 OR cardinality(v_ids) IS DISTINCT FROM v_count THEN
+        RAISE EXCEPTION 'transfer %: needs two accounts or more, none named twice', p_ref USING ERRCODE = 'check_violation';
+    END IF;
+    FOR i IN 1..v_count LOOP
+        IF v_units[i] = 'CNY' THEN
+            v_fen := v_fen + p_amounts[i];
+        ELSE
+            v_points := v_points + p_amounts[i];
+        END IF;
+    END LOOP;
+    IF v_fen <> 0 OR v_points <> 0 THEN
         RAISE EXCEPTION 'transfer %: does not sum to zero', p_ref USING ERRCODE = 'check_violation';
     END IF;
 
@@ -226,6 +289,7 @@ BEGIN
         CONTINUE WHEN v_floors[i] IS NULL;
         v_balances[i] := v_balances[i] + p_amounts[i];
         v_versions[i] := v_versions[i] + 1;
+        v_is_full := v_is_full OR v_versions[i] % ledger_step() = 0;
         -- Income is never refused: an overdrawn account may come back step by step.
         IF p_amounts[i] < 0 AND v_balances[i] < v_floors[i] AND NOT (p_overdraw AND v_lenient[i]) THEN
             v_short := coalesce(v_short, i);
@@ -265,9 +329,18 @@ BEGIN
     UPDATE ledger_accounts
        SET balance_fen = v_balances[array_position(v_ids, id)], version = v_versions[array_position(v_ids, id)]
      WHERE id = ANY (v_ids) AND floor_fen IS NOT NULL;
-    INSERT INTO ledger_entries (transfer_id, n, account_id, amount_fen, balance_after_fen, account_version)
-    SELECT p_id, n, id, amount, balance, version
+    -- The transfer above has made this transaction a number, so whoever draws a place has one: `ledger_roll_up` counts on it.
+    INSERT INTO ledger_entries (transfer_id, n, account_id, amount_fen, balance_after_fen, account_version, place, at)
+    SELECT p_id, n, id, amount, balance, version, coalesce(version, nextval('ledger_places')), p_at
       FROM unnest(v_ids, p_amounts, v_balances, v_versions) WITH ORDINALITY AS line (id, amount, balance, version, n);
+    IF v_is_full THEN
+        FOR i IN 1..v_count LOOP
+            CONTINUE WHEN v_versions[i] IS NULL;
+            LOOP
+                EXIT WHEN NOT ledger_checkpoint(v_ids[i], v_versions[i]);
+            END LOOP;
+        END LOOP;
+    END IF;
     RETURN QUERY SELECT 'posted', p_id, p_at, p_codes, p_amounts, v_balances;
 END $$;
 
@@ -278,6 +351,53 @@ BEGIN
     RAISE EXCEPTION 'rows of % never change; post a transfer that corrects', TG_TABLE_NAME
         USING ERRCODE = 'integrity_constraint_violation';
 END $$;
+
+CREATE FUNCTION public.ledger_refuse_strangers() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_stack text;
+BEGIN
+    GET DIAGNOSTICS v_stack = PG_CONTEXT;
+    IF position('ledger_post(text' IN v_stack) = 0 AND position('ledger_checkpoint(text' IN v_stack) = 0 THEN
+        RAISE EXCEPTION 'only ledger_post writes to %', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.ledger_roll_up(p_upto bigint, p_xid xid8) RETURNS TABLE(written integer, upto bigint, xid xid8)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_account_id text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('ledger_roll_up'));
+    written := 0;
+    IF p_xid <= pg_snapshot_xmin(pg_current_snapshot()) THEN
+        FOR v_account_id IN SELECT id FROM ledger_accounts WHERE floor_fen IS NULL LOOP
+            IF ledger_checkpoint(v_account_id, p_upto) THEN
+                written := written + 1;
+            END IF;
+        END LOOP;
+    ELSIF p_xid < pg_snapshot_xmax(pg_current_snapshot()) THEN
+        upto := p_upto;
+        xid := p_xid;
+    END IF;
+    IF written > 0 THEN
+        upto := p_upto;
+        xid := p_xid;
+    ELSIF xid IS NULL AND pg_current_xact_id_if_assigned() IS NULL THEN
+        -- In this order, and only where this transaction has no number yet: else somebody with a greater number might
+        -- have drawn a place that we call drawn.
+        SELECT CASE WHEN is_called THEN last_value ELSE 0 END INTO upto FROM ledger_places;
+        xid := pg_current_xact_id();
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION public.ledger_step() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$SELECT 10000::bigint$$;
 
 CREATE FUNCTION public.order_events_are_final() RETURNS trigger
     LANGUAGE plpgsql
@@ -683,6 +803,16 @@ CREATE TABLE public.ledger_accounts (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.ledger_checkpoints (
+    account_id text NOT NULL,
+    from_place bigint NOT NULL,
+    upto_place bigint NOT NULL,
+    balance_fen bigint NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_checkpoints_check CHECK (((from_place >= 0) AND (from_place < upto_place)))
+);
+
 CREATE TABLE public.ledger_entries (
     transfer_id text NOT NULL,
     n smallint NOT NULL,
@@ -690,10 +820,20 @@ CREATE TABLE public.ledger_entries (
     amount_fen bigint NOT NULL,
     balance_after_fen bigint,
     account_version bigint,
+    place bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
     CONSTRAINT ledger_entries_amount_fen_check CHECK (((amount_fen <> 0) AND (abs(amount_fen) <= '1000000000000'::bigint))),
     CONSTRAINT ledger_entries_check CHECK (((balance_after_fen IS NULL) = (account_version IS NULL))),
+    CONSTRAINT ledger_entries_check1 CHECK (((place >= 1) AND ((account_version IS NULL) OR (account_version = place)))),
     CONSTRAINT ledger_entries_n_check CHECK ((n >= 1))
 );
+
+CREATE SEQUENCE public.ledger_places
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 
 CREATE TABLE public.ledger_transfers (
     id text NOT NULL,
@@ -1056,6 +1196,12 @@ ALTER TABLE ONLY public.ledger_accounts
 ALTER TABLE ONLY public.ledger_accounts
     ADD CONSTRAINT ledger_accounts_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.ledger_checkpoints
+    ADD CONSTRAINT ledger_checkpoints_account_id_from_place_key UNIQUE (account_id, from_place);
+
+ALTER TABLE ONLY public.ledger_checkpoints
+    ADD CONSTRAINT ledger_checkpoints_pkey PRIMARY KEY (account_id, upto_place) INCLUDE (from_place, balance_fen, first_at, last_at);
+
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (transfer_id, n);
 
@@ -1188,9 +1334,9 @@ CREATE INDEX jobs_due ON public.jobs USING btree (due_at) WHERE (parked_at IS NU
 
 CREATE INDEX ledger_accounts_owner ON public.ledger_accounts USING btree (owner_id);
 
-CREATE UNIQUE INDEX ledger_entries_chain ON public.ledger_entries USING btree (account_id, account_version) WHERE (account_version IS NOT NULL);
+CREATE INDEX ledger_accounts_system ON public.ledger_accounts USING btree (id) WHERE (floor_fen IS NULL);
 
-CREATE INDEX ledger_entries_system ON public.ledger_entries USING btree (account_id) INCLUDE (amount_fen) WHERE (account_version IS NULL);
+CREATE UNIQUE INDEX ledger_entries_place ON public.ledger_entries USING btree (account_id, place) INCLUDE (amount_fen, at);
 
 CREATE INDEX ledger_transfers_order ON public.ledger_transfers USING btree (order_id) WHERE (order_id IS NOT NULL);
 
@@ -1226,7 +1372,17 @@ CREATE INDEX workers_online ON public.workers USING btree (id) WHERE online;
 
 ALTER INDEX public.worker_fixes_pkey ATTACH PARTITION public.worker_fixes_default_pkey;
 
+CREATE TRIGGER ledger_accounts_guard BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.ledger_accounts FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_strangers();
+
+CREATE TRIGGER ledger_checkpoints_guard BEFORE INSERT OR TRUNCATE ON public.ledger_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_strangers();
+
+CREATE TRIGGER ledger_checkpoints_stay BEFORE DELETE OR UPDATE ON public.ledger_checkpoints FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+CREATE TRIGGER ledger_entries_guard BEFORE INSERT OR TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_strangers();
+
 CREATE TRIGGER ledger_entries_stay BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+CREATE TRIGGER ledger_transfers_guard BEFORE INSERT OR TRUNCATE ON public.ledger_transfers FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_strangers();
 
 CREATE TRIGGER ledger_transfers_stay BEFORE DELETE OR UPDATE ON public.ledger_transfers FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
 
@@ -1266,9 +1422,6 @@ ALTER TABLE ONLY public.homeservice_orders
 
 ALTER TABLE ONLY public.homeservice_orders
     ADD CONSTRAINT homeservice_orders_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
-
-ALTER TABLE ONLY public.ledger_entries
-    ADD CONSTRAINT ledger_entries_transfer_id_fkey FOREIGN KEY (transfer_id) REFERENCES public.ledger_transfers(id);
 
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);

@@ -22,6 +22,19 @@ async def fund(db: Database, amount: int, name: str = "ann") -> None:
         await ledger.post(tx, ref=f"fund:{name}", kind="topup", entries=moves(f"top-{amount} {name}+{amount}"))
 
 
+async def cover(db: Database) -> None:
+    """A checkpoint over all there is, as small as it may be."""
+    async with db.begin() as tx:
+        await tx.execute(
+            "CREATE OR REPLACE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1::bigint'"
+        )
+        for row in await tx.fetch("SELECT id FROM ledger_accounts WHERE floor_fen IS NULL"):
+            assert await tx.fetchval("SELECT ledger_checkpoint($1, (SELECT last_value FROM ledger_places))", row[0])
+        await tx.execute(
+            "CREATE OR REPLACE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 10000::bigint'"
+        )
+
+
 async def warm(db: Database, count: int) -> None:
     """Open connections beforehand: racers that still connect arrive one after another."""
     barrier = asyncio.Barrier(count)
@@ -99,19 +112,52 @@ async def test_a_rolled_back_transaction_moves_nothing(db: Database) -> None:
         "DELETE FROM ledger_entries",
         "UPDATE ledger_transfers SET ref = 'x'",
         "DELETE FROM ledger_transfers",
+        "UPDATE ledger_checkpoints SET balance_fen = 0",
+        "DELETE FROM ledger_checkpoints",
     ],
 )
 async def test_what_is_posted_never_changes(db: Database, sql: str) -> None:
     await fund(db, 10)
+    await cover(db)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="never change"):
         async with db.begin() as tx:
             await tx.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO ledger_transfers (id, ref, kind, at) VALUES ('trf_x', 'x', 'gift', now())",
+        "INSERT INTO ledger_entries SELECT transfer_id, 9, account_id, 5, 15, 2, 2, at FROM ledger_entries WHERE n = 2",
+        "UPDATE ledger_accounts SET balance_fen = balance_fen + 1",
+        "UPDATE ledger_accounts SET may_overdraw = true",
+        "DELETE FROM ledger_accounts",
+        "INSERT INTO ledger_checkpoints SELECT account_id, 9, 10, 5, now(), now() FROM ledger_entries LIMIT 1",
+        "TRUNCATE ledger_entries",
+        "TRUNCATE ledger_checkpoints",
+    ],
+)
+async def test_nobody_writes_but_the_posting_function(db: Database, sql: str) -> None:
+    await fund(db, 10)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="only ledger_post writes"):
+        async with db.begin() as tx:
+            await tx.execute(sql)
+
+
+async def test_a_function_that_looks_like_another_does_not_write(db: Database) -> None:
+    """The caller's own functions do not count, whatever they run."""
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="only ledger_post writes"):
+        async with db.begin() as tx:
+            await tx.execute(
+                "DO $$ BEGIN INSERT INTO ledger_transfers (id, ref, kind, at) VALUES ('trf_x', 'x', 'y', now()); END $$"
+            )
 
 
 async def test_the_database_refuses_a_balance_below_the_floor(db: Database) -> None:
     await fund(db, 10)
     with pytest.raises(asyncpg.CheckViolationError):
         async with db.begin() as tx:
+            await tx.execute("SET LOCAL session_replication_role = replica")
             await tx.execute("UPDATE ledger_accounts SET balance_fen = -1 WHERE code = $1", ANN)
 
 
@@ -138,7 +184,7 @@ async def test_the_database_function_trusts_nobody(db: Database, codes: list[str
     [
         ("UPDATE ledger_entries SET amount_fen = amount_fen + 1 WHERE n = 1", "sums to"),
         ("UPDATE ledger_entries SET balance_after_fen = 99 WHERE account_version = 1", "says 99"),
-        ("UPDATE ledger_entries SET account_version = 7 WHERE account_version = 1", "in place"),
+        ("UPDATE ledger_entries SET account_version = 7, place = 7 WHERE account_version = 1", "in place"),
         (
             "UPDATE ledger_accounts SET balance_fen = balance_fen + 1 WHERE code LIKE '%:wallet'",
             "entries sum to",
@@ -152,13 +198,23 @@ async def test_the_database_function_trusts_nobody(db: Database, codes: list[str
         ),
         ("UPDATE ledger_accounts SET code = 'x' WHERE code LIKE '%:wallet'", "its code says otherwise"),
         (
-            "UPDATE ledger_entries SET account_version = 1, balance_after_fen = -10 WHERE amount_fen < 0",
+            "UPDATE ledger_entries SET account_version = place, balance_after_fen = -10 WHERE amount_fen < 0",
             "append-only",
         ),
+        ("UPDATE ledger_entries SET amount_fen = amount_fen + 1 WHERE n = 1", "all balances together are 1 CNY"),
+        ("UPDATE ledger_entries SET at = at + interval '1 day' WHERE n = 1", "the transfer of"),
+        ("UPDATE ledger_entries SET balance_after_fen = -3 WHERE amount_fen > 0", "left -3, below the floor"),
+        ("DELETE FROM ledger_transfers", "does not exist and has entry"),
+        ("UPDATE ledger_checkpoints SET balance_fen = balance_fen + 1", "entries sum to -10"),
+        ("UPDATE ledger_checkpoints SET first_at = first_at + interval '1 s'", "entries are of"),
+        ("UPDATE ledger_checkpoints SET last_at = last_at - interval '1 s'", "entries are of"),
+        ("UPDATE ledger_checkpoints SET from_place = upto_place - 1 WHERE upto_place > 1", "begins at"),
+        ("UPDATE ledger_checkpoints SET account_id = 'lac_x'", "has a checkpoint and does not exist"),
     ],
 )
 async def test_verify_finds_a_book_that_was_tampered_with(db: Database, tamper: str, found: str) -> None:
     await fund(db, 10)
+    await cover(db)
     assert await faults(db) == []
     async with db.begin() as tx:
         await tx.execute("SET LOCAL session_replication_role = replica")

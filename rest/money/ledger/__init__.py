@@ -1,19 +1,20 @@
 """Ledger: the double-entry book of everything of value.
 
-Tables    ledger_accounts, ledger_transfers, ledger_entries (the last two never change: triggers refuse it)
-Owner of  every balance; nobody else writes one
+Tables    ledger_accounts, ledger_transfers, ledger_entries, ledger_checkpoints (the last three never change)
+Owner of  every balance; nobody else writes one: triggers refuse what does not come from `ledger_post`
 Calls     nothing below but storage; the writing is one database function, `ledger_post`
+Deadline  ledger.roll_up comes back by itself: checkpoints of append-only accounts
 Promises  a transfer sums to zero per unit; an account with a floor never falls below it, except a worker's
           wallet by a transfer that says so (HS-182); the same reference moves value once; transfers never
           deadlock with each other
 Proof     `verify` reads the whole book in one snapshot and lists what is wrong with it
 
 An account with a floor (wallets, escrow, unapplied money) is locked and carries a running balance. Platform
-and channel accounts take part in every payment: they have no floor, are never locked, their balance is the
-sum of their entries.
+and channel accounts take part in every payment: they have no floor, are never locked, their balance is their
+last checkpoint and the entries after it.
 """
 
-from rest.money.ledger.actions import balance, entries, is_posted, post, verify
+from rest.money.ledger.actions import balance, balance_at, entries, is_posted, post, size, verify
 from rest.money.ledger.model import (
     Account,
     BadTransfer,
@@ -46,6 +47,7 @@ __all__ = [
     "Unit",
     "account_of",
     "balance",
+    "balance_at",
     "clearing",
     "customer_points",
     "customer_wallet",
@@ -56,6 +58,7 @@ __all__ = [
     "platform_topup",
     "post",
     "revenue",
+    "size",
     "unapplied",
     "verify",
     "worker_wallet",

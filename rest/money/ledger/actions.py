@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rest.money.ledger import store
 from rest.money.ledger.model import (
@@ -72,17 +73,34 @@ async def balance(tx: Tx, code: str) -> int:
     return await store.balance(tx, code)
 
 
+async def balance_at(tx: Tx, code: str, at: datetime) -> int:
+    """What the account held at an instant: all transfers dated then or before, 0 before its first.
+
+    A transfer is dated by the clock of the process that posted it (`Transfer.at`), at the start of its transaction:
+    a transfer that commits after this question may still be dated before it. So the answer is final for instants
+    further back than the longest open transaction, which is what statements and audits ask for; money is decided on
+    `balance` under a lock, never on this.
+    """
+    return await store.balance_at(tx, code, at)
+
+
 async def entries(tx: Tx, code: str, *, before_version: int | None = None, limit: int = 20) -> list[Statement]:
     """The entries of an account with a floor, newest first, older than `before_version`."""
     return await store.entries(tx, code, before_version=before_version, limit=limit)
 
 
+async def size(tx: Tx) -> dict[str, int]:
+    """How many accounts, transfers, entries and checkpoints the book has."""
+    return await store.size(tx)
+
+
 async def verify(tx: Tx) -> list[str]:
     """Everything wrong with the whole book; empty when it is right.
 
-    Checks that every transfer sums to zero in each unit and has two entries or more, that balances are the
-    sums of their entries, that version chains have no gaps and running balances agree, that floors hold, and
-    that every stored account is what its code says. Reads everything: for audits and tests, not for requests.
+    Checks that every transfer sums to zero in each unit and has two entries or more, that all balances together are
+    zero in each unit, that balances are the sums of their entries, that version chains have no gaps and running
+    balances agree, that floors hold, that checkpoints say what their entries sum to, and that every stored account is
+    what its code says. Reads everything: for audits and tests, not for requests.
     """
     faults = await store.faults(tx)
     for row in await store.accounts(tx):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from rest.money.ledger.model import Account, Statement
@@ -53,19 +54,67 @@ async def is_posted(tx: Tx, ref: str) -> bool:
 
 
 async def balance(tx: Tx, code: str) -> int:
-    """The running balance where there is one, the sum of entries otherwise; 0 for an account never used."""
+    """The running balance where there is one, else the last checkpoint and what came after; 0 for an account never used."""
     total: int | None = await tx.fetchval(
         """
-        SELECT coalesce(a.balance_fen, (
+        SELECT coalesce(a.balance_fen, coalesce(c.balance_fen, 0) + (
                    SELECT coalesce(sum(e.amount_fen), 0)::bigint
                      FROM ledger_entries AS e
-                    WHERE e.account_id = a.id AND e.account_version IS NULL))
+                    WHERE e.account_id = a.id AND e.place > coalesce(c.upto_place, 0)))
           FROM ledger_accounts AS a
+          LEFT JOIN LATERAL (
+               SELECT balance_fen, upto_place
+                 FROM ledger_checkpoints
+                WHERE account_id = a.id AND a.floor_fen IS NULL
+                ORDER BY upto_place DESC LIMIT 1) AS c ON true
          WHERE a.code = $1
         """,
         code,
     )
     return total or 0
+
+
+async def balance_at(tx: Tx, code: str, at: datetime) -> int:
+    """The sum of the entries of transfers of `at` or before.
+
+    From the last checkpoint all of whose entries are so old; then from the stretches behind it that have any, and
+    from what no checkpoint covers yet.
+    """
+    total: int | None = await tx.fetchval(
+        """
+        WITH account AS MATERIALIZED (
+            SELECT id FROM ledger_accounts WHERE code = $1
+        ), base AS MATERIALIZED (
+            SELECT c.upto_place, c.balance_fen
+              FROM account JOIN ledger_checkpoints AS c ON c.account_id = account.id
+             WHERE c.last_at <= $2
+             ORDER BY c.upto_place DESC LIMIT 1
+        ), stretches AS (
+            SELECT c.from_place, c.upto_place
+              FROM account JOIN ledger_checkpoints AS c ON c.account_id = account.id
+             WHERE c.upto_place > coalesce((SELECT upto_place FROM base), 0) AND c.first_at <= $2
+            UNION ALL
+            SELECT coalesce((SELECT max(upto_place) FROM ledger_checkpoints WHERE account_id = account.id), 0),
+                   9223372036854775807
+              FROM account
+        )
+        SELECT coalesce((SELECT balance_fen FROM base), 0) + coalesce(sum(found.total), 0)::bigint
+          FROM account CROSS JOIN stretches AS s CROSS JOIN LATERAL (
+               SELECT sum(e.amount_fen) AS total
+                 FROM ledger_entries AS e
+                WHERE e.account_id = account.id AND e.place > s.from_place AND e.place <= s.upto_place
+                  AND e.at <= $2) AS found
+        """,
+        code,
+        at,
+    )
+    return total or 0
+
+
+async def roll_up(tx: Tx, upto: int | None, number: int | None) -> tuple[int, int | None, int | None]:
+    """Write checkpoints up to a place that is final, or note one that will be: (written, place, number to wait for)."""
+    row = await tx.fetchrow("SELECT written, upto, xid FROM ledger_roll_up($1, $2)", upto, number)
+    return row["written"], row["upto"], row["xid"]
 
 
 async def entries(tx: Tx, code: str, *, before_version: int | None, limit: int) -> list[Statement]:
@@ -77,8 +126,8 @@ async def entries(tx: Tx, code: str, *, before_version: int | None, limit: int) 
           JOIN ledger_transfers AS t ON t.id = e.transfer_id
          WHERE e.account_id = (SELECT id FROM ledger_accounts WHERE code = $1)
            AND e.account_version IS NOT NULL
-           AND ($2::bigint IS NULL OR e.account_version < $2)
-         ORDER BY e.account_version DESC
+           AND ($2::bigint IS NULL OR e.place < $2)
+         ORDER BY e.place DESC
          LIMIT $3
         """,
         code,
@@ -96,3 +145,14 @@ async def faults(tx: Tx) -> list[str]:
 async def accounts(tx: Tx) -> list[Any]:
     """Every account as stored; for `verify` only."""
     return await tx.fetch("SELECT code, kind, owner_id, unit, floor_fen, may_overdraw FROM ledger_accounts ORDER BY id")
+
+
+async def size(tx: Tx) -> dict[str, int]:
+    """How many rows the book has."""
+    row = await tx.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM ledger_accounts) AS accounts, (SELECT count(*) FROM ledger_transfers) AS transfers,
+               (SELECT count(*) FROM ledger_entries) AS entries, (SELECT count(*) FROM ledger_checkpoints) AS checkpoints
+        """
+    )
+    return dict(row)
