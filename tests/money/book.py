@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rest.money import ledger
+from tests.conftest import MONDAY
 
 NAMES = {
     "ann": "customer:acc_ann:wallet",
@@ -39,8 +41,17 @@ class Book:
     balances: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     versions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     posted: dict[str, tuple[str, dict[str, int]]] = field(default_factory=dict)
+    history: list[tuple[datetime, dict[str, int]]] = field(default_factory=list)
 
-    def post(self, ref: str, kind: str, entries: Sequence[tuple[str, int]], *, overdraw: bool = False) -> str:
+    def post(
+        self,
+        ref: str,
+        kind: str,
+        entries: Sequence[tuple[str, int]],
+        *,
+        overdraw: bool = False,
+        at: datetime = MONDAY,
+    ) -> str:
         amounts: dict[str, int] = defaultdict(int)
         for code, amount in entries:
             amounts[code] += amount
@@ -55,4 +66,9 @@ class Book:
             self.balances[code] += amount
             self.versions[code] += 1
         self.posted[ref] = (kind, dict(amounts))
+        self.history.append((at, dict(amounts)))
         return "posted"
+
+    def balance_at(self, code: str, at: datetime) -> int:
+        """The replay of all transfers dated then or before."""
+        return sum(amounts.get(code, 0) for dated, amounts in self.history if dated <= at)
