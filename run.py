@@ -24,6 +24,7 @@ from storage.base.errors import HubError
 from storage.base.log import log
 from storage.base.settings import PREFIX, Settings
 from storage.postgres import Database
+from storage.tx import Tx
 
 if TYPE_CHECKING:
     from hub.process import Part
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_areas(commands)
     _add_accounts(commands)
     _add_homeservice(commands)
+    _add_ledger(commands)
     commands.add_parser("replay", help="drive real clients over real trajectories (replay --help)")
     commands.add_parser("bench", help="measure and write docs/benchmarks.md (bench --help)")
     return parser
@@ -108,6 +110,13 @@ def _add_homeservice(commands: argparse._SubParsersAction[argparse.ArgumentParse
     command.set_defaults(command=open_region)
     command = line.add_parser("seed", help="make the demo town: districts, items, people")
     command.set_defaults(command=seed_demo)
+
+
+def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ledger = commands.add_parser("ledger", help="the book of all money").add_subparsers(required=True, metavar="VERB")
+    command = ledger.add_parser("verify", help="prove the whole book; status 1 when anything is wrong with it")
+    command.add_argument("--json", action="store_true", help="sizes and all faults as one JSON object")
+    command.set_defaults(command=verify_ledger)
 
 
 # Settings and engines
@@ -309,6 +318,29 @@ def seed_demo(_arguments: argparse.Namespace) -> int:
     async def run(db: Database, _settings: Settings) -> int:
         print("seeded" if await db.run(seed) else "nothing to do")
         return 0
+
+    return _with_database(run)
+
+
+def verify_ledger(arguments: argparse.Namespace) -> int:
+    """The book by itself, then against what it is the book of."""
+    from rest.money import ledger
+    from rest.money.payments import audit as payments
+    from rest.trade.orders import audit as orders
+    from storage.base import codec
+
+    async def prove(tx: Tx) -> tuple[dict[str, int], list[str]]:
+        checks = (ledger.verify, payments.verify, orders.verify)
+        return await ledger.size(tx), [fault for verify in checks for fault in await verify(tx)]
+
+    async def run(db: Database, _settings: Settings) -> int:
+        size, faults = await db.run(prove)
+        if arguments.json:
+            print(codec.dumps({"right": not faults, **size, "faults": faults}).decode())
+        else:
+            counted = ", ".join(f"{count} {name}" for name, count in size.items())
+            print("\n".join([*faults, f"{counted}: {len(faults)} faults" if faults else f"{counted}: all is right"]))
+        return 1 if faults else 0
 
     return _with_database(run)
 
