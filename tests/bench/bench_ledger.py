@@ -1,13 +1,15 @@
-"""The ledger beside its own database, beside a ledger that locks every account, and bookings with and without the unit's lock.
+"""The ledger beside its own database and beside one that locks every account; bookings with and without a unit's lock.
 
 `post`: a customer's wallet pays a technician, the platform and the channel's fee: four entries, two rows locked. Eight
-connections call `ledger.post` from Python, then pgbench calls the same SQL function with the same values; once each call
-is a transaction by itself (one trip), once between BEGIN and COMMIT (three). `append-only`: the same function by
-pgbench, where the platform's and the channel's accounts are append-only, and in a scratch schema where they are rows to
-lock like all others: one row each, and twenty of each to choose from. `3 hot units`: sixteen connections book periods of
-three units in transactions with three more statements, half of which roll back; with the unit's row locked first, and
-with the exclusion constraint alone. Durable commits; all share the cores, so only ratios mean anything. Medians of
-rounds in which all took turns.
+connections call `ledger.post` from Python, then pgbench calls the same SQL function with the same values; once each
+call is a transaction by itself on a connection that is held, once between BEGIN and COMMIT, from a pool.
+`append-only`: the same function by pgbench, where the platform's and the channel's accounts are append-only, and in a
+scratch schema where they are rows to lock like all others: one row each, and twenty of each to choose from.
+`3 hot units`: sixteen connections book periods of three units in transactions with three more statements, half of which
+roll back; with the unit's row locked first, and with the exclusion constraint alone. Durable commits; all share the
+cores, so only ratios mean anything. Medians of rounds in which all took turns. `balance`: of an append-only account
+with many entries whose instants are a little out of order, now and at random instants of its past; rolled up, and
+before that.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +33,10 @@ import asyncpg
 import uvloop
 
 from rest.money import ledger
+from rest.money.ledger import store
 from storage import engines, migrate
 from storage.postgres import Database
+from storage.tx import Tx
 
 CLIENTS = 8
 BOOKERS = 16
@@ -61,7 +67,8 @@ def _run(runner: asyncio.Runner, url: str, data_dir: Path, seconds: float, round
         for name, measure in bench.measures.items():
             bench.rates[name].append(measure(f"{name} {number}".replace(" ", "_")))
     faults = runner.run(_faults(url))
-    return bench.figures() | {"faults in the book afterwards": len(faults)}
+    long = runner.run(_long_list(url, entries=20_000 if len(bench.rates["post"]) == 1 else 1_000_000))
+    return bench.figures() | {"faults in the book afterwards": len(faults)} | long
 
 
 class Bench:
@@ -156,13 +163,14 @@ async def _fund(connection: Any, url: str) -> None:
         f"""
         SET session_replication_role = replica;
         INSERT INTO {SCRATCH}.ledger_accounts
-        SELECT id, code, kind, owner_id, unit, coalesce(floor_fen, (-1000000000000000000)), may_overdraw, coalesce(balance_fen, 0), coalesce(version, 0)
+        SELECT id, code, kind, owner_id, unit, coalesce(floor_fen, (-1000000000000000000)), may_overdraw,
+               coalesce(balance_fen, 0), coalesce(version, 0)
           FROM public.ledger_accounts;
         INSERT INTO {SCRATCH}.ledger_accounts
         SELECT format('lac_%s_%s', kind, n), format(pattern, n), kind, '', 'CNY', (-1000000000000000000), false, 0, 0
           FROM generate_series(1, {STRIPES - 1}) AS n,
-               (VALUES ('platform_revenue', 'platform:revenue:homeservice_%s'), ('channel_clearing', 'channel:fees_%s:clearing'))
-               AS given (kind, pattern);
+               (VALUES ('platform_revenue', 'platform:revenue:homeservice_%s'),
+                       ('channel_clearing', 'channel:fees_%s:clearing')) AS given (kind, pattern);
         RESET session_replication_role;
         """
     )
@@ -177,27 +185,86 @@ async def _faults(url: str) -> list[str]:
         await db.close()
 
 
+async def _long_list(url: str, entries: int) -> dict[str, Any]:
+    """Milliseconds of both balances of an account that is as long as a platform's after a year."""
+    db = await Database.connect(url, pool_size=1)
+    code = ledger.revenue("long")
+    async with db.begin() as tx:
+        await ledger.post(tx, ref="long", kind="fee", entries=[(code, 1), (ledger.platform_topup(), -1)])
+        await tx.execute("SET LOCAL session_replication_role = replica")
+        await tx.execute(
+            """
+            INSERT INTO ledger_entries (transfer_id, n, account_id, amount_fen, place, at)
+            SELECT 'trf_long_' || n, 1, (SELECT id FROM ledger_accounts WHERE code = $1), 1, nextval('ledger_places'),
+                   $2::timestamptz - ($3 - n + random() * 60) * interval '1 s'
+              FROM generate_series(1, $3::int) AS n
+            """,
+            code, tx.now, entries,
+        )  # fmt: skip
+    began_at = tx.now - timedelta(seconds=entries)
+    async with db.pool.acquire() as connection:
+        await connection.execute("VACUUM ANALYZE ledger_entries")
+    instants = [began_at + timedelta(seconds=random.Random(5).random() * entries) for _ in range(200)]
+    before = await _times(db, code, instants[:5])
+    async with db.begin() as tx:
+        _, upto, number = await store.roll_up(tx, None, None)
+    written = 1
+    while written:
+        async with db.begin() as tx:
+            written, upto, number = await store.roll_up(tx, upto, number)
+    after = await _times(db, code, instants)
+    await db.close()
+    return {
+        "entries of one account": entries,
+        "its balance, ms, rolled up": statistics.median(after[0]),
+        "its balance, ms, before": statistics.median(before[0]),
+        "its balance at a past instant, ms, rolled up, median": statistics.median(after[1]),
+        "its balance at a past instant, ms, rolled up, p99 (aim 20)": sorted(after[1])[-1 - len(after[1]) // 100],
+        "its balance at a past instant, ms, before": statistics.median(before[1]),
+    }
+
+
+async def _times(db: Database, code: str, instants: list[datetime]) -> tuple[list[float], list[float]]:
+    """What `balance` and `balance_at` take, each as often as there are instants."""
+    now, past = [], []
+    async with db.begin() as tx:
+        for at in [instants[0], *instants]:  # the first plans
+            began = time.perf_counter()
+            await ledger.balance(tx, code)
+            asked = time.perf_counter()
+            await ledger.balance_at(tx, code, at)
+            now.append((asked - began) * 1000)
+            past.append((time.perf_counter() - asked) * 1000)
+    return now[1:], past[1:]
+
+
 async def _post_for(url: str, mark: str, seconds: float, *, trips: int) -> float:
     """Transfers per second over CLIENTS connections."""
     db = await Database.connect(url, pool_size=CLIENTS, open_at_once=CLIENTS)
     ends = time.perf_counter() + seconds
-    opened = db.look if trips == 1 else db.begin
+
+    async def pay(tx: Tx, dice: random.Random, name: str) -> None:
+        done = await ledger.post(
+            tx, ref=f"{mark}_{name}", kind="pay", order_id=f"ord_{name}",
+            entries=[
+                (f"customer:c{dice.randrange(PEOPLE)}:wallet", -10_000),
+                (f"worker:w{dice.randrange(PEOPLE)}:wallet", 6_000),
+                ("platform:revenue:homeservice_0", 3_900),
+                ("channel:fees_0:clearing", 100),
+            ],
+        )  # fmt: skip
+        assert not done.repeated
 
     async def client(number: int) -> int:
         dice, count = random.Random(number), 0
-        while time.perf_counter() < ends:
-            async with opened() as tx:
-                done = await ledger.post(
-                    tx, ref=f"{mark}_{number}_{count:09}", kind="pay", order_id=f"ord_{number}_{count:09}",
-                    entries=[
-                        (f"customer:c{dice.randrange(PEOPLE)}:wallet", -10_000),
-                        (f"worker:w{dice.randrange(PEOPLE)}:wallet", 6_000),
-                        ("platform:revenue:homeservice_0", 3_900),
-                        ("channel:fees_0:clearing", 100),
-                    ],
-                )  # fmt: skip
-            assert not done.repeated
-            count += 1
+        async with db.look() if trips == 1 else nullcontext() as held:
+            while time.perf_counter() < ends:
+                if held:
+                    await pay(held, dice, f"{number}_{count:09}")
+                else:
+                    async with db.begin() as tx:
+                        await pay(tx, dice, f"{number}_{count:09}")
+                count += 1
         return count
 
     try:
@@ -212,16 +279,19 @@ def _script(mark: str, *, locked: bool, stripes: int, trips: int) -> str:
     """The same call for pgbench: ids and references grow for each client, as they do over there."""
     unique = f"'{mark}_' || (:client_id)::int::text || '_' || lpad((:n)::int::text, 9, '0')"
     floor = "-1000000000000000000" if locked else "NULL"
-    call = f"""SELECT outcome, posted_id, posted_at, posted_codes, posted_amounts, posted_balances FROM ledger_post(
-      'trf_' || {unique}, {unique}, 'pay', 'ord_' || (:client_id)::int::text || '_' || (:n)::int::text, now(), NULL, NULL, false,
-      ARRAY[E'customer\\x3ac' || (:c)::int::text || E'\\x3awallet', E'worker\\x3aw' || (:w)::int::text || E'\\x3awallet',
-            E'platform\\x3arevenue\\x3ahomeservice_' || (:s)::int::text, E'channel\\x3afees_' || (:s)::int::text || E'\\x3aclearing'],
+    call = rf"""SELECT outcome, posted_id, posted_at, posted_codes, posted_amounts, posted_balances FROM ledger_post(
+      'trf_' || {unique}, {unique}, 'pay', 'ord_' || (:client_id)::int::text || '_' || (:n)::int::text, now(),
+      NULL, NULL, false,
+      ARRAY[E'customer\x3ac' || (:c)::int::text || E'\x3awallet', E'worker\x3aw' || (:w)::int::text || E'\x3awallet',
+            E'platform\x3arevenue\x3ahomeservice_' || (:s)::int::text,
+            E'channel\x3afees_' || (:s)::int::text || E'\x3aclearing'],
       ARRAY[-10000, 6000, 3900, 100]::bigint[],
       ARRAY['lac_1' || {unique}, 'lac_2' || {unique}, 'lac_3' || {unique}, 'lac_4' || {unique}],
       ARRAY['customer_wallet', 'worker_wallet', 'platform_revenue', 'channel_clearing'], ARRAY['c', 'w', 'h', 'f'],
       ARRAY['CNY', 'CNY', 'CNY', 'CNY'], ARRAY[0, 0, {floor}, {floor}]::bigint[], ARRAY[false, true, false, false])"""
-    body = " ".join(call.split()) + ";\n"  # \\x3a: pgbench takes every colon before a word for a variable
-    sets = {"n": ":n + 1", "c": f"random(0, {PEOPLE - 1})", "w": f"random(0, {PEOPLE - 1})", "s": f"random(0, {stripes - 1})"}
+    body = " ".join(call.split()) + ";\n"  # pgbench takes every colon before a word for a variable: hence \x3a
+    person = f"random(0, {PEOPLE - 1})"
+    sets = {"n": ":n + 1", "c": person, "w": person, "s": f"random(0, {stripes - 1})"}
     head = "".join(f"\\set {name} {value}\n" for name, value in sets.items())
     return head + (body if trips == 1 else f"BEGIN;\n{body}COMMIT;\n")
 

@@ -7,6 +7,7 @@ import pytest
 from rest.lines.homeservice import actions
 from rest.money import ledger, payments
 from rest.money.payments import Method
+from rest.trade.orders import audit as orders_audit
 from tests.homeservice.conftest import Town
 from tests.homeservice.test_pool import refused
 
@@ -186,3 +187,20 @@ async def test_a_technician_who_has_set_so_accepts_at_payment(town: Town) -> Non
     assert (job.order.status, job.visit.answer_due_at) == ("accepted", None)
     assert [(event.verb, event.actor) for event in await town.events(job)][-1] == ("accept", f"worker:{tech.id}")
     assert await town.faults() == []
+
+
+@pytest.mark.parametrize("status", ["paid", "completed", "cancelled"])
+async def test_an_escrow_that_holds_anything_else_is_found(town: Town, status: str) -> None:
+    if status == "cancelled":
+        job, _ = await town.in_status("in_pool")
+        job = await town.by_customer(actions.cancel, job)
+    else:
+        job, _ = await town.in_status(status)
+    async with town.db.begin() as tx:
+        escrow = ledger.escrow(job.order.id)
+        held = await ledger.balance(tx, escrow)
+        assert await orders_audit.verify(tx) == []
+        await ledger.post(tx, ref="stray", kind="topup", entries=[(ledger.platform_topup(), -5), (escrow, 5)])
+        found = await orders_audit.verify(tx)
+    assert len(found) == 1
+    assert f"escrow holds {held + 5}" in found[0]

@@ -71,7 +71,7 @@ class Seen:
 
 
 def wishes(dice: random.Random, count: int = WISHES) -> list[Wish]:
-    """Most transfers touch a wallet that may be too small, some only append; references are wished for several times."""
+    """Most transfers touch a wallet that may be too small, some only append; many are wished for several times."""
     found = []
     for n in range(count):
         locked = dice.sample(HOT if dice.random() < 0.6 else LOCKED, dice.randint(1, 3)) if dice.random() < 0.7 else []

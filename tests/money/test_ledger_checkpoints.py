@@ -1,4 +1,4 @@
-"""Checkpoints: what they may cover, that balances use them, and balances of the past. A checkpoint covers STEP entries."""
+"""Checkpoints: what they may cover, that balances use them, and balances of the past. Here each covers STEP entries."""
 
 from __future__ import annotations
 
@@ -118,7 +118,8 @@ async def test_what_an_open_transaction_may_fill_is_not_covered(book: Database) 
 
 
 async def test_covering_it_all_the_same_would_be_noticed(book: Database, book_url: str) -> None:
-    await redefine(book_url, "ledger_roll_up", {"p_xid <= pg_snapshot_xmin(pg_current_snapshot())": "p_xid IS NOT NULL"})
+    finished = "p_xid <= pg_snapshot_xmin(pg_current_snapshot())"
+    await redefine(book_url, "ledger_roll_up", {finished: "p_xid IS NOT NULL"})
     with pytest.raises(AssertionError, match="entries sum to"):
         await open_in_between(book)
 
@@ -267,8 +268,10 @@ async def test_a_book_from_before_gets_its_places(pg_server: str) -> None:
     url = database_url(pg_server, "book_before")
     older = [migration for migration in migrate.migrations() if migration.name != "ledger"]
     connection: Any = await asyncpg.connect(url)
-    await connection.execute("CREATE TABLE schema_migrations "
-                             "(version int PRIMARY KEY, name text NOT NULL, applied_at timestamptz DEFAULT now())")  # fmt: skip
+    await connection.execute(
+        "CREATE TABLE schema_migrations "
+        "(version int PRIMARY KEY, name text NOT NULL, applied_at timestamptz DEFAULT now())"
+    )
     for migration in older:
         await connection.execute(migration.sql)
         await connection.execute("INSERT INTO schema_migrations VALUES ($1, $2)", migration.version, migration.name)

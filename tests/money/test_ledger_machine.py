@@ -66,6 +66,16 @@ def machine(url: str) -> type[RuleBasedStateMachine]:
             expected = self.book.post(ref, kind, entries, overdraw=overdraw, at=self.db.clock.now())
             assert self.runner.run(self._post(ref, kind, entries, overdraw)) == expected
 
+        @rule(ref=refs, amount=amounts, overdraw=st.booleans(), minute=minutes)
+        def penalty(self, ref: str, amount: int, overdraw: bool, minute: int) -> None:
+            entries = [(NAMES["wu"], -amount), (NAMES["rev"], amount)]
+            self.post(ref=ref, kind="penalty", entries=entries, overdraw=overdraw, minute=minute)
+
+        @rule(ref=refs, amount=amounts, minute=minutes)
+        def income(self, ref: str, amount: int, minute: int) -> None:
+            entries = [(NAMES["rev"], -amount), (NAMES["wu"], amount)]
+            self.post(ref=ref, kind="income", entries=entries, overdraw=False, minute=minute)
+
         @rule()
         def roll_up(self) -> None:
             self.runner.run(self._roll_up())
@@ -112,6 +122,7 @@ def machine(url: str) -> type[RuleBasedStateMachine]:
 
 
 RUN = settings(max_examples=15, stateful_step_count=40)
+SEARCH = settings(RUN, phases=[Phase.generate], derandomize=True, max_examples=40)
 
 
 @pytest.mark.timeout(120)
@@ -133,4 +144,4 @@ def test_the_ledger_and_the_pure_book_agree(looped_book_url: str) -> None:
 def test_the_machine_finds_a_mistake(looped_book_url: str, function: str, changes: dict[str, str]) -> None:
     asyncio.run(redefine(looped_book_url, function, changes))
     with pytest.raises((AssertionError, ExceptionGroup)):
-        run_state_machine_as_test(machine(looped_book_url), settings=settings(RUN, phases=[Phase.generate], derandomize=True, max_examples=40))
+        run_state_machine_as_test(machine(looped_book_url), settings=SEARCH)

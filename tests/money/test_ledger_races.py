@@ -45,7 +45,8 @@ SABOTAGES = {
         "ledger_post", {"v_short := coalesce(v_short, i)": "NULL"}, ("CheckViolationError",)
     ),
     "no floor and no constraint": Sabotage(
-        "ledger_post", {"v_short := coalesce(v_short, i)": "NULL"}, ("below its floor", "below the floor"), also=NO_CHECKS
+        "ledger_post", {"v_short := coalesce(v_short, i)": "NULL"}, ("below its floor", "below the floor"),
+        also=NO_CHECKS,
     ),
     "anybody may overdraw": Sabotage(
         "ledger_post", {"NOT (p_overdraw AND v_lenient[i])": "NOT p_overdraw"}, ("below the floor",), also=NO_CHECKS
@@ -55,7 +56,7 @@ SABOTAGES = {
         ("CNY", "all balances together"),
     ),
     "an entry is lost": Sabotage(
-        "ledger_post", {"AS line (id, amount, balance, version, n)": "AS line (id, amount, balance, version, n) WHERE n > 1"},
+        "ledger_post", {"balance, version, n);": "balance, version, n) WHERE n > 1;"},
         ("entries", "sums to"),
     ),
     "a version is skipped": Sabotage(

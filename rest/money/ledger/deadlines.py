@@ -10,7 +10,7 @@ from storage.tx import Tx
 
 ROLL_UP = "ledger.roll_up"
 ROLL_UP_EVERY = timedelta(seconds=30)
-"""An idle round is a few index look-ups. A busy book gets its next checkpoint after two rounds: see `ledger_roll_up`."""
+"""An idle round is a few index look-ups; a busy book gets its next checkpoint in the second one."""
 
 
 async def roll_up(tx: Tx, payload: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from storage.base.errors import Conflict, Invalid
 from storage.base.money import FEN_MAX
@@ -61,6 +62,7 @@ _KINDS = (
 )
 
 
+@lru_cache(maxsize=4096)
 def account_of(code: str) -> Account:
     """The account a code names. Raises BadTransfer for a code of no known kind."""
     for kind in _KINDS:

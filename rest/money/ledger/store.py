@@ -21,13 +21,18 @@ async def post(
     overdraw: bool,
     moves: Sequence[tuple[Account, int]],
 ) -> Any:  # noqa: ANN401 - a row
-    """Call `ledger_post`; the answer row has the columns listed here."""
+    """Call `ledger_post`; the answer row has the columns listed here.
+
+    Arrays go as their text: asyncpg looks at each element of a list for some time, and nothing here needs quoting.
+    """
     accounts = [account for account, _ in moves]
+    fresh = tx.new_id("lac")
     return await tx.fetchrow(
         """
         SELECT outcome, posted_id, posted_at, posted_codes, posted_amounts, posted_balances
-          FROM ledger_post($1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10::bigint[], $11::text[],
-                           $12::text[], $13::text[], $14::text[], $15::bigint[], $16::boolean[])
+          FROM ledger_post($1, $2, $3, $4, $5, $6, $7, $8, $9::text::text[], $10::text::bigint[], $11::text::text[],
+                           $12::text::text[], $13::text::text[], $14::text::text[], $15::text::bigint[],
+                           $16::text::boolean[])
         """,
         tx.new_id("trf"),
         ref,
@@ -37,15 +42,24 @@ async def post(
         note,
         by_id,
         overdraw,
-        [account.code for account in accounts],
-        [amount for _, amount in moves],
-        [tx.new_id("lac") for _ in accounts],
-        [account.kind for account in accounts],
-        [account.owner_id for account in accounts],
-        [account.unit.value for account in accounts],
-        [account.floor_fen for account in accounts],
-        [account.may_overdraw for account in accounts],
+        _texts([account.code for account in accounts]),
+        _numbers([amount for _, amount in moves]),
+        _texts([f"{fresh}_{n}" for n in range(len(accounts))]),
+        _texts([account.kind for account in accounts]),
+        _texts([account.owner_id for account in accounts]),
+        _texts([account.unit for account in accounts]),
+        _numbers(["NULL" if account.floor_fen is None else account.floor_fen for account in accounts]),
+        _numbers([account.may_overdraw for account in accounts]),
     )
+
+
+def _texts(values: list[str]) -> str:
+    """An array of words made of letters, digits, colons and underscores, some of them empty."""
+    return '{"' + '","'.join(values) + '"}'
+
+
+def _numbers(values: Sequence[object]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 async def is_posted(tx: Tx, ref: str) -> bool:
@@ -54,7 +68,7 @@ async def is_posted(tx: Tx, ref: str) -> bool:
 
 
 async def balance(tx: Tx, code: str) -> int:
-    """The running balance where there is one, else the last checkpoint and what came after; 0 for an account never used."""
+    """The running balance, else the last checkpoint and what came after; 0 for an account never used."""
     total: int | None = await tx.fetchval(
         """
         SELECT coalesce(a.balance_fen, coalesce(c.balance_fen, 0) + (
@@ -112,7 +126,7 @@ async def balance_at(tx: Tx, code: str, at: datetime) -> int:
 
 
 async def roll_up(tx: Tx, upto: int | None, number: int | None) -> tuple[int, int | None, int | None]:
-    """Write checkpoints up to a place that is final, or note one that will be: (written, place, number to wait for)."""
+    """Cover what is final, or note what will be: (written, place noted, number to wait for)."""
     row = await tx.fetchrow("SELECT written, upto, xid FROM ledger_roll_up($1, $2)", upto, number)
     return row["written"], row["upto"], row["xid"]
 
@@ -151,8 +165,10 @@ async def size(tx: Tx) -> dict[str, int]:
     """How many rows the book has."""
     row = await tx.fetchrow(
         """
-        SELECT (SELECT count(*) FROM ledger_accounts) AS accounts, (SELECT count(*) FROM ledger_transfers) AS transfers,
-               (SELECT count(*) FROM ledger_entries) AS entries, (SELECT count(*) FROM ledger_checkpoints) AS checkpoints
+        SELECT (SELECT count(*) FROM ledger_accounts) AS accounts,
+               (SELECT count(*) FROM ledger_transfers) AS transfers,
+               (SELECT count(*) FROM ledger_entries) AS entries,
+               (SELECT count(*) FROM ledger_checkpoints) AS checkpoints
         """
     )
     return dict(row)
