@@ -134,9 +134,9 @@ DECLARE
 BEGIN
     SELECT * INTO v_last
       FROM ledger_checkpoints WHERE account_id = p_account_id ORDER BY upto_place DESC LIMIT 1;
-    INSERT INTO ledger_checkpoints (account_id, from_place, upto_place, balance_fen, first_at, last_at)
-    SELECT p_account_id, coalesce(v_last.upto_place, 0), max(place), coalesce(v_last.balance_fen, 0) + sum(amount_fen),
-           min(at), greatest(v_last.last_at, max(at))
+    INSERT INTO ledger_checkpoints (account_id, from_place, upto_place, sum_fen, balance_fen, first_at, last_at)
+    SELECT p_account_id, coalesce(v_last.upto_place, 0), max(place),
+           sum(amount_fen), coalesce(v_last.balance_fen, 0) + sum(amount_fen), min(at), max(at)
       FROM (SELECT place, amount_fen, at
               FROM ledger_entries
              WHERE account_id = p_account_id AND place > coalesce(v_last.upto_place, 0) AND place <= p_upto
@@ -162,7 +162,7 @@ CREATE FUNCTION public.ledger_faults() RETURNS SETOF text
          GROUP BY a.id
     ), stretches AS (
         SELECT c.*, lag(c.upto_place, 1, 0::bigint) OVER steps AS begins, coalesce(sum(found.total) OVER steps, 0) AS running,
-               found.earliest, max(found.latest) OVER steps AS latest
+               found.total, found.earliest, found.latest
           FROM ledger_checkpoints AS c
          CROSS JOIN LATERAL (
                SELECT sum(e.amount_fen) AS total, min(e.at) AS earliest, max(e.at) AS latest
@@ -219,6 +219,9 @@ CREATE FUNCTION public.ledger_faults() RETURNS SETOF text
     UNION ALL
     SELECT format('account %s: checkpoint %s says %s, entries sum to %s', account_id, upto_place, balance_fen, running)
       FROM stretches WHERE balance_fen <> running
+    UNION ALL
+    SELECT format('account %s: checkpoint %s says its own sum to %s, they do to %s', account_id, upto_place, sum_fen, total)
+      FROM stretches WHERE sum_fen IS DISTINCT FROM total
     UNION ALL
     SELECT format('account %s: checkpoint %s says %s to %s, entries are of %s to %s',
                   account_id, upto_place, first_at, last_at, earliest, latest)
@@ -397,7 +400,7 @@ END $$;
 
 CREATE FUNCTION public.ledger_step() RETURNS bigint
     LANGUAGE sql IMMUTABLE
-    AS $$SELECT 10000::bigint$$;
+    AS $$SELECT 5000::bigint$$;
 
 CREATE FUNCTION public.order_events_are_final() RETURNS trigger
     LANGUAGE plpgsql
@@ -807,10 +810,11 @@ CREATE TABLE public.ledger_checkpoints (
     account_id text NOT NULL,
     from_place bigint NOT NULL,
     upto_place bigint NOT NULL,
+    sum_fen bigint NOT NULL,
     balance_fen bigint NOT NULL,
     first_at timestamp with time zone NOT NULL,
     last_at timestamp with time zone NOT NULL,
-    CONSTRAINT ledger_checkpoints_check CHECK (((from_place >= 0) AND (from_place < upto_place)))
+    CONSTRAINT ledger_checkpoints_check CHECK (((from_place >= 0) AND (from_place < upto_place) AND (first_at <= last_at)))
 );
 
 CREATE TABLE public.ledger_entries (
@@ -1200,7 +1204,7 @@ ALTER TABLE ONLY public.ledger_checkpoints
     ADD CONSTRAINT ledger_checkpoints_account_id_from_place_key UNIQUE (account_id, from_place);
 
 ALTER TABLE ONLY public.ledger_checkpoints
-    ADD CONSTRAINT ledger_checkpoints_pkey PRIMARY KEY (account_id, upto_place) INCLUDE (from_place, balance_fen, first_at, last_at);
+    ADD CONSTRAINT ledger_checkpoints_pkey PRIMARY KEY (account_id, upto_place) INCLUDE (from_place, sum_fen, balance_fen, first_at, last_at);
 
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (transfer_id, n);

@@ -23,22 +23,23 @@ CREATE UNIQUE INDEX ledger_entries_place ON ledger_entries (account_id, place) I
 DROP INDEX ledger_entries_chain, ledger_entries_system;
 CREATE INDEX ledger_accounts_system ON ledger_accounts (id) WHERE floor_fen IS NULL;
 
--- What an account's entries up to a place sum to; they are final. `first_at` is the earliest instant between the two
--- places, `last_at` the latest of all up to here: instants come from many clocks and are not in the order of places.
+-- A stretch of an account's entries, which are final: what they sum to, what all up to here sum to, and their earliest and
+-- latest instant. Instants come from many clocks and are not in the order of places.
 CREATE TABLE ledger_checkpoints (
     account_id  text        NOT NULL,
     from_place  bigint      NOT NULL,
     upto_place  bigint      NOT NULL,
+    sum_fen     bigint      NOT NULL,
     balance_fen bigint      NOT NULL,
     first_at    timestamptz NOT NULL,
     last_at     timestamptz NOT NULL,
-    PRIMARY KEY (account_id, upto_place) INCLUDE (from_place, balance_fen, first_at, last_at),
+    PRIMARY KEY (account_id, upto_place) INCLUDE (from_place, sum_fen, balance_fen, first_at, last_at),
     UNIQUE (account_id, from_place),
-    CHECK (from_place >= 0 AND from_place < upto_place)
+    CHECK (from_place >= 0 AND from_place < upto_place AND first_at <= last_at)
 );
 
 -- How many entries a checkpoint covers. Fewer: more checkpoints to look through; more: longer sums beside them.
-CREATE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 10000::bigint';
+CREATE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 5000::bigint';
 
 -- Cover the next `ledger_step()` entries of one account, none beyond `p_upto`; false when there are not so many. The caller
 -- knows that no entry will ever appear at or before that place.
@@ -48,9 +49,9 @@ DECLARE
 BEGIN
     SELECT * INTO v_last
       FROM ledger_checkpoints WHERE account_id = p_account_id ORDER BY upto_place DESC LIMIT 1;
-    INSERT INTO ledger_checkpoints (account_id, from_place, upto_place, balance_fen, first_at, last_at)
-    SELECT p_account_id, coalesce(v_last.upto_place, 0), max(place), coalesce(v_last.balance_fen, 0) + sum(amount_fen),
-           min(at), greatest(v_last.last_at, max(at))
+    INSERT INTO ledger_checkpoints (account_id, from_place, upto_place, sum_fen, balance_fen, first_at, last_at)
+    SELECT p_account_id, coalesce(v_last.upto_place, 0), max(place),
+           sum(amount_fen), coalesce(v_last.balance_fen, 0) + sum(amount_fen), min(at), max(at)
       FROM (SELECT place, amount_fen, at
               FROM ledger_entries
              WHERE account_id = p_account_id AND place > coalesce(v_last.upto_place, 0) AND place <= p_upto
@@ -268,7 +269,7 @@ CREATE OR REPLACE FUNCTION ledger_faults() RETURNS SETOF text LANGUAGE sql STABL
          GROUP BY a.id
     ), stretches AS (
         SELECT c.*, lag(c.upto_place, 1, 0::bigint) OVER steps AS begins, coalesce(sum(found.total) OVER steps, 0) AS running,
-               found.earliest, max(found.latest) OVER steps AS latest
+               found.total, found.earliest, found.latest
           FROM ledger_checkpoints AS c
          CROSS JOIN LATERAL (
                SELECT sum(e.amount_fen) AS total, min(e.at) AS earliest, max(e.at) AS latest
@@ -325,6 +326,9 @@ CREATE OR REPLACE FUNCTION ledger_faults() RETURNS SETOF text LANGUAGE sql STABL
     UNION ALL
     SELECT format('account %s: checkpoint %s says %s, entries sum to %s', account_id, upto_place, balance_fen, running)
       FROM stretches WHERE balance_fen <> running
+    UNION ALL
+    SELECT format('account %s: checkpoint %s says its own sum to %s, they do to %s', account_id, upto_place, sum_fen, total)
+      FROM stretches WHERE sum_fen IS DISTINCT FROM total
     UNION ALL
     SELECT format('account %s: checkpoint %s says %s to %s, entries are of %s to %s',
                   account_id, upto_place, first_at, last_at, earliest, latest)

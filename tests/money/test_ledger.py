@@ -31,7 +31,7 @@ async def cover(db: Database) -> None:
         for row in await tx.fetch("SELECT id FROM ledger_accounts WHERE floor_fen IS NULL"):
             assert await tx.fetchval("SELECT ledger_checkpoint($1, (SELECT last_value FROM ledger_places))", row[0])
         await tx.execute(
-            "CREATE OR REPLACE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 10000::bigint'"
+            "CREATE OR REPLACE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 5000::bigint'"
         )
 
 
@@ -132,7 +132,7 @@ async def test_what_is_posted_never_changes(db: Database, sql: str) -> None:
         "UPDATE ledger_accounts SET balance_fen = balance_fen + 1",
         "UPDATE ledger_accounts SET may_overdraw = true",
         "DELETE FROM ledger_accounts",
-        "INSERT INTO ledger_checkpoints SELECT account_id, 9, 10, 5, now(), now() FROM ledger_entries LIMIT 1",
+        "INSERT INTO ledger_checkpoints SELECT account_id, 9, 10, 5, 5, now(), now() FROM ledger_entries LIMIT 1",
         "TRUNCATE ledger_entries",
         "TRUNCATE ledger_checkpoints",
     ],
@@ -206,8 +206,9 @@ async def test_the_database_function_trusts_nobody(db: Database, codes: list[str
         ("UPDATE ledger_entries SET balance_after_fen = -3 WHERE amount_fen > 0", "left -3, below the floor"),
         ("DELETE FROM ledger_transfers", "does not exist and has entry"),
         ("UPDATE ledger_checkpoints SET balance_fen = balance_fen + 1", "entries sum to -10"),
-        ("UPDATE ledger_checkpoints SET first_at = first_at + interval '1 s'", "entries are of"),
-        ("UPDATE ledger_checkpoints SET last_at = last_at - interval '1 s'", "entries are of"),
+        ("UPDATE ledger_checkpoints SET sum_fen = sum_fen + 1", "they do to -10"),
+        ("UPDATE ledger_checkpoints SET first_at = first_at - interval '1 s'", "entries are of"),
+        ("UPDATE ledger_checkpoints SET last_at = last_at + interval '1 s'", "entries are of"),
         ("UPDATE ledger_checkpoints SET from_place = upto_place - 1 WHERE upto_place > 1", "begins at"),
         ("UPDATE ledger_checkpoints SET account_id = 'lac_x'", "has a checkpoint and does not exist"),
     ],

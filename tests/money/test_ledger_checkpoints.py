@@ -257,6 +257,18 @@ async def test_a_balance_of_the_past_reads_two_stretches_and_not_the_whole_list(
     assert await read_for(book, NAMES["top"], None) <= STEP
 
 
+async def test_one_transfer_dated_far_ahead_spoils_one_stretch(book: Database, clock: ManualClock) -> None:
+    clock.advance(hours=9_000)
+    await fees(book, 0, 1)
+    book.clock = today = ManualClock(MONDAY)
+    for n in range(1, 10 * STEP):
+        today.advance(seconds=1)
+        await fees(book, n, 1)
+    await rounds(book, 14)
+    for seconds in range(0, 10 * STEP + 1, 3):
+        assert await read_for(book, REV, MONDAY + timedelta(seconds=seconds)) <= 3 * STEP
+
+
 async def test_without_checkpoints_the_whole_list_is_read(book: Database) -> None:
     await fees(book, 0, 10 * STEP)
     assert await read_for(book, REV, None) == 10 * STEP

@@ -94,10 +94,14 @@ SABOTAGES = {
         ("entries sum to", "entries summed to"),
     ),
     "a checkpoint says a wrong first instant": Sabotage(
-        "ledger_checkpoint", {"min(at)": "max(at)"}, ("entries are of", "the replay says")
+        "ledger_checkpoint", {"min(at), max(at)": "max(at), max(at)"}, ("entries are of", "the replay says")
     ),
-    "a checkpoint forgets older instants": Sabotage(
-        "ledger_checkpoint", {"greatest(v_last.last_at, max(at))": "max(at)"}, ("entries are of", "the replay says")
+    "a checkpoint says a wrong last instant": Sabotage(
+        "ledger_checkpoint", {"max(at)": "min(at)"}, ("entries are of", "the replay says")
+    ),
+    "a checkpoint says a wrong sum of its own": Sabotage(
+        "ledger_checkpoint", {"       sum(amount_fen), coalesce": "       sum(amount_fen) + 1, coalesce"},
+        ("says its own sum to", "the replay says"),
     ),
 }  # fmt: skip
 

@@ -91,32 +91,30 @@ async def balance(tx: Tx, code: str) -> int:
 async def balance_at(tx: Tx, code: str, at: datetime) -> int:
     """The sum of the entries of transfers of `at` or before.
 
-    From the last checkpoint all of whose entries are so old; then from the stretches behind it that have any, and
-    from what no checkpoint covers yet.
+    Whole stretches by what their checkpoints say; entries are read of those that have younger ones too (one or two, as
+    clocks are), and of what no checkpoint covers yet.
     """
     total: int | None = await tx.fetchval(
         """
         WITH account AS MATERIALIZED (
             SELECT id FROM ledger_accounts WHERE code = $1
-        ), base AS MATERIALIZED (
-            SELECT c.upto_place, c.balance_fen
+        ), stretches AS MATERIALIZED (
+            SELECT c.from_place, c.upto_place, c.sum_fen, c.last_at
               FROM account JOIN ledger_checkpoints AS c ON c.account_id = account.id
-             WHERE c.last_at <= $2
-             ORDER BY c.upto_place DESC LIMIT 1
-        ), stretches AS (
-            SELECT c.from_place, c.upto_place
-              FROM account JOIN ledger_checkpoints AS c ON c.account_id = account.id
-             WHERE c.upto_place > coalesce((SELECT upto_place FROM base), 0) AND c.first_at <= $2
+             WHERE c.first_at <= $2
+        ), parts AS (
+            SELECT from_place, upto_place FROM stretches WHERE last_at > $2
             UNION ALL
             SELECT coalesce((SELECT max(upto_place) FROM ledger_checkpoints WHERE account_id = account.id), 0),
                    9223372036854775807
               FROM account
         )
-        SELECT coalesce((SELECT balance_fen FROM base), 0) + coalesce(sum(found.total), 0)::bigint
-          FROM account CROSS JOIN stretches AS s CROSS JOIN LATERAL (
+        SELECT coalesce((SELECT sum(sum_fen) FROM stretches WHERE last_at <= $2), 0)::bigint
+               + coalesce(sum(found.total), 0)::bigint
+          FROM account CROSS JOIN parts AS p CROSS JOIN LATERAL (
                SELECT sum(e.amount_fen) AS total
                  FROM ledger_entries AS e
-                WHERE e.account_id = account.id AND e.place > s.from_place AND e.place <= s.upto_place
+                WHERE e.account_id = account.id AND e.place > p.from_place AND e.place <= p.upto_place
                   AND e.at <= $2) AS found
         """,
         code,
