@@ -193,7 +193,7 @@ async def test_a_technician_who_has_set_so_accepts_at_payment(town: Town) -> Non
 async def test_an_escrow_that_holds_anything_else_is_found(town: Town, status: str) -> None:
     if status == "cancelled":
         job, _ = await town.in_status("in_pool")
-        job = await town.by_customer(actions.cancel, job)
+        job = await town.by_customer(actions.cancel, job, "other")
     else:
         job, _ = await town.in_status(status)
     async with town.db.begin() as tx:
