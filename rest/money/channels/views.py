@@ -11,12 +11,13 @@ from rest.edge.values import Money
 from rest.money import payments
 from rest.money.channels import store
 from rest.money.channels.model import AttemptState, Refund
+from rest.money.payments import PaymentState
 from storage.base.errors import NotFound
 from storage.tx import Tx
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
-    """The order's latest attempt to pay.
+    """The order's open attempt to pay, or the latest.
 
     `params` is there while it can be paid over its channel. Its `kind` says what the rest is: `code` (`code_url` to
     scan), `jsapi` (the arguments of WeChat's payment call) or `trade` (`trade_no` for Alipay's payment call).
@@ -38,7 +39,7 @@ async def payment_view(tx: Tx, order_id: str) -> PaymentView:
     known = await payments.of_order(tx, order_id)
     if not known:
         raise NotFound
-    payment = known[-1]
+    payment = next((one for one in known if one.state is PaymentState.CREATED), known[-1])
     attempt = await store.read_attempt(tx, payment.id)
     is_open = attempt is not None and attempt.state is AttemptState.READY and tx.now < attempt.expires_at
     return PaymentView(

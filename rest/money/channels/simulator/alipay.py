@@ -39,10 +39,10 @@ class AlipaySide:
         }
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_post("/gateway.do", self._gateway)
+        app.router.add_route("*", "/gateway.do", self._gateway)  # as the real one, which also takes GET
 
     async def _gateway(self, request: web.Request) -> web.StreamResponse:
-        fields = dict(parse_qsl((await request.read()).decode()))
+        fields = {**request.query, **dict(parse_qsl((await request.read()).decode()))}
         fault = self._bank.fault("alipay")
         if fault in {"hang", "drop", "error"}:
             return await broken(request, fault)
