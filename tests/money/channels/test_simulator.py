@@ -100,9 +100,9 @@ async def test_news_is_sent_at_once_and_again_until_it_is_taken(settings: Settin
 
 
 @pytest.mark.timeout(120)
-def test_a_person_can_try_paying_right_after_the_start(tmp_path: Path) -> None:
+def test_a_person_can_try_paying_right_after_the_start(engine_dir: Path) -> None:
     """`serve` in dev mode says where the cashier is, and takes news from there: forged is 401, not 404."""
-    with Live(tmp_path / "data") as live:
+    with Live(engine_dir / "cashier") as live:
         cashier = re.search(r"cashier\s+(http://127\.0\.0\.1:\d+)/", live.log)
         assert cashier is not None
         with urllib.request.urlopen(cashier[1], timeout=5) as page:
