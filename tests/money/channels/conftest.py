@@ -69,7 +69,7 @@ def notify_port() -> int:
 @pytest.fixture
 def channel_settings(settings: Settings, identity: Identity, sim: Simulator, notify_port: int) -> Settings:
     notify_url = f"http://127.0.0.1:{notify_port}"
-    roomy = replace(settings, channel_timeout_ms=400, requests_per_minute_max=10**6)
+    roomy = replace(settings, channel_timeout_ms=3_000, requests_per_minute_max=10**6)
     return settings_of(roomy, identity, url=sim.url, notify_url=notify_url)
 
 

@@ -95,7 +95,7 @@ async def test_without_a_lock_nothing_is_begun(till: Till) -> None:
 async def test_an_answer_that_is_lost_is_asked_for_again(till: Till, channel: str) -> None:
     """The channel has opened the trade, and its answer never came: the same number again is the same trade."""
     job = await till.chosen()
-    await till.control("POST", "faults", **{f"{channel}.lose": 1, f"{channel}.hang": 1})
+    await till.control("POST", "faults", **{f"{channel}.lose": 1, f"{channel}.error": 1})
     number = await till.begin(job, channel)
     await till.run()
     assert await till.attempt(number) == "asking"
@@ -199,8 +199,10 @@ async def test_an_attempt_whose_answer_comes_after_it_was_let_go_is_closed_all_t
     number = await till.begin(job, "wechat")
     async with till.db.begin() as tx:
         await channels_domain.actions.let_go(tx, number)
-    answer = await till.channels.get("wechat").prepay(await wanted(till, number))
     await till.run()
+    assert await till.attempt(number) == "closed"  # the channel knew nothing yet
+    answer = await till.channels.get("wechat").prepay(await wanted(till, number))
+    assert (await till.trade(number))["state"] == "waiting"
     async with till.db.begin() as tx:
         await channels_domain.actions.answer(tx, number, answer)
     await till.run()
