@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_accounts(commands)
     _add_homeservice(commands)
     _add_ledger(commands)
+    command = commands.add_parser("channels", help="simulate WeChat Pay and Alipay; in dev mode `serve` does")
+    command.add_argument("--port", type=int, default=8090)
+    command.set_defaults(command=simulate_channels)
     commands.add_parser("replay", help="drive real clients over real trajectories (replay --help)")
     commands.add_parser("bench", help="measure and write docs/benchmarks.md (bench --help)")
     return parser
@@ -161,6 +164,7 @@ def serve(arguments: argparse.Namespace) -> int:
     a hub, and a hub that must be killed takes neither deadlines nor the relay with it.
     """
     from hub.process import Part  # imports everything; commands need not wait for it
+    from rest.money.channels.simulator import simulated
 
     settings = _settings()
     roles: frozenset[str] = arguments.roles
@@ -168,11 +172,13 @@ def serve(arguments: argparse.Namespace) -> int:
         raise ValueError("a process of its own needs FIELDHUB_DATABASE_URL and FIELDHUB_REDIS_URL")
     with engines.addresses(settings, own=True) as (postgres_url, redis_url):
         found = dataclasses.replace(settings, database_url=postgres_url, redis_url=redis_url)
+        found, simulator_port = simulated(found) if roles == ROLES["serve"] else (found, 0)
         if arguments.hubs:
             keeper = _supervisor(found, arguments.hubs)
-            status = _run(found, Part(roles=ROLES["worker"], listens=False), _banner, keeper)
+            part = Part(roles=ROLES["worker"], listens=False, simulator_port=simulator_port)
+            status = _run(found, part, _banner, keeper)
         else:
-            status = _run(found, Part(roles=roles), _banner)
+            status = _run(found, Part(roles=roles, simulator_port=simulator_port), _banner)
     log("process.stopped", status=status)
     return status
 
@@ -208,6 +214,7 @@ def _run(
 def _supervisor(settings: Settings, hubs: int) -> Supervisor:
     """The keeper of the hubs. They share what one process may open of the database."""
     from hub.supervisor import Supervisor
+    from rest.money.channels.simulator import channel_fields
 
     command = [sys.executable, str(Path(__file__).resolve()), "node", "--hubs", str(hubs), "--parent", str(os.getpid())]
     shared = {
@@ -215,6 +222,7 @@ def _supervisor(settings: Settings, hubs: int) -> Supervisor:
         "REDIS_URL": settings.redis_url,
         "DB_POOL_SIZE": str(max(POOL_MIN, settings.db_pool_size // hubs)),
     }
+    shared |= {name.upper(): value for name, value in channel_fields(settings).items()}
     env = os.environ | {PREFIX + name: value for name, value in shared.items()}
     return Supervisor(command, env, count=hubs, leave_s=settings.drain_s + LEAVE_MARGIN_S)
 
@@ -343,6 +351,25 @@ def verify_ledger(arguments: argparse.Namespace) -> int:
         return 1 if faults else 0
 
     return _with_database(run)
+def simulate_channels(arguments: argparse.Namespace) -> int:
+    """Pretend to be both channels until SIGINT or SIGTERM; says which settings a fieldhub needs to believe it."""
+    from rest.money.channels.simulator import FOLDER, Simulator, channel_fields, make_identity, settings_of
+    from storage.base.clock import SystemClock
+
+    settings = Settings.from_env()
+    identity = make_identity(settings.data_path / FOLDER)
+
+    async def run() -> None:
+        simulator = await Simulator(identity, SystemClock(), auto=True).start(arguments.port)
+        notify_url = settings.channel_notify_url or f"http://127.0.0.1:{settings.port}"
+        fields = channel_fields(settings_of(settings, identity, url=simulator.url, notify_url=notify_url))
+        print(f"cashier {simulator.url}/\n")
+        _banner([f"export {PREFIX}{name.upper()}='{value}'" for name, value in fields.items()])
+        await _Stopping(None).arm(None).wait()
+        await simulator.stop()
+
+    asyncio.run(run())
+    return 0
 
 
 def replay(argv: list[str]) -> int:

@@ -39,6 +39,10 @@ from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
+from rest.money.channels import CHANNELS
+from rest.money.channels import jobs as channel_jobs
+from rest.money.channels.simulator import FOLDER, Simulator, make_identity
+from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
@@ -58,6 +62,7 @@ DEADLINES: Mapping[str, Handler] = {
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
+    **channel_jobs.DEADLINES,
     UPKEEP_KIND: keep_history,
 }
 """Every kind of deadline but those of dispatch, which need the live index and come with the dispatcher."""
@@ -65,16 +70,20 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Subscribers = {**HOMESERVICE_SUBSCRIBERS}
+SUBSCRIBERS: Subscribers = {**HOMESERVICE_SUBSCRIBERS, **CHANNEL_SUBSCRIBERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What a process does. `hubs`: how many share its port, 0 when it has the port for itself."""
+    """What a process does. `hubs`: how many share its port, 0 when it has the port for itself.
+
+    `simulator_port`: where it runs the simulator of payment channels, 0: nowhere.
+    """
 
     roles: frozenset[str]
     hubs: int = 0
     listens: bool = True
+    simulator_port: int = 0
 
 
 async def run_process(
@@ -98,7 +107,8 @@ async def run_process(
         await process.start()
         if supervisor:
             await process.supervise(supervisor)
-        banner(_lines(settings, part.roles | {"hub", "rest"} if supervisor else part.roles))
+        roles = part.roles | {"hub", "rest"} if supervisor else part.roles
+        banner(_lines(settings, roles, part.simulator_port))
         is_whole = await process.until(stop)
         if supervisor:
             process.quieten()
@@ -157,6 +167,7 @@ class Process:
         self._health.attach_to(self._app)
         self._runner = ProblemRunner(self._app, handle_signals=False)
         self._server: asyncio.Server | None = None
+        self._simulator: Simulator | None = None
 
     def _build_hub(self) -> Hub:
         ports = hub_ports(
@@ -170,7 +181,10 @@ class Process:
 
     def _build_worker(self) -> Worker:
         sender = HttpCodeSender(self._settings.sms_url)  # in dev mode nothing is ever sent
-        outside = people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock)
+        outside = {
+            **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
+            **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
+        }
         worker = Worker(
             self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS
         )
@@ -183,6 +197,10 @@ class Process:
 
     async def start(self) -> None:
         """Take places in the feed, rebuild the index, run everything, and only then listen."""
+        if self._part.simulator_port:
+            identity = make_identity(self._settings.data_path / FOLDER)
+            self._simulator = Simulator(identity, self._db.clock, auto=True)
+            await self._simulator.start(self._part.simulator_port)
         if self._hub:
             await self._hub.start()
             self._go("hub", self._hub.run())
@@ -256,6 +274,9 @@ class Process:
         self._quiet.set()
         if self._worker:
             await self._worker.finished()
+        await self._app[CHANNELS].close()
+        if self._simulator:
+            await self._simulator.stop()
         await self._last_known.flush()
         await self._history.flush()
         for task in reversed(self._tasks):
@@ -291,11 +312,13 @@ def _calm_collector() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def _lines(settings: Settings, roles: frozenset[str]) -> list[str]:
+def _lines(settings: Settings, roles: frozenset[str], simulator_port: int) -> list[str]:
     address = f"http{'s' if settings.tls_certificate else ''}://{settings.host}:{settings.port}"
     lines = ["", f"fieldhub is ready on {address}  ({' + '.join(sorted(roles))})"]
     if "rest" in roles:
         lines += [f"  map       {address}/map", f"  REST      {address}/docs", f"  sockets   {address}/asyncapi.json"]
+    if simulator_port:
+        lines += [f"  cashier   http://127.0.0.1:{simulator_port}/  (simulates WeChat Pay and Alipay: press pay there)"]
     if settings.dev and "worker" in roles:
         lines += ["", "  demo sign-ins (dev mode: the code is in the answer and filled in by the page)"]
         lines += [f"    customer    {demo.customer_phone(1)}", f"    technician  {demo.technician_phone(1)}"]

@@ -75,6 +75,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "order": (WORKER, CUSTOMER, DESK),
     "tracking": (WORKER, CUSTOMER, DESK),
     "payment": (CUSTOMER, WORKER, DESK),
+    "money": (),  # between domains: no phone hears it
     "refund": (CUSTOMER, DESK),
     "wallet": (CUSTOMER, WORKER),
     "coupon": (CUSTOMER,),

@@ -20,6 +20,9 @@ from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.money.channels import CHANNELS, open_channels
+from rest.money.channels import jobs as channel_jobs
+from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.pages.routes import add_pages
@@ -30,7 +33,7 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, DESK, FLEET, FIELD)
+TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, DESK, FLEET, FIELD)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 
@@ -41,6 +44,7 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, wire(app, db, settings, DispatchWorkers()))
     app[LIVE_AREAS] = LiveAreas(db)
+    app[CHANNELS] = open_channels(settings, db.clock)
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())
     add_pages(app, settings)
@@ -60,6 +64,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await edge_deadlines.begin_purging(tx, settings.idempotency_keep_s)
     await people_jobs.begin_purging(tx)
     await ledger_deadlines.begin_rolling(tx)
+    await channel_jobs.begin_purging(tx)
 
 
 def release() -> str:

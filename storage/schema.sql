@@ -601,6 +601,73 @@ CREATE TABLE public.cases (
     CONSTRAINT cases_state_check CHECK ((state = ANY (ARRAY['open'::text, 'taken'::text, 'closed'::text])))
 );
 
+CREATE TABLE public.channel_attempts (
+    payment_id text NOT NULL,
+    order_id text NOT NULL,
+    account_id text NOT NULL,
+    channel text NOT NULL,
+    amount_fen bigint NOT NULL,
+    state text NOT NULL,
+    payer text,
+    description text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    params text,
+    trade_no text,
+    reason text,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT channel_attempts_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT channel_attempts_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT channel_attempts_check CHECK (((trade_no IS NOT NULL) = (state = 'paid'::text))),
+    CONSTRAINT channel_attempts_description_check CHECK (((length(description) >= 1) AND (length(description) <= 128))),
+    CONSTRAINT channel_attempts_payer_check CHECK (((length(payer) >= 1) AND (length(payer) <= 64))),
+    CONSTRAINT channel_attempts_state_check CHECK ((state = ANY (ARRAY['asking'::text, 'ready'::text, 'closing'::text, 'refused'::text, 'paid'::text, 'closed'::text])))
+);
+
+CREATE TABLE public.channel_news (
+    id text NOT NULL,
+    channel text NOT NULL,
+    notify_id text NOT NULL,
+    body bytea NOT NULL,
+    outcome text NOT NULL,
+    out_trade_no text,
+    trade_no text,
+    amount_fen bigint,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT channel_news_body_check CHECK ((length(body) <= 65536)),
+    CONSTRAINT channel_news_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT channel_news_notify_id_check CHECK (((length(notify_id) >= 1) AND (length(notify_id) <= 160))),
+    CONSTRAINT channel_news_outcome_check CHECK ((outcome = ANY (ARRAY['passed_on'::text, 'repeated'::text, 'noted'::text, 'refund_done'::text, 'unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'wrong_merchant'::text, 'wrong_currency'::text, 'wrong_refund'::text])))
+);
+
+CREATE TABLE public.channel_nonces (
+    channel text NOT NULL,
+    nonce text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT channel_nonces_nonce_check CHECK (((length(nonce) >= 1) AND (length(nonce) <= 128)))
+);
+
+CREATE TABLE public.channel_refunds (
+    id text NOT NULL,
+    payment_id text NOT NULL,
+    channel text NOT NULL,
+    ref text NOT NULL,
+    amount_fen bigint NOT NULL,
+    total_fen bigint NOT NULL,
+    reason text NOT NULL,
+    state text NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    problem text,
+    channel_ref text,
+    version bigint DEFAULT 1 NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT channel_refunds_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT channel_refunds_check CHECK (((amount_fen > 0) AND (amount_fen <= total_fen))),
+    CONSTRAINT channel_refunds_check1 CHECK (((ended_at IS NOT NULL) = (state = 'done'::text))),
+    CONSTRAINT channel_refunds_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'accepted'::text, 'done'::text, 'manual'::text])))
+);
+
 CREATE TABLE public.coupon_gifts (
     id text NOT NULL,
     template_id text NOT NULL,
@@ -1155,6 +1222,24 @@ ALTER TABLE ONLY public.calls
 ALTER TABLE ONLY public.cases
     ADD CONSTRAINT cases_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.channel_attempts
+    ADD CONSTRAINT channel_attempts_pkey PRIMARY KEY (payment_id);
+
+ALTER TABLE ONLY public.channel_news
+    ADD CONSTRAINT channel_news_channel_notify_id_key UNIQUE (channel, notify_id);
+
+ALTER TABLE ONLY public.channel_news
+    ADD CONSTRAINT channel_news_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.channel_nonces
+    ADD CONSTRAINT channel_nonces_pkey PRIMARY KEY (channel, nonce);
+
+ALTER TABLE ONLY public.channel_refunds
+    ADD CONSTRAINT channel_refunds_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.channel_refunds
+    ADD CONSTRAINT channel_refunds_ref_key UNIQUE (ref);
+
 ALTER TABLE ONLY public.coupon_gifts
     ADD CONSTRAINT coupon_gifts_pkey PRIMARY KEY (id);
 
@@ -1312,6 +1397,14 @@ CREATE INDEX cases_subject ON public.cases USING btree (subject_id, id);
 
 CREATE INDEX cases_type ON public.cases USING btree (type, id);
 
+CREATE INDEX channel_news_alarms ON public.channel_news USING btree (id) WHERE (outcome = ANY (ARRAY['unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'wrong_merchant'::text, 'wrong_currency'::text, 'wrong_refund'::text]));
+
+CREATE INDEX channel_nonces_seen ON public.channel_nonces USING btree (seen_at);
+
+CREATE INDEX channel_refunds_manual ON public.channel_refunds USING btree (id) WHERE (state = 'manual'::text);
+
+CREATE INDEX channel_refunds_payment ON public.channel_refunds USING btree (payment_id);
+
 CREATE INDEX coupon_gifts_case ON public.coupon_gifts USING btree (case_id) WHERE (case_id IS NOT NULL);
 
 CREATE INDEX coupon_gifts_template ON public.coupon_gifts USING btree (template_id, id);
@@ -1402,6 +1495,12 @@ ALTER TABLE ONLY public.bookings
 
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
+
+ALTER TABLE ONLY public.channel_attempts
+    ADD CONSTRAINT channel_attempts_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
+
+ALTER TABLE ONLY public.channel_refunds
+    ADD CONSTRAINT channel_refunds_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
 
 ALTER TABLE ONLY public.coupon_gifts
     ADD CONSTRAINT coupon_gifts_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);

@@ -1,5 +1,5 @@
-"""Money: the double-entry ledger, customers' wallets, attempts to pay.
+"""Money: the double-entry ledger, customers' wallets, attempts to pay, payment channels.
 
-Arrows inside, downwards only: payments ► wallet ► ledger. Every amount is integer fen; every movement is a
+Arrows inside, downwards only: channels ► payments ► wallet ► ledger. Every amount is integer fen; every movement is a
 ledger transfer.
 """

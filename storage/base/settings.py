@@ -76,6 +76,23 @@ class Settings:
     requests_per_minute_max: int = 1_200  # per principal or address; a busy app stays below 10 a second for long
     idempotency_keep_s: int = 259_200  # 72 h: longer than any payment channel repeats
 
+    # Payment channels; a channel without its merchant or application is not offered (422 method_unavailable)
+    channel_notify_url: str = ""  # base of this server as channels reach it, https://…; needed with any channel
+    channel_timeout_ms: int = 4_000  # one call; shorter than a job's lease, so that nobody starts it a second time
+    channel_simulator_port: int = 0  # dev, and no channel set up: where `serve` runs the simulator; 0: any free port
+    wechat_url: str = "https://api.mch.weixin.qq.com"  # WeChat Pay v3
+    wechat_merchant_id: str = ""  # `mchid`; empty: no WeChat Pay
+    wechat_app_id: str = ""  # `appid` the merchant is bound to
+    wechat_key_file: str = ""  # PEM file of the merchant's private key
+    wechat_key_serial: str = ""  # serial of that key's certificate
+    wechat_api_key_file: str = ""  # file with the 32 bytes of the APIv3 key, which seals notifications
+    wechat_platform_keys: str = ""  # serial=PEM file,… of WeChat's keys or certificates; several while they change
+    alipay_url: str = "https://openapi.alipay.com/gateway.do"  # Alipay's gateway
+    alipay_app_id: str = ""  # `app_id`; empty: no Alipay
+    alipay_seller_id: str = ""  # `seller_id` that money must have come to
+    alipay_key_file: str = ""  # PEM file of the application's private key
+    alipay_public_key_file: str = ""  # PEM file of Alipay's public key or certificate
+
     # Positions
     position_ttl_s: int = 90  # an older fix does not make a worker eligible
     position_flush_ms: int = 250  # how often last-known positions go to Redis
@@ -107,6 +124,19 @@ class Settings:
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE and {PREFIX}TLS_KEY belong together")
         if self.presence_lease_s <= self.position_ttl_s:
             raise ValueError(f"{PREFIX}PRESENCE_LEASE_S must exceed {PREFIX}POSITION_TTL_S")
+
+        self._check_channels()
+
+    def _check_channels(self) -> None:
+        """A channel is set up as a whole or not at all."""
+        for name in ("wechat", "alipay"):
+            told = {field.name: bool(getattr(self, field.name)) for field in fields(self)
+                    if field.name.startswith(f"{name}_") and field.name != f"{name}_url"}  # fmt: skip
+            missing = [PREFIX + field.upper() for field, is_set in told.items() if not is_set]
+            if any(told.values()) and missing:
+                raise ValueError(f"{name} also needs {', '.join(missing)}")
+            if any(told.values()) and not self.channel_notify_url:
+                raise ValueError(f"{PREFIX}CHANNEL_NOTIFY_URL is required with {name}: its news must reach us")
 
     @property
     def data_path(self) -> Path:

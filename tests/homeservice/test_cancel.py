@@ -8,6 +8,7 @@ import pytest
 
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.rules import HomeserviceRules
+from rest.money import ledger
 from tests.homeservice.conftest import Town
 from tests.homeservice.test_pool import refused
 
@@ -125,7 +126,7 @@ async def test_dropping_a_locked_order_frees_the_technician_and_closes_the_payme
     assert (job.order.status, job.order.provider_id, job.order.paid_fen) == ("cancelled", None, 0)
     assert [fact["reason"] for fact in await town.heard(f"worker:{tech.id}", "grab.closed")] == ["order_cancelled"]
     job = await town.receive(job, payment_id)
-    assert await town.wallet(job.order.customer_id) == 140_900
+    assert await town.balance(ledger.refunding("wechat")) == 40_900
     assert await town.faults() == []
 
 

@@ -108,7 +108,7 @@ async def test_late_channel_money_goes_back_whole_when_the_technician_is_taken(t
     await town.choose(other, await town.grab(other, tech))
     job = await town.receive(job, payment_id)
     assert (job.order.status, job.order.paid_fen, job.order.refunded_fen) == ("in_pool", 40_900, 40_900)
-    assert await town.wallet(job.order.customer_id) == 140_900
+    assert await town.balance(ledger.refunding("wechat")) == 40_900
     told = await town.heard(f"customer:{job.order.customer_id}", "payment.settled")
     assert [(fact["state"], fact["amount"]["amount"]) for fact in told] == [("returned", 40_900)]
     assert await states(town, job) == ["refunded"]
@@ -124,7 +124,7 @@ async def test_late_channel_money_goes_back_when_another_technician_is_locked(to
     await town.choose(job, grabs[1])
     job = await town.receive(job, payment_id)
     assert (job.order.status, job.order.provider_id) == ("pending_payment", second.id)
-    assert await town.wallet(job.order.customer_id) == 140_900
+    assert await town.balance(ledger.refunding("wechat")) == 40_900
     assert (await town.pay(job)).order.status == "paid"
     assert await town.faults() == []
 
@@ -143,7 +143,8 @@ async def test_channel_money_for_an_order_past_payment_goes_back_whole(town: Tow
     before = await town.wallet(job.order.customer_id)
     job = await town.receive(job, payment_id)
     assert job.order.status == status
-    assert await town.wallet(job.order.customer_id) == before + 40_900
+    assert await town.wallet(job.order.customer_id) == before
+    assert await town.balance(ledger.refunding("alipay")) == 40_900
     assert await town.faults() == []
 
 

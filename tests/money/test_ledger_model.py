@@ -20,6 +20,8 @@ from tests.money.book import NAMES, moves
         Account("order:ord_1:escrow", "order_escrow", "ord_1", Unit.CNY, 0, False),
         Account("worker:wrk_1:wallet", "worker_wallet", "wrk_1", Unit.CNY, 0, True),
         Account("channel:wechat:clearing", "channel_clearing", "wechat", Unit.CNY, None, False),
+        Account("channel:alipay:refunding", "channel_refunding", "alipay", Unit.CNY, None, False),
+        Account("channel:alipay:suspense", "channel_suspense", "alipay", Unit.CNY, None, False),
         Account("platform:revenue:homeservice", "platform_revenue", "homeservice", Unit.CNY, None, False),
         Account("platform:topup", "platform_topup", "", Unit.CNY, None, False),
         Account("platform:points", "platform_points", "", Unit.PTS, None, False),

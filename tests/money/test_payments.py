@@ -39,6 +39,7 @@ async def where_the_money_is(tx: Tx) -> dict[str, int]:
         "unapplied": ledger.unapplied(ANN),
         "wechat": ledger.clearing("wechat"),
         "alipay": ledger.clearing("alipay"),
+        "back by wechat": ledger.refunding("wechat"),
     }
     found = {name: await ledger.balance(tx, code) for name, code in codes.items()}
     return {name: amount for name, amount in found.items() if amount}
@@ -159,7 +160,7 @@ async def test_late_money_may_go_back(db: Database) -> None:
         opened = await attempt(tx, method=Method.WECHAT, epoch=7)
         await payments.receive(tx, opened.id, lock_epoch=None)
         returned = await payments.return_late(tx, opened.id)
-        assert await where_the_money_is(tx) == {"wechat": -430, "wallet": 430}
+        assert await where_the_money_is(tx) == {"wechat": -430, "back by wechat": 430}
         with pytest.raises(payments.WrongPaymentState):
             await payments.restore_late(tx, opened.id, lock_epoch=8)
     assert (returned.state, returned.refunded_fen) == (State.REFUNDED, 430)
@@ -173,7 +174,8 @@ async def test_both_attempts_of_one_order_succeed(db: Database) -> None:
         assert not (await payments.receive(tx, second.id, lock_epoch=1)).late
         assert (await payments.receive(tx, first.id, lock_epoch=None)).late
         await payments.return_late(tx, first.id)
-        assert await where_the_money_is(tx) == {"wechat": -430, "alipay": -430, "escrow": 430, "wallet": 430}
+        money = {"wechat": -430, "alipay": -430, "escrow": 430, "back by wechat": 430}
+        assert await where_the_money_is(tx) == money
 
 
 async def test_the_same_news_again_books_nothing(db: Database) -> None:
@@ -247,6 +249,21 @@ async def test_giving_everything_back_is_one_word(db: Database) -> None:
         assert await payments.refund_all(tx, ORDER, reason="cancelled") == 400
         assert await payments.refund_all(tx, ORDER, reason="cancelled") == 0
         assert await where_the_money_is(tx) == {"wallet": 1000}
+
+
+async def test_money_goes_back_the_way_it_came(db: Database) -> None:
+    """HS-150: what came over a channel is set aside for it, once for each reference, and never reaches the wallet."""
+    async with db.begin() as tx:
+        opened = await attempt(tx, method=Method.WECHAT)
+        await payments.receive(tx, opened.id, lock_epoch=1, ref="wx-1")
+        for _ in range(3):
+            await payments.refund(tx, opened.id, 130, ref="r1", reason="late arrival")
+        assert await where_the_money_is(tx) == {"wechat": -430, "escrow": 300, "back by wechat": 130}
+        due = [waiting.fact for waiting in tx.pending.facts if waiting.fact.topic == "money.refund_due"]
+        assert [(fact.ref, fact.amount_fen, fact.total_fen) for fact in due] == [("r1", 130, 430)]
+        for amount_fen in (0, -1):
+            with pytest.raises(ledger.BadTransfer):
+                await payments.refund(tx, opened.id, amount_fen, ref=f"r{amount_fen}", reason="?")
 
 
 async def test_an_attempt_without_money_has_nothing_to_refund(db: Database) -> None:

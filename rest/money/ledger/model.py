@@ -56,6 +56,8 @@ _KINDS = (
     _Kind("order_escrow", _code("order:<name>:escrow"), 0),
     _Kind("worker_wallet", _code("worker:<name>:wallet"), 0, may_overdraw=True),  # HS-182: penalties only
     _Kind("channel_clearing", _code("channel:<name>:clearing"), None),
+    _Kind("channel_refunding", _code("channel:<name>:refunding"), None),
+    _Kind("channel_suspense", _code("channel:<name>:suspense"), None),
     _Kind("platform_revenue", _code("platform:revenue:<name>"), None),
     _Kind("platform_topup", _code("platform:topup()"), None),
     _Kind("platform_points", _code("platform:points()"), None, Unit.PTS),
@@ -100,6 +102,16 @@ def worker_wallet(worker_id: str) -> str:
 def clearing(channel: str) -> str:
     """What a payment channel owes the platform, as a negative balance: the book counts what is owed to others."""
     return f"channel:{channel}:clearing"
+
+
+def refunding(channel: str) -> str:
+    """Money on its way back to customers: taken from their orders, not yet given by the channel."""
+    return f"channel:{channel}:refunding"
+
+
+def suspense(channel: str) -> str:
+    """Money a channel took for us that belongs to no attempt of ours, or is not what was asked for."""
+    return f"channel:{channel}:suspense"
 
 
 def revenue(line: str) -> str:

@@ -4,9 +4,10 @@ Tables    payments
 States    created → paid → refunded; created → failed | closed; any of these three + money → paid_late,
           then restored (→ paid) or given back (→ refunded)
 Calls     wallet, ledger
+Tells     money.attempt_closed and money.refund_due, of attempts over a channel, to whoever talks to it
 Promises  money that comes is always booked once: on time into the order's escrow, late into the customer's
           unapplied account, where it waits for `restore_late` or `return_late` (HS-088, HS-152); an order has one
-          open attempt; refunds of an attempt never exceed it (HS-150)
+          open attempt; refunds of an attempt never exceed it and go back the way it came (HS-150)
 
 The caller holds the order's row lock in every verb, and knows the order's lock epoch: it counts how often a
 technician was locked for payment, so money of an earlier lock is told from money of this one.

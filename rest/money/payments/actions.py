@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from rest.money import ledger, wallet
 from rest.money.payments import store
+from rest.money.payments.facts import AttemptClosed, RefundDue
 from rest.money.payments.model import MONEY_IS_IN, Method, Payment, PaymentState, Receipt
+from rest.money.wallet.model import RefundExceedsPaid
 from storage.base.errors import NotFound
 from storage.base.log import log
 from storage.tx import Tx
@@ -30,7 +32,7 @@ async def open_payment(
     if known is not None:
         if known.is_for(account_id, method, amount_fen, lock_epoch):
             return known
-        await store.save(tx, replace(known.after("close"), reason="replaced", ended_at=tx.now))
+        await _close(tx, known, "replaced")
     payment = Payment(
         id=tx.new_id("pay"),
         order_id=order_id,
@@ -77,8 +79,14 @@ async def close_open(tx: Tx, order_id: str, reason: str) -> Payment | None:
     payment = await store.lock_open(tx, order_id)
     if payment is None:
         return None
+    return await _close(tx, payment, reason)
+
+
+async def _close(tx: Tx, payment: Payment, reason: str) -> Payment:
     closed = replace(payment.after("close"), reason=reason, ended_at=tx.now)
     await store.save(tx, closed)
+    if payment.method is not Method.WALLET:
+        tx.tell(AttemptClosed(payment_id=payment.id, channel=payment.method.value), to=())
     return closed
 
 
@@ -128,36 +136,30 @@ async def restore_late(tx: Tx, payment_id: str, *, lock_epoch: int) -> Payment:
 
 
 async def return_late(tx: Tx, payment_id: str) -> Payment:
-    """Late money goes back in full, into the customer's wallet (HS-088)."""
+    """Late money goes back in full, to where it came from (HS-088, HS-150)."""
     payment = await _lock(tx, payment_id)
     returned = replace(payment.after("give_back"), refunded_fen=payment.amount_fen, ended_at=tx.now)
-    await wallet.move(
-        tx,
-        ref=f"{payment.id}:returned",
-        kind="refund",
-        order_id=payment.order_id,
-        note="paid_late",
-        entries=[
-            (ledger.unapplied(payment.account_id), -payment.amount_fen),
-            (ledger.customer_wallet(payment.account_id), payment.amount_fen),
-        ],
-    )
+    source, ref = ledger.unapplied(payment.account_id), f"{payment.id}:returned"
+    await _give_back(tx, payment, source, payment.amount_fen, ref=ref, reason="paid_late")
     await store.save(tx, returned)
     return returned
 
 
 async def refund(tx: Tx, payment_id: str, amount_fen: int, *, ref: str, reason: str) -> Payment:
-    """Give back a part or all of what this attempt brought, from escrow into the customer's wallet.
+    """Give back a part or all of what this attempt brought, from escrow to where it came from (HS-150).
 
+    The wallet has it at once. A channel is asked for it after the commit; until then the money is set aside.
     The same `ref` again gives nothing. Raises RefundExceedsPaid, WrongPaymentState, RefReused, NotFound.
     """
     payment = await _lock(tx, payment_id)
-    if await ledger.is_posted(tx, ref):
-        await wallet.refund(tx, payment.account_id, payment.order_id, amount_fen, ref, reason=reason)
-        return payment
-    after = payment.refunded(amount_fen, tx.now)
-    await wallet.refund(tx, payment.account_id, payment.order_id, amount_fen, ref, reason=reason)
-    await store.save(tx, after)
+    is_repeat = await ledger.is_posted(tx, ref)
+    after = payment if is_repeat else payment.refunded(amount_fen, tx.now)
+    try:
+        await _give_back(tx, payment, ledger.escrow(payment.order_id), amount_fen, ref=ref, reason=reason)
+    except ledger.InsufficientFunds as short:
+        raise RefundExceedsPaid(short.balance_fen) from None
+    if not is_repeat:
+        await store.save(tx, after)
     return after
 
 
@@ -176,6 +178,32 @@ async def refund_all(tx: Tx, order_id: str, *, reason: str) -> int:
 async def of_order(tx: Tx, order_id: str) -> list[Payment]:
     """The order's attempts, oldest first."""
     return await store.of_order(tx, order_id)
+
+
+async def _give_back(tx: Tx, payment: Payment, source: str, amount_fen: int, *, ref: str, reason: str) -> None:
+    """Move money of this attempt out of `source`. Raises InsufficientFunds, RefReused."""
+    if amount_fen <= 0:
+        raise ledger.BadTransfer(f"{amount_fen} fen cannot be given back")
+    by_wallet, channel = payment.method is Method.WALLET, payment.method.value
+    target = ledger.customer_wallet(payment.account_id) if by_wallet else ledger.refunding(channel)
+    transfer = await wallet.move(
+        tx,
+        ref=ref,
+        kind="refund",
+        order_id=payment.order_id,
+        note=reason,
+        entries=[(source, -amount_fen), (target, amount_fen)],
+    )
+    if not by_wallet and not transfer.repeated:
+        due = RefundDue(
+            payment_id=payment.id,
+            channel=channel,
+            ref=ref,
+            amount_fen=amount_fen,
+            total_fen=payment.amount_fen,
+            reason=reason,
+        )
+        tx.tell(due, to=())
 
 
 async def _lock(tx: Tx, payment_id: str) -> Payment:

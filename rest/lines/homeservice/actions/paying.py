@@ -5,6 +5,7 @@ Money is decided by the state stored, never by the order in which news arrives (
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,22 +18,33 @@ from rest.lines.homeservice.errors import MethodUnavailable
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import PENDING_PAYMENT, POOL, Job
 from rest.lines.homeservice.prices import agreed_lines
-from rest.money import payments
+from rest.money import channels, payments
 from rest.money.payments import Method
 from rest.trade import orders
-from rest.trade.orders import SYSTEM, By, Role
+from rest.trade.orders import SYSTEM, By, Role, WrongState
 from rest.trade.pricing import check_quote, total
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
 
-async def pay(tx: Tx, order_id: str, account_id: str, method: str, *, shown: str | None = None) -> Job:
-    """Take the price from the customer's wallet; the technician is told (HS-085).
+async def pay(
+    tx: Tx,
+    order_id: str,
+    account_id: str,
+    method: str,
+    *,
+    payer: str | None = None,
+    open_channels: Collection[str] = (),
+    shown: str | None = None,
+) -> Job:
+    """Take the price from the customer's wallet; the technician is told (HS-085). Or begin to pay over a channel.
 
     After the payment window the late rule holds: the same technician is locked again and paid if he is still free
     and the order unlocked; else nothing is taken (HS-088). `shown` is the hash of the price the customer was shown.
     Raises NotFound, MethodUnavailable, InsufficientFunds (nothing is taken), CandidateGone, WrongState, PriceChanged.
     """
+    if method in open_channels:
+        return await _begin(tx, order_id, account_id, channel=method, payer=payer, shown=shown)
     if method != Method.WALLET:
         raise MethodUnavailable(method=method)
     seen = await orders.read_for_customer(tx, HOMESERVICE, order_id, account_id)
@@ -49,6 +61,37 @@ async def pay(tx: Tx, order_id: str, account_id: str, method: str, *, shown: str
     check_quote(agreed_lines(job), shown)
     payment = await _open(tx, job)
     return await _pay(tx, job, by, {"payment_id": payment.id if payment else None, "method": method})
+
+
+async def _begin(
+    tx: Tx, order_id: str, account_id: str, *, channel: str, payer: str | None, shown: str | None
+) -> Job:
+    """Open an attempt over a channel, which lasts as long as the payment window. The order waits for its money.
+
+    Raises NotFound, PriceChanged, MethodUnavailable; WrongState: after the window nobody is locked whom the money could
+    be for.
+    """
+    job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
+    if not await orders.guard(tx, HOMESERVICE, job, "pay", By(Role.CUSTOMER, account_id)):
+        return job
+    check_quote(agreed_lines(job), shown)
+    if job.order.total_fen == 0:  # a coupon has left nothing that a channel could take
+        raise MethodUnavailable(method=channel)
+    until = job.visit.lock_expires_at
+    if until is None or not is_lock_running(tx, job):
+        raise WrongState(status=job.order.status, verb="pay")
+    await channels.begin(
+        tx,
+        order_id=order_id,
+        account_id=account_id,
+        amount_fen=job.order.total_fen,
+        lock_epoch=job.visit.lock_epoch,
+        channel=channel,
+        payer=payer,
+        description=f"{job.item_name.get('zh-CN') or next(iter(job.item_name.values()))} {job.order.no}"[:100],
+        expires_at=until,
+    )
+    return job
 
 
 async def _open(tx: Tx, job: Job) -> payments.Payment | None:

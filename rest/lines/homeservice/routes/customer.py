@@ -18,7 +18,19 @@ from geo.point import PositionInvalid
 from rest.edge.context import Ctx
 from rest.edge.registry import PUBLIC, Link, Route
 from rest.edge.reply import Answer, Reply
-from rest.edge.values import Body, Id, Instant, Latitude, Line, Longitude, Money, Page, PageQuery, Query
+from rest.edge.values import (
+    Body,
+    Id,
+    Instant,
+    Latitude,
+    Line,
+    Longitude,
+    Money,
+    Page,
+    PageQuery,
+    Query,
+    exactly,
+)
 from rest.lines.homeservice import actions, candidates, catalogue, codes, sharing
 from rest.lines.homeservice.catalogue import Item, ItemNotFound, RegionNotServed
 from rest.lines.homeservice.errors import MethodUnavailable, TimePast, TimeTooFar
@@ -29,6 +41,7 @@ from rest.lines.homeservice.routes.common import ReasonBody, event_page, order_p
 from rest.lines.homeservice.routes.views import EventView, GrabView, OrderView
 from rest.lines.homeservice.rules import current_rules
 from rest.marketing.coupons import CouponLocked, CouponNotApplicable
+from rest.money.channels import CHANNELS, PaymentView, payment_view
 from rest.money.ledger import InsufficientFunds
 from rest.trade import orders
 from rest.trade.orders import By, Role, WrongState
@@ -115,6 +128,8 @@ class PayBody(Body, frozen=True, kw_only=True):
 
     method: Literal["wallet", "wechat", "alipay"]
     quote_hash: QuoteHash | None = None
+    payer: Annotated[str, Meta(pattern=exactly("[A-Za-z0-9_-]{1,64}"))] | None = None
+    """The payer's id in the channel's application (WeChat's `openid`); without it a code to scan is made."""
 
 
 class RescheduleBody(Body, frozen=True, kw_only=True):
@@ -262,11 +277,21 @@ async def choose(ctx: Ctx) -> Answer:
 
 async def pay(ctx: Ctx) -> Answer:
     body: PayBody = ctx.body
+    channels = ctx.app.get(CHANNELS)
+    open_channels = channels.names if channels is not None else frozenset()
 
     async def verb(tx: Tx, order_id: str, account_id: str) -> Job:
-        return await actions.pay(tx, order_id, account_id, body.method, shown=body.quote_hash)
+        return await actions.pay(
+            tx, order_id, account_id, body.method, payer=body.payer, open_channels=open_channels,
+            shown=body.quote_hash,
+        )
 
     return await _step(verb)(ctx)
+
+
+async def read_payment(ctx: Ctx) -> Answer:
+    async with ctx.db.begin() as tx:
+        return await payment_view(tx, (await _mine(ctx, tx)).order.id)
 
 
 async def cancel(ctx: Ctx) -> Answer:
@@ -363,6 +388,11 @@ ROUTES = [
         "POST", "/v1/orders/{order_id}/pay", pay, "orders.pay", "Pay the chosen technician",
         request=PayBody, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
         errors=(WrongState, CandidateGone, InsufficientFunds, MethodUnavailable, PriceChanged),
+        description="Over a channel the order waits for its money; `payment.ready` tells how to pay it.",
+    ),
+    Route(
+        "GET", "/v1/orders/{order_id}/payment", read_payment, "orders.payment", "The latest attempt to pay my order",
+        response=PaymentView, tags=_TAGS,
     ),
     Route(
         "POST", "/v1/orders/{order_id}/cancel", cancel, "orders.cancel", "Cancel before departure",

@@ -1,0 +1,139 @@
+"""Money on its way back over a channel: asked for by the same number until it is done, or a person must look (HS-150).
+
+The money was set aside when the refund was decided; here it leaves: `refunding` → `clearing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from rest.money import ledger
+from rest.money.channels import store
+from rest.money.channels.model import (
+    REFUND_LOOKS_S,
+    REFUND_WAITS_S,
+    Outcome,
+    Refund,
+    RefundNews,
+    RefundState,
+    RefundWord,
+)
+from storage.base.errors import NotFound
+from storage.base.log import log
+from storage.tx import Tx
+
+REFUND = "channel.refund"
+
+
+async def request(
+    tx: Tx, *, payment_id: str, channel: str, ref: str, amount_fen: int, total_fen: int, reason: str
+) -> None:
+    """Have the channel asked to give this back; once for each transfer `ref` that set money aside."""
+    refund = Refund(
+        id=tx.new_id("rfd"),
+        payment_id=payment_id,
+        channel=channel,
+        ref=ref,
+        amount_fen=amount_fen,
+        total_fen=total_fen,
+        reason=reason,
+        state=RefundState.REQUESTED,
+        failures=0,
+        problem=None,
+        channel_ref=None,
+        version=1,
+        requested_at=tx.now,
+        ended_at=None,
+    )
+    if await store.insert_refund(tx, refund):
+        _ask(tx, refund.id, 0)
+
+
+async def finish(tx: Tx, refund_id: str, channel_ref: str | None) -> None:
+    """The customer has it."""
+    refund = await store.lock_refund(tx, refund_id)
+    if refund is None or refund.state is RefundState.DONE:
+        return
+    done = replace(refund.after("finish"), channel_ref=channel_ref, problem=None, ended_at=tx.now)
+    await store.save_refund(tx, done)
+    await ledger.post(
+        tx,
+        ref=f"{refund.id}:done",
+        kind="refund_done",
+        entries=[
+            (ledger.refunding(refund.channel), -refund.amount_fen),
+            (ledger.clearing(refund.channel), refund.amount_fen),
+        ],
+    )
+
+
+async def accept(tx: Tx, refund_id: str, channel_ref: str | None) -> None:
+    """The channel will see to it; it is asked until it has."""
+    refund = await store.lock_refund(tx, refund_id)
+    if refund is None or refund.state is not RefundState.REQUESTED:
+        return
+    await store.save_refund(tx, replace(refund.after("accept"), channel_ref=channel_ref, problem=None))
+    await look_again(tx, refund_id, 0)
+
+
+async def look_again(tx: Tx, refund_id: str, looked: int) -> None:
+    """Ask later what has become of it; `looked` so many times before."""
+    _ask(tx, refund_id, REFUND_LOOKS_S[min(looked, len(REFUND_LOOKS_S) - 1)], looked=looked + 1)
+
+
+async def fail(tx: Tx, refund_id: str, problem: str) -> None:
+    """It could not be asked for, or was refused: again by the same number, in the end for a person."""
+    refund = await store.lock_refund(tx, refund_id)
+    if refund is None or refund.state is not RefundState.REQUESTED:
+        return
+    failures = refund.failures + 1
+    if failures > len(REFUND_WAITS_S):
+        await _give_up(tx, replace(refund, failures=failures), problem)
+        return
+    await store.save_refund(tx, replace(refund.after("fail"), failures=failures, problem=problem[:200]))
+    _ask(tx, refund_id, REFUND_WAITS_S[failures - 1], looked=failures)
+
+
+async def give_up(tx: Tx, refund_id: str, problem: str) -> None:
+    """The channel says it will not get through."""
+    refund = await store.lock_refund(tx, refund_id)
+    if refund is not None and refund.state in {RefundState.REQUESTED, RefundState.ACCEPTED}:
+        await _give_up(tx, refund, problem)
+
+
+async def _give_up(tx: Tx, refund: Refund, problem: str) -> None:
+    await store.save_refund(tx, replace(refund.after("give_up"), problem=problem[:200]))
+    log("channel.refund_manual", level="error", refund_id=refund.id, channel=refund.channel, reason=problem[:200])
+
+
+async def retry(tx: Tx, refund_id: str, by: str) -> Refund:
+    """A person of finance has it asked for again. Raises NotFound, WrongChannelState."""
+    refund = await store.lock_refund(tx, refund_id)
+    if refund is None:
+        raise NotFound
+    again = replace(refund.after("retry"), failures=0)
+    await store.save_refund(tx, again)
+    _ask(tx, refund_id, 0)
+    log("channel.refund_retried", refund_id=refund_id, by=by)
+    return again
+
+
+async def hear(tx: Tx, channel: str, told: RefundNews) -> Outcome:
+    """The channel's own news of a refund."""
+    refund = await store.lock_refund(tx, told.out_refund_no)
+    is_right = refund is not None and refund.channel == channel and told.is_ours
+    if refund is None or not is_right or told.amount_fen not in {None, refund.amount_fen}:
+        return Outcome.WRONG_REFUND
+    if told.state is RefundWord.ABNORMAL:
+        await give_up(tx, refund.id, "the channel says abnormal")
+        return Outcome.NOTED
+    if told.state is not RefundWord.DONE:
+        return Outcome.NOTED
+    await finish(tx, refund.id, told.channel_ref)
+    return Outcome.REFUND_DONE
+
+
+def _ask(tx: Tx, refund_id: str, after_s: int, *, looked: int = 0) -> None:
+    due_at = tx.now + timedelta(seconds=after_s)
+    tx.schedule(REFUND, f"{refund_id}:ask:{looked}", due_at, {"refund_id": refund_id, "looked": looked})

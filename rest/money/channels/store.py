@@ -1,0 +1,220 @@
+"""SQL of channels: one function per statement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rest.money.channels.model import Attempt, AttemptState, Outcome, Refund, RefundState
+from storage.base import codec
+from storage.postgres import RetryTx
+from storage.tx import Tx
+
+_ATTEMPT = """payment_id, order_id, account_id, channel, amount_fen, state, payer, description, expires_at, params,
+    trade_no, reason, version, created_at"""
+_REFUND = """id, payment_id, channel, ref, amount_fen, total_fen, reason, state, failures, problem, channel_ref,
+    version, requested_at, ended_at"""
+_READ_ATTEMPT = f"SELECT {_ATTEMPT} FROM channel_attempts WHERE payment_id = $1"
+_READ_REFUND = f"SELECT {_REFUND} FROM channel_refunds WHERE id = $1"
+
+
+def _attempt(row: Any) -> Attempt | None:  # noqa: ANN401 - a row
+    if row is None:
+        return None
+    values = dict(row)
+    values["state"] = AttemptState(values["state"])
+    values["params"] = None if values["params"] is None else codec.loads(values["params"])
+    return Attempt(**values)
+
+
+def _refund(row: Any) -> Refund | None:  # noqa: ANN401 - a row
+    return None if row is None else Refund(**{**row, "state": RefundState(row["state"])})
+
+
+async def read_attempt(tx: Tx, payment_id: str) -> Attempt | None:
+    return _attempt(await tx.fetchrow(_READ_ATTEMPT, payment_id))
+
+
+async def lock_attempt(tx: Tx, payment_id: str) -> Attempt | None:
+    return _attempt(await tx.fetchrow(_READ_ATTEMPT + " FOR UPDATE", payment_id))
+
+
+async def insert_attempt(tx: Tx, attempt: Attempt) -> None:
+    await tx.execute(
+        """
+        INSERT INTO channel_attempts
+               (payment_id, order_id, account_id, channel, amount_fen, state, payer, description, expires_at,
+                created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        attempt.payment_id,
+        attempt.order_id,
+        attempt.account_id,
+        attempt.channel,
+        attempt.amount_fen,
+        attempt.state.value,
+        attempt.payer,
+        attempt.description,
+        attempt.expires_at,
+        attempt.created_at,
+    )
+
+
+async def save_attempt(tx: Tx, attempt: Attempt) -> None:
+    """Write what may change, over exactly the version before. Raises RetryTx."""
+    written = await tx.execute(
+        """
+        UPDATE channel_attempts SET state = $3, params = $4, trade_no = $5, reason = $6, version = $2
+         WHERE payment_id = $1 AND version = $2 - 1
+        """,
+        attempt.payment_id,
+        attempt.version,
+        attempt.state.value,
+        None if attempt.params is None else codec.dumps(attempt.params).decode(),
+        attempt.trade_no,
+        attempt.reason,
+    )
+    if written == 0:
+        raise RetryTx
+
+
+# News
+
+
+async def take_nonce(tx: Tx, channel: str, nonce: str) -> bool:
+    """Whether nobody has used this nonce before."""
+    taken: bool | None = await tx.fetchval(
+        """
+        INSERT INTO channel_nonces (channel, nonce, seen_at) VALUES ($1, $2, $3)
+        ON CONFLICT DO NOTHING RETURNING true
+        """,
+        channel,
+        nonce,
+        tx.now,
+    )
+    return bool(taken)
+
+
+async def purge_nonces(tx: Tx, before: datetime, *, limit: int) -> int:
+    return await tx.execute(
+        """
+        DELETE FROM channel_nonces
+         WHERE (channel, nonce) IN (SELECT channel, nonce FROM channel_nonces WHERE seen_at < $1
+                                     ORDER BY seen_at LIMIT $2)
+        """,
+        before,
+        limit,
+    )
+
+
+async def insert_news(
+    tx: Tx,
+    *,
+    channel: str,
+    notify_id: str,
+    body: bytes,
+    out_trade_no: str | None,
+    trade_no: str | None,
+    amount_fen: int | None,
+) -> str | None:
+    """The id of the new row; None when this news is known. A twin waits here for the first to commit."""
+    news_id: str | None = await tx.fetchval(
+        """
+        INSERT INTO channel_news
+               (id, channel, notify_id, body, outcome, out_trade_no, trade_no, amount_fen, received_at)
+        VALUES ($1, $2, $3, $4, 'noted', $5, $6, $7, $8)
+        ON CONFLICT (channel, notify_id) DO NOTHING RETURNING id
+        """,
+        tx.new_id("cnw"),
+        channel,
+        notify_id,
+        body,
+        out_trade_no,
+        trade_no,
+        amount_fen,
+        tx.now,
+    )
+    return news_id
+
+
+async def save_outcome(tx: Tx, news_id: str, outcome: Outcome) -> None:
+    await tx.execute("UPDATE channel_news SET outcome = $2 WHERE id = $1", news_id, outcome.value)
+
+
+async def alarms(tx: Tx, *, before_id: str, limit: int) -> list[Any]:
+    """News that wants a person's eye, newest first. The condition is the index's."""
+    return await tx.fetch(
+        """
+        SELECT id, channel, notify_id, outcome, out_trade_no, trade_no, amount_fen, received_at
+          FROM channel_news
+         WHERE outcome IN ('unknown_order', 'wrong_amount', 'second_money', 'wrong_merchant', 'wrong_currency',
+                           'wrong_refund')
+           AND id < $1
+         ORDER BY id DESC LIMIT $2
+        """,
+        before_id,
+        limit,
+    )
+
+
+# Refunds
+
+
+async def insert_refund(tx: Tx, refund: Refund) -> bool:
+    """False when the transfer `ref` is on its way back already."""
+    return bool(
+        await tx.execute(
+            """
+            INSERT INTO channel_refunds
+                   (id, payment_id, channel, ref, amount_fen, total_fen, reason, state, requested_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (ref) DO NOTHING
+            """,
+            refund.id,
+            refund.payment_id,
+            refund.channel,
+            refund.ref,
+            refund.amount_fen,
+            refund.total_fen,
+            refund.reason,
+            refund.state.value,
+            refund.requested_at,
+        )
+    )
+
+
+async def read_refund(tx: Tx, refund_id: str) -> Refund | None:
+    return _refund(await tx.fetchrow(_READ_REFUND, refund_id))
+
+
+async def lock_refund(tx: Tx, refund_id: str) -> Refund | None:
+    return _refund(await tx.fetchrow(_READ_REFUND + " FOR UPDATE", refund_id))
+
+
+async def save_refund(tx: Tx, refund: Refund) -> None:
+    """Write what may change, over exactly the version before. Raises RetryTx."""
+    written = await tx.execute(
+        """
+        UPDATE channel_refunds
+           SET state = $3, failures = $4, problem = $5, channel_ref = $6, ended_at = $7, version = $2
+         WHERE id = $1 AND version = $2 - 1
+        """,
+        refund.id,
+        refund.version,
+        refund.state.value,
+        refund.failures,
+        refund.problem,
+        refund.channel_ref,
+        refund.ended_at,
+    )
+    if written == 0:
+        raise RetryTx
+
+
+async def manual_refunds(tx: Tx, *, before_id: str, limit: int) -> list[Refund]:
+    """Refunds that wait for a person, newest first."""
+    rows = await tx.fetch(
+        f"SELECT {_REFUND} FROM channel_refunds WHERE state = 'manual' AND id < $1 ORDER BY id DESC LIMIT $2",
+        before_id,
+        limit,
+    )
+    return [refund for row in rows if (refund := _refund(row)) is not None]
