@@ -38,6 +38,7 @@ from rest.lines.homeservice import demo
 from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
+from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.senders import HttpCodeSender
@@ -52,6 +53,7 @@ from storage.postgres import Database
 DEADLINES: Mapping[str, Handler] = {
     **CASE_DEADLINES,
     **HOMESERVICE_DEADLINES,
+    **SETTLEMENT_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     UPKEEP_KIND: keep_history,

@@ -77,6 +77,8 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "payment": (CUSTOMER, WORKER, DESK),
     "refund": (CUSTOMER, DESK),
     "wallet": (CUSTOMER, WORKER),
+    "settlement": (CUSTOMER, WORKER),
+    "withdrawal": (CUSTOMER, WORKER, DESK),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),

@@ -1,5 +1,5 @@
-"""Money: the double-entry ledger, customers' wallets, attempts to pay.
+"""Money: the double-entry ledger, wallets, attempts to pay, settlements of ended orders, money going out.
 
-Arrows inside, downwards only: payments ► wallet ► ledger. Every amount is integer fen; every movement is a
-ledger transfer.
+Arrows inside, downwards only: payments | settlement | withdrawals ► wallet ► ledger. Every amount is integer
+fen; every movement is a ledger transfer.
 """

@@ -26,6 +26,7 @@ from rest.lines.homeservice.rules import HomeserviceRules
 from rest.lines.homeservice.subscribers import SUBSCRIBERS
 from rest.money import ledger, payments, wallet
 from rest.money.payments import Method
+from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.trade import orders
 from rest.trade.pricing import DistanceTariff
 from storage import outbox
@@ -320,7 +321,7 @@ async def build_town(db: Database, clock: ManualClock, settings: Settings, rules
 def new_worker_process(db: Database, settings: Settings) -> tuple[dispatch.Dispatcher, JobRunner]:
     """What the worker process holds in memory."""
     dispatcher = dispatch.Dispatcher(db)
-    handlers = {**dispatcher.handlers(), **DEADLINES, **cases.DEADLINES}
+    handlers = {**dispatcher.handlers(), **DEADLINES, **SETTLEMENT_DEADLINES, **cases.DEADLINES}
     return dispatcher, JobRunner(db, settings, handlers, subscribers=SUBSCRIBERS)
 
 

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from storage.postgres import Database
+from tests.money.settling import CHECKS as MONEY_CHECKS
 
 CHECKS = {
+    **MONEY_CHECKS,
     "I1 the call stands where its order stands": """
         SELECT o.id FROM orders o JOIN calls c ON c.id = o.call_id
          WHERE NOT (CASE o.status
@@ -36,6 +38,12 @@ CHECKS = {
         SELECT o.id FROM orders o LEFT JOIN ledger_accounts a ON a.code = 'order:' || o.id || ':escrow'
          WHERE coalesce(a.balance_fen, 0) <>
                CASE WHEN o.closed_at IS NULL THEN o.paid_fen - o.refunded_fen ELSE 0 END""",
+    "HS-153 a completed order has one settlement of all it keeps, and no other order has one": """
+        SELECT o.id FROM orders o LEFT JOIN settlements s ON s.order_id = o.id
+         WHERE (o.status = 'completed') <> (s.id IS NOT NULL) OR s.kept_fen <> o.paid_fen - o.refunded_fen""",
+    "HS-162 what has not matured has its deadline": """
+        SELECT s.id FROM settlements s JOIN settlement_lines l ON l.settlement_id = s.id AND l.state = 'accrued'
+         WHERE NOT EXISTS (SELECT FROM jobs WHERE key = 'settlement:' || s.id || ':mature')""",
     "I15 version counts the events, which have no gaps": """
         SELECT o.id FROM orders o
          WHERE o.version <> (SELECT count(*) FROM order_events e WHERE e.order_id = o.id)

@@ -14,10 +14,9 @@ from chat import cases
 from rest.edge.values import Money
 from rest.lines.homeservice.facts import OrderClock, OrderOffered, PaymentSettled
 from rest.lines.homeservice.model import LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
-from rest.money import ledger, payments, wallet
+from rest.money import payments, settlement
 from rest.trade.orders import Order, Role, Step, TrackingEnded
 from rest.trade.orders.executor import Effect
-from rest.trade.pricing import split_service
 from storage.tx import Tx
 
 ROUGH_DEGREES = 2
@@ -112,19 +111,25 @@ async def refund_all(tx: Tx, step: Step[Job]) -> None:
 
 
 async def settle(tx: Tx, step: Step[Job]) -> None:
-    """Share out what the order holds by the region's rate as it was at posting (HS-153 to HS-155)."""
+    """Share out what the order holds by the rule and the region's rate of its posting (HS-153 to HS-155)."""
     job = step.after
-    split = split_service(
-        kept_fen=job.order.kept_fen,
-        item_fen=job.visit.item_fen,
-        travel_fen=job.visit.travel_fen or 0,
-        voucher_fen=job.visit.voucher_fen,
+    basis = settlement.Basis(
+        kept=job.order.kept_fen,
         rate_bps=job.order.snapshot["technician_rate_bps"],
+        item=job.visit.item_fen,
+        travel=job.visit.travel_fen or 0,
+        coupon=job.visit.coupon_fen,
+        voucher=job.visit.voucher_fen,
     )
-    worker = ledger.worker_wallet(_worker(step))
-    await wallet.settle_order(
-        tx, job.order.id, [(worker, split.worker_fen), (ledger.revenue(LINE), split.platform_fen)]
+    ended = settlement.Ended(
+        order_id=job.order.id,
+        line=LINE,
+        worker_id=_worker(step),
+        split_version=job.rules.split_version,
+        basis=basis,
+        hold_s=job.rules.settle_hold_s,
     )
+    await settlement.settle(tx, ended)
 
 
 # Facts of their own

@@ -5,7 +5,7 @@ Owner of  every balance; nobody else writes one
 Calls     nothing below but storage; the writing is one database function, `ledger_post`
 Promises  a transfer sums to zero per unit; an account with a floor never falls below it, except a worker's
           wallet by a transfer that says so (HS-182); the same reference moves value once; transfers never
-          deadlock with each other
+          deadlock with each other; who owes the platform a reward he has spent owes it visibly (customer_owed)
 Proof     `verify` reads the whole book in one snapshot and lists what is wrong with it
 
 An account with a floor (wallets, escrow, unapplied money) is locked and carries a running balance. Platform
@@ -25,9 +25,13 @@ from rest.money.ledger.model import (
     Unit,
     account_of,
     clearing,
+    customer_owed,
     customer_points,
     customer_wallet,
     escrow,
+    frozen,
+    owner_wallet,
+    pending,
     platform_points,
     platform_topup,
     revenue,
@@ -47,11 +51,15 @@ __all__ = [
     "account_of",
     "balance",
     "clearing",
+    "customer_owed",
     "customer_points",
     "customer_wallet",
     "entries",
     "escrow",
+    "frozen",
     "is_posted",
+    "owner_wallet",
+    "pending",
     "platform_points",
     "platform_topup",
     "post",
