@@ -39,6 +39,8 @@ from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.withdrawals import jobs as withdrawal_jobs
+from rest.money.withdrawals.payouts import ManualPayouts
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.senders import HttpCodeSender
@@ -168,7 +170,10 @@ class Process:
 
     def _build_worker(self) -> Worker:
         sender = HttpCodeSender(self._settings.sms_url)  # in dev mode nothing is ever sent
-        outside = people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock)
+        outside = {
+            **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
+            **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
+        }
         worker = Worker(
             self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS
         )

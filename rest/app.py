@@ -21,6 +21,7 @@ from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.wallet.routes import ROUTES as WALLET
+from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
 from rest.people import jobs as people_jobs
 from rest.people.routes import ROUTES as PEOPLE
@@ -29,7 +30,7 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, WALLET, SETTLEMENT, DESK, FLEET, FIELD)
+TABLES = (PEOPLE, AREAS, HOMESERVICE, WALLET, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 

@@ -30,7 +30,7 @@ PartyName = Annotated[
 ]
 
 
-class LineView(msgspec.Struct, frozen=True, kw_only=True):
+class SettlementLineView(msgspec.Struct, frozen=True, kw_only=True):
     """One line. `amount` stands for ever, `net` is what reversals have left of it; a reversal names its line."""
 
     id: str
@@ -48,7 +48,7 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
     @classmethod
-    def of(cls, line: SettlementLine) -> LineView:
+    def of(cls, line: SettlementLine) -> SettlementLineView:
         return cls(
             id=line.id,
             kind=line.kind,
@@ -79,7 +79,7 @@ class SettlementView(msgspec.Struct, frozen=True, kw_only=True):
     rate_bps: int
     settled: Money
     kept: Money
-    lines: list[LineView]
+    lines: list[SettlementLineView]
     created_at: datetime
     available_at: datetime
 
@@ -96,7 +96,7 @@ class SettlementView(msgspec.Struct, frozen=True, kw_only=True):
             rate_bps=found.basis.rate_bps,
             settled=Money(found.settled_fen),
             kept=Money(found.kept_fen),
-            lines=[LineView.of(line) for line in found.lines],
+            lines=[SettlementLineView.of(line) for line in found.lines],
             created_at=found.created_at,
             available_at=found.matures_at,
         )

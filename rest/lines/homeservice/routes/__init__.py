@@ -1,9 +1,10 @@
 """The line's routes, by who calls them."""
 
 from rest.lines.homeservice.routes.customer import ROUTES as CUSTOMER
+from rest.lines.homeservice.routes.earnings import ROUTES as EARNINGS
 from rest.lines.homeservice.routes.staff import ROUTES as STAFF
 from rest.lines.homeservice.routes.technician import ROUTES as TECHNICIAN
 
-ROUTES = [*CUSTOMER, *TECHNICIAN, *STAFF]
+ROUTES = [*CUSTOMER, *TECHNICIAN, *EARNINGS, *STAFF]
 
 __all__ = ["ROUTES"]
