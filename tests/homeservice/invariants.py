@@ -57,7 +57,8 @@ CHECKS = {
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
          WHERE o.status IN ('pending_payment', 'paid', 'accepted', 'rejected', 'departed', 'arrived', 'in_service', 'service_ended', 'leave_confirmed', 'completed')
            AND (o.total_fen <> v.item_fen + v.travel_fen - v.coupon_fen - v.voucher_fen
-                OR (o.status <> 'pending_payment' AND o.paid_fen - o.refunded_fen <> o.total_fen))""",
+                OR (o.status <> 'pending_payment' AND o.paid_fen - o.refunded_fen <> o.total_fen - coalesce(
+                    (SELECT sum((e.data->>'amount_fen')::bigint) FROM order_events e WHERE e.order_id = o.id AND e.verb = 'refund'), 0)))""",
     "I16 a cancelled order keeps nothing": """
         SELECT id FROM orders WHERE status = 'cancelled' AND paid_fen <> refunded_fen""",
     "I16 an unpaid order has taken nothing": """

@@ -110,6 +110,19 @@ async def refund_all(tx: Tx, step: Step[Job]) -> None:
     assert returned == promised, f"{step.after.order.id}: {returned} returned, {promised} promised"  # noqa: S101
 
 
+async def refund_part(tx: Tx, step: Step[Job]) -> None:
+    """What the order no longer keeps: everybody with a line gives his part back, then the customer has it (HS-161)."""
+    order, reason = step.after.order, step.data["reason"]
+    await settlement.reverse(tx, order.id, order.kept_fen, reason=reason)
+    left = order.refunded_fen - step.before.order.refunded_fen
+    for payment in await payments.of_order(tx, order.id):
+        part = min(left, payment.refundable_fen)
+        if part > 0:
+            await payments.refund(tx, payment.id, part, ref=f"{payment.id}:refund:{payment.version}", reason=reason)
+            left -= part
+    assert left == 0, f"{order.id}: {left} fen promised beyond its payments"  # noqa: S101
+
+
 async def settle(tx: Tx, step: Step[Job]) -> None:
     """Share out what the order holds by the rule and the region's rate of its posting (HS-153 to HS-155)."""
     job = step.after
@@ -151,6 +164,7 @@ _PAYMENT_STATE = {
     "fail_payment": "failed",
     "return_money": "returned",
     "drop": "refunded",
+    "refund": "refunded",
 }
 
 
@@ -284,6 +298,7 @@ EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "take_money": take_money,
     "return_late_money": return_late_money,
     "refund_all": refund_all,
+    "refund_part": refund_part,
     "settle": settle,
     "tell_payment": tell_payment,
     "offer_to_technician": offer_to_technician,
