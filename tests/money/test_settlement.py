@@ -430,6 +430,16 @@ async def test_later_refunds_scale_what_finance_has_decided(shop: Shop) -> None:
     assert await shop.faults() == []
 
 
+async def test_an_adjustment_sets_what_refunds_scale_also_for_lines_it_left_alone(shop: Shop) -> None:
+    await shop.bind()
+    done = await shop.refund((await shop.order(**PLAIN)).order_id, 21_500)
+    await adjust(shop, done, "technician", 10_000)
+    after = await shop.refund(done.order_id, 10_750)
+    assert shares(after) == {"technician": 5_000, "channel_reward": 100, "platform_bonus": 300, "platform": 5_350}
+    assert await shop.bonus() == 300
+    assert await shop.faults() == []
+
+
 async def test_an_adjusted_bonus_moves_the_counter_and_keeps_its_limit(shop: Shop) -> None:
     await shop.bind(bonus_fen=99_000)
     done = await shop.order(**PLAIN)

@@ -405,6 +405,20 @@ async def test_what_finance_has_paid_no_channel_pays_again(till: Till, settings:
     assert channel.asked == []
 
 
+async def test_a_channel_that_may_have_paid_is_not_replaced_by_another(
+    till: Till, settings: Settings, clock: ManualClock
+) -> None:
+    await till.give(WU, 100_000)
+    one = await till.ask()
+    await runner(till, Channel(TimeoutError()), settings).drain()
+    clock.advance(seconds=30)
+    other = Channel(Taken("toy-1"))
+    other.name = "otherbank"
+    await runner(till, other, settings).drain()
+    assert other.asked == []
+    assert await state_of(till, one) is WithdrawalState.SENDING
+
+
 # Races on real connections
 
 
