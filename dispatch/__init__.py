@@ -32,6 +32,7 @@ from dispatch.candidates import candidates
 from dispatch.dispatcher import Dispatcher
 from dispatch.grabs import bid, decline, grab, lock_candidate, relock, win, withdraw
 from dispatch.workers import (
+    USUAL_HOURS_MIN,
     create_worker,
     get_worker,
     go_offline,
@@ -43,8 +44,8 @@ from dispatch.workers import (
 )
 
 __all__ = [
-    "Dispatcher", "bid", "candidates", "close_call", "create_worker", "decline", "finish", "get_call", "get_worker",
-    "go_offline", "go_online", "grab", "lock_call", "lock_candidate", "lock_worker", "new_call", "open_call", "pause",
-    "plan_for", "relock", "renew", "reopen", "resume", "save_positions", "unlock", "update_worker", "win", "withdraw",
-    "worker_of",
+    "USUAL_HOURS_MIN", "Dispatcher", "bid", "candidates", "close_call", "create_worker", "decline", "finish",
+    "get_call", "get_worker", "go_offline", "go_online", "grab", "lock_call", "lock_candidate", "lock_worker",
+    "new_call", "open_call", "pause", "plan_for", "relock", "renew", "reopen", "resume", "save_positions", "unlock",
+    "update_worker", "win", "withdraw", "worker_of",
 ]  # fmt: skip

@@ -19,6 +19,9 @@ RADIUS_M = range(1_000, 100_001)
 
 SERVICES_MAX = 500
 
+USUAL_HOURS_MIN = (540, 1_380)
+"""HS-031: 09:00–23:00, in minutes of the local day."""
+
 
 class NotActive(Conflict):
     """This worker is suspended."""
@@ -34,12 +37,19 @@ class RadiusRange(Invalid):
 
 
 async def create_worker(
-    tx: Tx, *, account_id: str, display_name: str, services: Iterable[str], area_code: str = "", radius_m: int = 20_000
+    tx: Tx,
+    *,
+    account_id: str,
+    display_name: str,
+    services: Iterable[str],
+    area_code: str = "",
+    radius_m: int = 20_000,
+    work_min: tuple[int, int] = USUAL_HOURS_MIN,
 ) -> Worker:
-    """Make the worker of an account: offline, taking both modes, 09:00–23:00 (HS-031)."""
+    """Make the worker of an account: offline, taking both modes (HS-031). `work_min`: from and to, of the local day."""
     return await store.insert(
         tx, worker_id=tx.new_id("wrk"), account_id=account_id, display_name=display_name,
-        services=sorted(services), area_code=area_code, radius_m=_radius(radius_m),
+        services=sorted(services), area_code=area_code, radius_m=_radius(radius_m), work_min=work_min,
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from rest.lines.homeservice import demo
 from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
+from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
@@ -54,6 +55,7 @@ from storage.postgres import Database
 
 DEADLINES: Mapping[str, Handler] = {
     **CASE_DEADLINES,
+    **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
     **edge_deadlines.DEADLINES,

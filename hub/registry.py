@@ -79,6 +79,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "wallet": (CUSTOMER, WORKER),
     "settlement": (CUSTOMER, WORKER),
     "withdrawal": (CUSTOMER, WORKER, DESK),
+    "coupon": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),

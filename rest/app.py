@@ -19,6 +19,7 @@ from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
+from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
@@ -30,7 +31,7 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, WALLET, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
+TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 

@@ -297,6 +297,14 @@ BEGIN
     RETURN QUERY SELECT o.provider_id FROM orders o WHERE o.id = p_id;
 END $$;
 
+CREATE FUNCTION public.order_lines_are_final() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'price lines are never changed; a price fixed again is a new set'
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
 CREATE FUNCTION public.order_place(p_id text, p_no text, p_line text, p_kind text, p_mode text, p_parent_id text, p_customer_id text, p_call_id text, p_status text, p_total_fen bigint, p_snapshot jsonb, p_at timestamp with time zone, p_actor text, p_verb text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -490,6 +498,82 @@ CREATE TABLE public.cases (
     CONSTRAINT cases_state_check CHECK ((state = ANY (ARRAY['open'::text, 'taken'::text, 'closed'::text])))
 );
 
+CREATE TABLE public.coupon_gifts (
+    id text NOT NULL,
+    template_id text NOT NULL,
+    by_id text NOT NULL,
+    reason text NOT NULL,
+    case_id text,
+    count integer NOT NULL,
+    value_fen bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT coupon_gifts_count_check CHECK ((count >= 1)),
+    CONSTRAINT coupon_gifts_value_fen_check CHECK ((value_fen >= 1))
+);
+
+CREATE TABLE public.coupon_templates (
+    id text NOT NULL,
+    name jsonb NOT NULL,
+    line text,
+    amount_fen bigint,
+    percent_bps integer,
+    cap_fen bigint,
+    threshold_fen bigint NOT NULL,
+    item_ids text[] NOT NULL,
+    worker_ids text[] NOT NULL,
+    region_codes text[] NOT NULL,
+    valid_from timestamp with time zone,
+    valid_until timestamp with time zone,
+    valid_days integer,
+    quota integer NOT NULL,
+    issued integer DEFAULT 0 NOT NULL,
+    per_account_max integer NOT NULL,
+    claimable boolean NOT NULL,
+    active boolean NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT coupon_templates_amount_fen_check CHECK (((amount_fen >= 1) AND (amount_fen <= '1000000000000'::bigint))),
+    CONSTRAINT coupon_templates_cap_fen_check CHECK (((cap_fen >= 1) AND (cap_fen <= '1000000000000'::bigint))),
+    CONSTRAINT coupon_templates_check CHECK ((((amount_fen IS NULL) <> (percent_bps IS NULL)) AND ((percent_bps IS NULL) = (cap_fen IS NULL)))),
+    CONSTRAINT coupon_templates_check1 CHECK ((((valid_days IS NULL) = (valid_from IS NOT NULL)) AND ((valid_from IS NULL) = (valid_until IS NULL)))),
+    CONSTRAINT coupon_templates_check2 CHECK ((valid_until > valid_from)),
+    CONSTRAINT coupon_templates_check3 CHECK ((issued <= quota)),
+    CONSTRAINT coupon_templates_issued_check CHECK ((issued >= 0)),
+    CONSTRAINT coupon_templates_per_account_max_check CHECK ((per_account_max >= 1)),
+    CONSTRAINT coupon_templates_percent_bps_check CHECK (((percent_bps >= 1) AND (percent_bps <= 10000))),
+    CONSTRAINT coupon_templates_quota_check CHECK ((quota >= 1)),
+    CONSTRAINT coupon_templates_threshold_fen_check CHECK (((threshold_fen >= 0) AND (threshold_fen <= '1000000000000'::bigint))),
+    CONSTRAINT coupon_templates_valid_days_check CHECK (((valid_days >= 1) AND (valid_days <= 3650)))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.coupons (
+    id text NOT NULL,
+    template_id text NOT NULL,
+    account_id text NOT NULL,
+    seq integer NOT NULL,
+    state text NOT NULL,
+    order_id text,
+    source text NOT NULL,
+    gift_id text,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    locked_at timestamp with time zone,
+    used_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT coupons_check CHECK ((valid_until > valid_from)),
+    CONSTRAINT coupons_check1 CHECK (((source = 'gift'::text) = (gift_id IS NOT NULL))),
+    CONSTRAINT coupons_check2 CHECK ((((state = ANY (ARRAY['locked'::text, 'used'::text])) = (order_id IS NOT NULL)) AND ((order_id IS NULL) = (locked_at IS NULL)))),
+    CONSTRAINT coupons_check3 CHECK (((state = 'used'::text) = (used_at IS NOT NULL))),
+    CONSTRAINT coupons_seq_check CHECK ((seq >= 1)),
+    CONSTRAINT coupons_source_check CHECK ((source = ANY (ARRAY['claim'::text, 'gift'::text]))),
+    CONSTRAINT coupons_state_check CHECK ((state = ANY (ARRAY['issued'::text, 'locked'::text, 'used'::text, 'expired'::text])))
+)
+WITH (fillfactor='80');
+
 CREATE TABLE public.feed_audience (
     audience text NOT NULL,
     seq bigint NOT NULL
@@ -547,6 +631,8 @@ CREATE TABLE public.homeservice_orders (
     ends_at timestamp with time zone,
     ended_at timestamp with time zone,
     leave_due_at timestamp with time zone,
+    coupon_id text,
+    CONSTRAINT homeservice_orders_check CHECK (((coupon_fen = 0) OR (coupon_id IS NOT NULL))),
     CONSTRAINT homeservice_orders_coupon_fen_check CHECK ((coupon_fen >= 0)),
     CONSTRAINT homeservice_orders_item_fen_check CHECK ((item_fen >= 0)),
     CONSTRAINT homeservice_orders_minutes_check CHECK ((minutes >= 1)),
@@ -664,6 +750,24 @@ CREATE TABLE public.order_events (
     to_status text NOT NULL,
     data jsonb,
     CONSTRAINT order_events_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.order_lines (
+    order_id text NOT NULL,
+    epoch integer NOT NULL,
+    n smallint NOT NULL,
+    kind text NOT NULL,
+    ref text NOT NULL,
+    qty integer NOT NULL,
+    amount_fen bigint NOT NULL,
+    allocated_to smallint,
+    CONSTRAINT order_lines_amount_fen_check CHECK ((abs(amount_fen) <= '1000000000000'::bigint)),
+    CONSTRAINT order_lines_check CHECK (((kind ~~ 'discount.%'::text) = (allocated_to IS NOT NULL))),
+    CONSTRAINT order_lines_check1 CHECK (((kind ~~ 'discount.%'::text) = (amount_fen < 0))),
+    CONSTRAINT order_lines_epoch_check CHECK ((epoch >= 1)),
+    CONSTRAINT order_lines_kind_check CHECK ((kind <> ''::text)),
+    CONSTRAINT order_lines_n_check CHECK ((n >= 1)),
+    CONSTRAINT order_lines_qty_check CHECK ((qty >= 1))
 );
 
 CREATE TABLE public.order_shares (
@@ -1036,6 +1140,18 @@ ALTER TABLE ONLY public.calls
 ALTER TABLE ONLY public.cases
     ADD CONSTRAINT cases_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.coupon_gifts
+    ADD CONSTRAINT coupon_gifts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.coupon_templates
+    ADD CONSTRAINT coupon_templates_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.coupons
+    ADD CONSTRAINT coupons_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.coupons
+    ADD CONSTRAINT coupons_template_id_account_id_seq_key UNIQUE (template_id, account_id, seq);
+
 ALTER TABLE ONLY public.feed_audience
     ADD CONSTRAINT feed_audience_pkey PRIMARY KEY (audience, seq);
 
@@ -1086,6 +1202,9 @@ ALTER TABLE ONLY public.offers
 
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (order_id, n);
+
+ALTER TABLE ONLY public.order_lines
+    ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, epoch, n);
 
 ALTER TABLE ONLY public.order_shares
     ADD CONSTRAINT order_shares_pkey PRIMARY KEY (id);
@@ -1199,6 +1318,16 @@ CREATE INDEX cases_subject ON public.cases USING btree (subject_id, id);
 
 CREATE INDEX cases_type ON public.cases USING btree (type, id);
 
+CREATE INDEX coupon_gifts_case ON public.coupon_gifts USING btree (case_id) WHERE (case_id IS NOT NULL);
+
+CREATE INDEX coupon_gifts_template ON public.coupon_gifts USING btree (template_id, id);
+
+CREATE INDEX coupon_templates_claimable ON public.coupon_templates USING btree (id) WHERE (claimable AND active);
+
+CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
+
+CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
+
 CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
 
 CREATE INDEX grabs_of_call ON public.grabs USING btree (call_id, at);
@@ -1277,6 +1406,8 @@ CREATE TRIGGER ledger_transfers_stay BEFORE DELETE OR UPDATE ON public.ledger_tr
 
 CREATE TRIGGER order_events_final BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.order_events_are_final();
 
+CREATE TRIGGER order_lines_final BEFORE DELETE OR UPDATE ON public.order_lines FOR EACH ROW EXECUTE FUNCTION public.order_lines_are_final();
+
 CREATE TRIGGER settlement_lines_keep BEFORE DELETE OR UPDATE ON public.settlement_lines FOR EACH ROW EXECUTE FUNCTION public.settlement_line_keeps();
 
 CREATE TRIGGER split_rules_stay BEFORE DELETE OR UPDATE ON public.split_rules FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
@@ -1291,6 +1422,15 @@ ALTER TABLE ONLY public.bookings
 
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
+
+ALTER TABLE ONLY public.coupon_gifts
+    ADD CONSTRAINT coupon_gifts_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);
+
+ALTER TABLE ONLY public.coupons
+    ADD CONSTRAINT coupons_gift_id_fkey FOREIGN KEY (gift_id) REFERENCES public.coupon_gifts(id);
+
+ALTER TABLE ONLY public.coupons
+    ADD CONSTRAINT coupons_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);
 
 ALTER TABLE ONLY public.grabs
     ADD CONSTRAINT grabs_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
@@ -1318,6 +1458,12 @@ ALTER TABLE ONLY public.offers
 
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.order_lines
+    ADD CONSTRAINT order_lines_order_id_epoch_allocated_to_fkey FOREIGN KEY (order_id, epoch, allocated_to) REFERENCES public.order_lines(order_id, epoch, n);
+
+ALTER TABLE ONLY public.order_lines
+    ADD CONSTRAINT order_lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
 
 ALTER TABLE ONLY public.order_shares
     ADD CONSTRAINT order_shares_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);

@@ -37,13 +37,14 @@ def _worker(row: Any) -> Worker:  # noqa: ANN401 - asyncpg record
 
 
 async def insert(tx: Tx, *, worker_id: str, account_id: str, display_name: str, services: Sequence[str],
-                 area_code: str, radius_m: int) -> Worker:  # fmt: skip
+                 area_code: str, radius_m: int, work_min: tuple[int, int]) -> Worker:  # fmt: skip
     row = await tx.fetchrow(
         f"""
-        INSERT INTO workers (id, account_id, display_name, services, area_code, radius_m, created_at, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING {_COLUMNS}
+        INSERT INTO workers (id, account_id, display_name, services, area_code, radius_m, work_from_min, work_to_min,
+                             created_at, changed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING {_COLUMNS}
         """,
-        worker_id, account_id, display_name, sorted(services), area_code, radius_m, tx.now,
+        worker_id, account_id, display_name, sorted(services), area_code, radius_m, *work_min, tx.now,
     )  # fmt: skip
     return _worker(row)
 

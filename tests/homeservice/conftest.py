@@ -24,6 +24,7 @@ from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import Job
 from rest.lines.homeservice.rules import HomeserviceRules
 from rest.lines.homeservice.subscribers import SUBSCRIBERS
+from rest.marketing import coupons
 from rest.money import ledger, payments, wallet
 from rest.money.payments import Method
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
@@ -124,6 +125,27 @@ class Town:
             async with self.db.begin() as tx:
                 await wallet.credit(tx, account_id, fen, f"gift:{account_id}", "test")
         return account_id
+
+    async def template(self, *, quota: int = 1_000, per_account_max: int = 1_000, **terms: Any) -> coupons.Template:
+        """A kind of coupon people may take; 50 yuan off for 30 days unless something else is said."""
+        if not {"amount_fen", "percent_bps"} & terms.keys():
+            terms["amount_fen"] = 5_000
+        if "valid_from" not in terms:
+            terms.setdefault("valid_days", 30)
+        return await self.db.run(
+            coupons.create_template,
+            name={"zh-CN": "券", "en": "Coupon"},
+            terms=coupons.Terms(**terms),
+            quota=quota,
+            per_account_max=per_account_max,
+            claimable=True,
+            by_id="acc_ops",
+        )
+
+    async def coupon(self, customer_id: str, **terms: Any) -> str:
+        """A coupon of its own kind in this customer's hands."""
+        template = await self.template(**terms)
+        return (await self.db.run(coupons.claim, template.id, customer_id)).coupon.id
 
     # Orders
 
@@ -258,6 +280,12 @@ class Town:
         async with self.db.begin() as tx:
             return await ledger.balance(tx, code)
 
+    async def coupon_state(self, coupon_id: str) -> tuple[str, str | None]:
+        """Its state, and the order that holds it."""
+        async with self.db.begin() as tx:
+            row = await tx.fetchrow("SELECT state, order_id FROM coupons WHERE id = $1", coupon_id)
+        return row["state"], row["order_id"]
+
     async def wallet(self, customer_id: str) -> int:
         return await self.balance(ledger.customer_wallet(customer_id))
 
@@ -321,7 +349,7 @@ async def build_town(db: Database, clock: ManualClock, settings: Settings, rules
 def new_worker_process(db: Database, settings: Settings) -> tuple[dispatch.Dispatcher, JobRunner]:
     """What the worker process holds in memory."""
     dispatcher = dispatch.Dispatcher(db)
-    handlers = {**dispatcher.handlers(), **DEADLINES, **SETTLEMENT_DEADLINES, **cases.DEADLINES}
+    handlers = {**dispatcher.handlers(), **DEADLINES, **SETTLEMENT_DEADLINES, **cases.DEADLINES, **coupons.DEADLINES}
     return dispatcher, JobRunner(db, settings, handlers, subscribers=SUBSCRIBERS)
 
 

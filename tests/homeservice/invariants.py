@@ -66,6 +66,36 @@ CHECKS = {
     "I13 the price agreed is the grab's quote": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id JOIN grabs g ON g.id = v.grab_id
          WHERE o.status = 'pending_payment' AND o.total_fen <> (g.quote::json->>'total_fen')::bigint""",
+    "I5 the lines of the price sum to it, and each time it was fixed has its own set": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+         WHERE v.lock_epoch <> (SELECT count(DISTINCT epoch) FROM order_lines l WHERE l.order_id = o.id)
+            OR (o.provider_id IS NOT NULL AND o.status NOT IN ('in_pool', 'has_candidates')
+                AND o.total_fen IS DISTINCT FROM
+                    (SELECT sum(amount_fen) FROM order_lines l WHERE l.order_id = o.id AND l.epoch = v.lock_epoch))""",
+    "I5 no item line is discounted below nothing": """
+        SELECT i.order_id FROM order_lines i JOIN order_lines d ON d.order_id = i.order_id AND d.epoch = i.epoch AND d.allocated_to = i.n
+         GROUP BY i.order_id, i.epoch, i.n, i.amount_fen, i.kind
+        HAVING i.amount_fen + sum(d.amount_fen) < 0 OR i.kind <> 'item'""",
+    "I8 an order's coupon stands where the order stands": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+          LEFT JOIN coupons c ON c.id = v.coupon_id AND c.order_id = o.id
+         WHERE v.coupon_id IS NOT NULL AND c.state IS DISTINCT FROM
+               CASE WHEN o.status = 'cancelled' OR (o.status = 'completed' AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) THEN NULL
+                    WHEN EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.verb IN ('pay', 'pay_late')) THEN 'used'
+                    ELSE 'locked' END""",
+    "I8 a coupon is on one live order, and held by no other": """
+        SELECT v.coupon_id FROM homeservice_orders v JOIN orders o ON o.id = v.order_id
+         WHERE v.coupon_id IS NOT NULL AND o.status <> 'cancelled'
+           AND NOT (o.status = 'completed' AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) GROUP BY v.coupon_id HAVING count(*) > 1
+        UNION ALL SELECT c.id FROM coupons c LEFT JOIN homeservice_orders v ON v.order_id = c.order_id
+         WHERE c.order_id IS NOT NULL AND v.coupon_id IS DISTINCT FROM c.id""",
+    "I8 as many coupons as a template says it issued, and not more than its quota": """
+        SELECT t.id FROM coupon_templates t
+         WHERE t.issued <> (SELECT count(*) FROM coupons c WHERE c.template_id = t.id) OR t.issued > t.quota""",
+    "I8 whoever has a coupon has had no more than allowed": """
+        SELECT c.id FROM coupons c JOIN coupon_templates t ON t.id = c.template_id WHERE c.seq > t.per_account_max""",
+    "I10 every coupon that waits has its deadline": """
+        SELECT id FROM coupons c WHERE state = 'issued' AND NOT EXISTS (SELECT FROM jobs WHERE key = c.id || ':expire')""",
     "I21 each step was told exactly once": """
         WITH told AS (SELECT body::json->>'order_id' AS id, (body::json->>'version')::int AS version, count(*) AS times
                         FROM (SELECT topic, body FROM feed UNION ALL SELECT topic, body FROM outbox) AS facts

@@ -16,6 +16,7 @@ from rest.edge.serve import around, mount
 from rest.lines.homeservice import demo, technicians
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.routes import ROUTES
+from rest.marketing import coupons
 from rest.money import wallet
 from storage.base.clock import ManualClock
 from storage.base.codec import instant
@@ -107,6 +108,9 @@ async def test_one_orders_day(client: Client, clock: ManualClock, db: Database) 
         "payable": None,
         "paid": {"amount": 0, "currency": "CNY"},
         "refunded": {"amount": 0, "currency": "CNY"},
+        "coupon_id": None,
+        "lines": [],
+        "quote_hash": None,
     }
     assert [deadline["name"] for deadline in order["deadlines"]] == ["no_grab", "pool_close"]
     assert order["allowed"] == ["cancel", "reschedule"]
@@ -432,3 +436,92 @@ async def test_a_wrong_code_over_http_costs_a_try(client: Client, clock: ManualC
     assert (status, problem["code"]) == (422, "code_invalid")
     async with db.begin() as tx:
         assert await tx.fetchval("SELECT tries FROM service_codes") == 1
+
+
+async def coupon_of(db: Database, account_id: str, **terms: Any) -> str:
+    given = coupons.Terms(**({"amount_fen": 3_000, "valid_days": 7} | terms))
+    template = await db.run(
+        coupons.create_template,
+        name={"zh-CN": "券", "en": "Coupon"},
+        terms=given,
+        quota=10,
+        per_account_max=10,
+        claimable=True,
+        by_id="acc_ops",
+    )
+    return (await db.run(coupons.claim, template.id, account_id)).coupon.id
+
+
+async def test_an_order_with_a_coupon_over_http(client: Client, clock: ManualClock, db: Database) -> None:
+    coupon_id = await coupon_of(db, "acc_ann")
+    asked = {"line": "homeservice", "mode": "grab", "item_id": ITEM.id, **AT, "coupon_id": coupon_id}
+    quote = await ok(client, "ann", "POST", "/v1/quotes", asked)
+    assert (quote["total"]["amount"], [line["kind"] for line in quote["lines"]]) == (
+        23_800,
+        ["item", "discount.coupon"],
+    )
+    plain = await ok(client, "ann", "POST", "/v1/quotes", {**asked, "coupon_id": None})
+    assert plain["quote_hash"] != quote["quote_hash"]
+
+    shown = {"coupon_id": coupon_id, "quote_hash": quote["quote_hash"]}
+    status, _, refused = await post(client, clock, key="key-wrong-00000001", **(shown | {"coupon_id": None}))
+    assert (status, refused["code"]) == (409, "price_changed")
+    status, _, order = await post(client, clock, **shown)
+    assert (status, order["price"]["coupon"]["amount"], order["price"]["coupon_id"]) == (201, 3_000, coupon_id)
+    assert (await post(client, clock, **shown))[2]["id"] == order["id"]  # the same key again
+    status, _, refused = await post(client, clock, key="key-post-00000002", **shown)
+    assert (status, refused["code"]) == (409, "coupon_locked")
+    status, _, refused = await client.as_("ann").send("POST", "/v1/quotes", json=asked)
+    assert (status, refused["code"]) == (409, "coupon_locked")
+
+    await ok(client, "tom", "POST", "/v1/partner/online")
+    await ok(client, "tom", "POST", f"/v1/partner/calls/{order['call_id']}/grab", {})
+    (grab,) = (await ok(client, "ann", "GET", f"/v1/orders/{order['id']}/grabs"))["data"]
+    assert (grab["quote"]["coupon"]["amount"], grab["quote"]["total"]["amount"]) == (3_000, 24_700)
+    path, tag = f"/v1/orders/{order['id']}", grab["quote"]["quote_hash"]
+    stale = {"grab_id": grab["grab_id"], "quote_hash": "x"}
+    status, _, refused = await client.as_("ann").send("POST", f"{path}/choose", json=stale)
+    assert (status, refused["code"], refused["quote_hash"]) == (409, "price_changed", tag)
+    chosen = await ok(client, "ann", "POST", f"{path}/choose", {"grab_id": grab["grab_id"], "quote_hash": tag})
+    price = chosen["price"]
+    assert (price["payable"]["amount"], price["quote_hash"]) == (24_700, tag)
+    assert sum(line["amount"]["amount"] for line in price["lines"]) == 24_700
+    assert [(line["kind"], line["allocated_to"]) for line in price["lines"]] == [
+        ("item", None), ("travel", None), ("discount.coupon", 1),
+    ]  # fmt: skip
+    pay = {"method": "wallet", "quote_hash": tag}
+    done = await ok(client, "ann", "POST", f"{path}/pay", pay, **{"Idempotency-Key": "key-pay-000000001"})
+    assert done["price"]["paid"]["amount"] == 24_700
+    (listed,) = (await ok(client, "ann", "GET", "/v1/orders"))["data"]
+    assert listed["price"]["lines"] == price["lines"]
+    seen = await ok(client, "tom", "GET", f"/v1/partner/orders/{order['id']}")
+    assert seen["price"]["payable"]["amount"] == 24_700
+
+
+async def test_which_of_my_coupons_are_good_for_an_item(client: Client, clock: ManualClock, db: Database) -> None:
+    good = await coupon_of(db, "acc_ann")
+    clock.advance(seconds=1)
+    dear = await coupon_of(db, "acc_ann", threshold_fen=30_000)
+    clock.advance(seconds=1)
+    tied = await coupon_of(db, "acc_ann", worker_ids=("wrk_1",))
+    clock.advance(seconds=1)
+    held = await coupon_of(db, "acc_ann")
+    await coupon_of(db, "acc_ben")
+    assert (await post(client, clock, coupon_id=held))[0] == 201
+    path = f"/v1/usable_coupons?item_id={ITEM.id}&lon={AT['lon']}&lat={AT['lat']}"
+
+    def told(page: Any) -> list[Any]:
+        return [(one["coupon_id"], one["reason"], one["discount"]["amount"]) for one in page["data"]]
+
+    page = await ok(client, "ann", "GET", path)
+    assert told(page) == [
+        (held, "locked", 0), (tied, "technician", 0), (dear, "threshold", 0), (good, None, 3_000),
+    ]  # fmt: skip
+    assert [one["usable"] for one in page["data"]] == [False, False, False, True]
+    assert page["data"][-1]["amount"]["amount"] == 23_800
+    two = await ok(client, "ann", "GET", f"/v1/usable_coupons?item_id={ITEM.id}&region_code=990101&qty=2&limit=3")
+    assert told(two)[2] == (dear, None, 3_000)
+    rest = f"/v1/usable_coupons?item_id={ITEM.id}&region_code=990101&qty=2&limit=3&cursor={two['next_cursor']}"
+    assert told(await ok(client, "ann", "GET", rest)) == [(good, None, 3_000)]
+    for bad, code in (("qty=11&region_code=990101", 400), ("", 400), ("region_code=110101", 422)):
+        assert (await client.as_("ann").send("GET", f"/v1/usable_coupons?item_id={ITEM.id}&{bad}"))[0] == code

@@ -70,6 +70,7 @@ class PoolOfOrders(RuleBasedStateMachine):
         self.payments: list[tuple[Job, str]] = []
         self.phones: dict[str, Phone] = {}
         self.customers: list[str] = []
+        self.coupons: dict[str, list[str]] = {}
         self.town = self.wait(self._build())
 
     def wait(self, work: Awaitable[T]) -> T:
@@ -102,9 +103,14 @@ class PoolOfOrders(RuleBasedStateMachine):
         for n in range(TECHNICIANS):
             self.wait(self.town.technician(metres=400 * (n + 1), work_from_min=0, work_to_min=1440))
         self.customers = [self.wait(self.town.customer(fen=fen)) for fen in (500_000, 500_000, 30_000)]
+        worth = {"amount_fen": 5_000, "valid_days": 1}, {"amount_fen": 90_000}, {"percent_bps": 1_234, "cap_fen": 3_333}
+        self.coupons = {
+            customer: [self.wait(self.town.coupon(customer, **terms)) for terms in worth] for customer in self.customers
+        }
         self.phones = {customer: Phone(customer) for customer in self.customers}
         for n, in_h in ((0, 3), (1, 3.5)):  # the two overlap: nobody can be bound to both
-            self.jobs.append(self.wait(self.town.post(self.customers[n], in_h=in_h)))
+            coupon_id = self.coupons[self.customers[n]][n]  # the second costs nothing but the way
+            self.jobs.append(self.wait(self.town.post(self.customers[n], in_h=in_h, coupon_id=coupon_id)))
         self.crowd(self.jobs[0], 2)
 
     @rule(data=st.data(), what=st.sampled_from(HAPPENINGS))
@@ -187,7 +193,15 @@ class PoolOfOrders(RuleBasedStateMachine):
         if len(self.in_status(*OPEN)) < OPEN_MAX and len(self.jobs) < ORDERS_MAX:
             customer = data.draw(st.sampled_from(self.customers))
             in_h = data.draw(st.sampled_from([0.6, 3, 3.5, 6]))
-            self.jobs.append(self.wait(self.town.post(customer, in_h=in_h)))
+            coupon_id = data.draw(st.sampled_from([None, *self.coupons[customer]]))
+            posted: list[Job] = []
+
+            async def post() -> None:
+                posted.append(await self.town.post(customer, in_h=in_h, coupon_id=coupon_id))
+
+            answer = self.ask(post())
+            assert answer in ({"ok"} if coupon_id is None else {"ok", "coupon_locked", "coupon_not_applicable"})
+            self.jobs += posted
 
     def choose(self, data: st.DataObject) -> None:
         job = self.any_job(data, "has_candidates", "pending_payment")

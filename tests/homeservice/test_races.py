@@ -28,7 +28,7 @@ ROUNDS = 2
 
 @dataclass
 class Scene:
-    """An order whose first grabber is locked (or not yet), with a second candidate and an open channel payment."""
+    """An order with a coupon, its first grabber locked (or not yet), a second candidate, an open channel payment."""
 
     town: Town
     job: Job
@@ -36,12 +36,15 @@ class Scene:
     second: Tech
     grabs: tuple[str, str]
     payment_id: str
+    coupon_id: str
 
 
 async def scene(town: Town, way: Sequence[str], seconds: float) -> Scene:
     """`way`: locked, cancelling; then this many seconds pass."""
     first, second = [await town.newcomer(work_from_min=0, work_to_min=1440) for _ in range(2)]
-    job = await town.post(in_h=6)
+    customer = await town.customer()
+    coupon_id = await town.coupon(customer)
+    job = await town.post(customer, in_h=6, coupon_id=coupon_id)
     grabs = [await town.grab(job, first), await town.grab(job, second)]
     payment_id = ""
     if "locked" in way:
@@ -50,7 +53,7 @@ async def scene(town: Town, way: Sequence[str], seconds: float) -> Scene:
     if "cancelling" in way:
         await town.by_customer(actions.cancel, job, "hm")
     town.clock.advance(seconds=seconds)
-    return Scene(town, job, first, second, (grabs[0].id, grabs[1].id), payment_id)
+    return Scene(town, job, first, second, (grabs[0].id, grabs[1].id), payment_id, coupon_id)
 
 
 def own(s: Scene, verb: Callable[..., Any], *args: Any) -> Awaitable[Any]:
@@ -96,12 +99,13 @@ async def answer(act: Awaitable[Any]) -> str:
 
 
 async def outcome(s: Scene, answers: tuple[str, str]) -> tuple[object, ...]:
-    """What can be seen afterwards: answers, order, who is bound, money."""
+    """What can be seen afterwards: answers, order, who is bound, money, the coupon."""
     await s.town.run()
     job = await s.town.job(s.job)
     bound = {None: "nobody", s.first.id: "first", s.second.id: "second"}[job.order.provider_id]
     wallet = await s.town.wallet(job.order.customer_id)
-    seen = (*answers, job.order.status, bound, job.order.kept_fen, wallet, len(await s.town.grabs(job)))
+    coupon = (await s.town.coupon_state(s.coupon_id))[0]
+    seen = (*answers, job.order.status, bound, job.order.kept_fen, wallet, coupon, len(await s.town.grabs(job)))
     await answer(own(s, actions.cancel, "over"))  # its timers and waves would fire in every later scene
     return seen
 

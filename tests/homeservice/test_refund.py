@@ -135,6 +135,22 @@ async def test_money_that_was_paid_out_is_owed_below_zero(town: Town) -> None:
     assert await town.faults() == []
 
 
+async def test_a_coupon_comes_back_when_nothing_is_kept(town: Town) -> None:
+    """HS-185. Item 400.00, travel 9.00, coupon 50.00; paid 359.00."""
+    customer, tech = await town.customer(), await town.technician()
+    coupon_id = await town.coupon(customer)
+    job, _ = await town.in_status("completed", tech, customer_id=customer, coupon_id=coupon_id)
+    assert (await purse(town, job, tech))["platform"] == 11_000
+    await refund(town, job, 35_899)
+    assert await town.coupon_state(coupon_id) == ("used", job.order.id)
+    await refund(town, job, 1)
+    assert await town.coupon_state(coupon_id) == ("issued", None)
+    assert (await purse(town, job, tech)) == {
+        "customer": 100_000, "technician": 0, "waiting": 0, "channel": 0, "platform": 0,
+    }  # fmt: skip
+    assert await town.faults() == []
+
+
 @pytest.mark.parametrize("fen", [1, 40_900])
 async def test_late_money_that_went_back_before_is_not_counted(town: Town, fen: int) -> None:
     """An order paid twice over, once too late: only what it kept can be given back."""

@@ -124,6 +124,37 @@ def test_tokens_of_others_are_refused(token: str) -> None:
         Keys(SECRET).verify(token, MONDAY)
 
 
+CLAIMS = {"sub": "acc_1", "sid": "ses_1", "roles": ["ops"], "iat": MONDAY.timestamp(), "exp": MONDAY.timestamp() + 60}
+
+
+@given(st.integers(0, 400), st.characters(codec="ascii"), st.sampled_from(["instead", "before", "gone"]))
+def test_no_other_text_passes_for_a_token(at: int, letter: str, how: str) -> None:
+    """Not even one that a decoder of base64 would read alike."""
+    keys = Keys(SECRET)
+    token = keys.issue("ses_1", "acc_1", frozenset({"ops"}), MONDAY, 60).text
+    at %= len(token)
+    changed = token[:at] + ("" if how == "gone" else letter) + token[at + (how != "before") :]
+    if changed == token:
+        assert keys.verify(changed, MONDAY).account_id == "acc_1"
+    else:
+        with pytest.raises(TokenInvalid):
+            keys.verify(changed, MONDAY)
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+@pytest.mark.parametrize("header", [{"kid": "1"}, {"typ": "at+jwt"}, {"alg": "HS512"}], ids=["key", "type", "hash"])
+def test_a_token_has_one_form(header: dict[str, str]) -> None:
+    """One with our key in another form is none of ours; the library reads what we make."""
+    keys = Keys(SECRET)
+    text = keys.issue("ses_1", "acc_1", frozenset({"ops"}), MONDAY, 60).text
+    long_ago = {"verify_exp": False, "verify_iat": False}
+    assert jwt.decode(text, keys._access, algorithms=["HS256"], options=long_ago) == CLAIMS
+    assert jwt.encode(CLAIMS, keys._access, algorithm="HS256") == text
+    algorithm = header.get("alg", "HS256")
+    with pytest.raises(TokenInvalid):
+        keys.verify(jwt.encode(CLAIMS, keys._access, algorithm=algorithm, headers=header), MONDAY)
+
+
 def test_a_token_says_who_and_until_when(keys: Keys) -> None:
     token = keys.issue("ses_1", "acc_1", frozenset({"user", "ops"}), MONDAY, 900)
     actor = keys.verify(token.text, MONDAY)

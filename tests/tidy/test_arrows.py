@@ -18,6 +18,8 @@ PLANTED = {
     "dispatch does not know chat": ("dispatch/calls.py", "import chat.cases"),
     "rest does not know sockets": ("rest/edge/registry.py", "import hub.registry"),
     "money does not know trade": ("rest/money/ledger/actions.py", "import rest.trade.orders"),
+    "marketing does not know trade": ("rest/marketing/coupons/actions.py", "import rest.trade.orders"),
+    "money does not know marketing": ("rest/money/ledger/actions.py", "import rest.marketing.coupons"),
     "trade does not know lines": ("rest/trade/orders/executor.py", "import rest.lines.homeservice"),
     "only the wall imports socketio": ("hub/relay.py", "import socketio"),
     "models are pure": ("dispatch/model.py", "import storage.tx"),

@@ -30,7 +30,7 @@ WALLET_FEN = 500_000
 """What a demo customer can spend: 5,000.00 yuan."""
 LOAD_WALLET_FEN = 100_000_000
 """What a customer made for load tests can spend: he must not run dry in an endless run."""
-AT_ANY_HOUR = technicians.OrderSettings(work_from_min=0, work_to_min=technicians.DAY_MIN)
+AT_ANY_HOUR = (0, technicians.DAY_MIN)
 """Whoever tries the product, tries it in the middle of somebody's night."""
 
 
@@ -225,7 +225,12 @@ async def _technician(tx: Tx, n: int) -> None:
 
 
 async def _at_any_hour(tx: Tx, account_id: str, *, real_name: str, display_name: str) -> technicians.Me:
-    await technicians.add_technician(
-        tx, account_id, real_name=real_name, display_name=display_name, city=CITY_NAME, area_code=""
+    return await technicians.add_technician(
+        tx,
+        account_id,
+        real_name=real_name,
+        display_name=display_name,
+        city=CITY_NAME,
+        area_code="",
+        work_min=AT_ANY_HOUR,
     )
-    return await technicians.change_settings(tx, account_id, AT_ANY_HOUR)

@@ -1,6 +1,6 @@
 """The effects that rows of the transition table name: calls down to dispatch, money and cases.
 
-Each is a function of the step alone. In a row they stand in lock order: call and booking before ledger accounts.
+Each is a function of the step alone. In a row they stand in lock order: call and booking, the coupon, ledger accounts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from chat import cases
 from rest.edge.values import Money
 from rest.lines.homeservice.facts import OrderClock, OrderOffered, PaymentSettled
 from rest.lines.homeservice.model import LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
+from rest.lines.homeservice.prices import agreed_lines
+from rest.marketing import coupons
 from rest.money import payments, settlement
+from rest.trade import orders
 from rest.trade.orders import Order, Role, Step, TrackingEnded
 from rest.trade.orders.executor import Effect
 from storage.tx import Tx
@@ -85,12 +88,35 @@ def _worker(step: Step[Job]) -> str:
     return worker_id
 
 
+# Price and coupon
+
+
+async def fix_price(tx: Tx, step: Step[Job]) -> None:
+    """Keep what the price of this lock is made of."""
+    after = step.after
+    await orders.write_lines(tx, after.order.id, after.visit.lock_epoch, agreed_lines(after))
+
+
+async def use_coupon(tx: Tx, step: Step[Job]) -> None:
+    if step.after.visit.coupon_id is not None:
+        await coupons.use(tx, step.after.visit.coupon_id, step.after.order.id)
+
+
+async def return_coupon(tx: Tx, step: Step[Job]) -> None:
+    """The order ended and keeps nothing: its coupon is free again (HS-091, HS-185). A penalty keeps it (HS-129)."""
+    coupon_id = step.after.visit.coupon_id
+    if coupon_id is not None and step.after.order.kept_fen == 0:
+        await coupons.give_back(tx, coupon_id, step.after.order.id)
+
+
 # Money
 
 
 async def take_money(tx: Tx, step: Step[Job]) -> None:
     """Book the payment the step names into the order's escrow, unless its channel's news has done so already."""
     payment_id = step.data["payment_id"]
+    if payment_id is None:  # nothing was left to pay
+        return
     if step.data.get("late"):
         await payments.restore_late(tx, payment_id, lock_epoch=step.after.visit.lock_epoch)
     elif not step.data.get("received"):
@@ -295,6 +321,9 @@ EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "restore": restore,
     "cancel_call": cancel_call,
     "finish_call": finish_call,
+    "fix_price": fix_price,
+    "use_coupon": use_coupon,
+    "return_coupon": return_coupon,
     "take_money": take_money,
     "return_late_money": return_late_money,
     "refund_all": refund_all,

@@ -80,9 +80,9 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     (HAS_CANDIDATES, "near_start"): Transition((HAS_CANDIDATES,), _SYSTEM, ("open_pool_expired",)),
     (PENDING_PAYMENT, "near_start"): Transition((PENDING_PAYMENT,), _SYSTEM, ("open_pool_expired",)),
     # Choice and payment
-    **rows((HAS_CANDIDATES, PENDING_PAYMENT), "choose", Transition((PENDING_PAYMENT,), _CUSTOMER)),
+    **rows((HAS_CANDIDATES, PENDING_PAYMENT), "choose", Transition((PENDING_PAYMENT,), _CUSTOMER, ("fix_price",))),
     (PENDING_PAYMENT, "pay"): Transition(
-        (PAID,), _CUSTOMER | _SYSTEM, ("win_call", "take_money", "tell_payment", "offer_to_technician")
+        (PAID,), _CUSTOMER | _SYSTEM, ("win_call", "use_coupon", "take_money", "tell_payment", "offer_to_technician")
     ),
     (PENDING_PAYMENT, "fail_payment"): Transition((PENDING_PAYMENT,), _SYSTEM, ("open_payment_failed", "tell_payment")),
     (PENDING_PAYMENT, "unbind"): Transition(POOL, _SYSTEM, ("ask_after_unbinds",)),
@@ -90,7 +90,11 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     **rows(
         POOL,
         "pay_late",
-        Transition((PAID,), _CUSTOMER | _SYSTEM, ("win_call", "take_money", "tell_payment", "offer_to_technician")),
+        Transition(
+            (PAID,),
+            _CUSTOMER | _SYSTEM,
+            ("fix_price", "win_call", "use_coupon", "take_money", "tell_payment", "offer_to_technician"),
+        ),
     ),
     **{
         (status, "return_money"): Transition((status,), _SYSTEM, ("return_late_money", "tell_payment"))
@@ -103,7 +107,7 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     (REJECTED, "agree"): Transition((ACCEPTED,), _STAFF, ("close_rejected",)),
     (REJECTED, "give_up"): Transition((CANCEL_REQUESTED,), _STAFF, ("close_rejected", "open_cancel_confirm")),
     # Cancelling before departure
-    **rows(POOL, "cancel", Transition((CANCELLED,), _CUSTOMER, ("cancel_call",))),
+    **rows(POOL, "cancel", Transition((CANCELLED,), _CUSTOMER, ("cancel_call", "return_coupon"))),
     **rows(POOL, "ask_cancel", Transition((CANCEL_REQUESTED,), _CUSTOMER, ("pause_call", "open_cancel_confirm"))),
     **rows(
         (PENDING_PAYMENT, PAID, ACCEPTED, REJECTED),
@@ -116,7 +120,7 @@ TABLE: Mapping[tuple[str, str], Transition] = {
         ("close_cancel_confirm", "restore"),
     ),
     (CANCEL_REQUESTED, "drop"): Transition(
-        (CANCELLED,), _STAFF, ("close_cancel_confirm", "cancel_call", "refund_all", "tell_payment")
+        (CANCELLED,), _STAFF, ("close_cancel_confirm", "cancel_call", "return_coupon", "refund_all", "tell_payment")
     ),
     # The visit
     (ACCEPTED, "depart"): Transition((DEPARTED,), _WORKER),
@@ -133,7 +137,7 @@ TABLE: Mapping[tuple[str, str], Transition] = {
         Transition((COMPLETED,), _WORKER, ("finish_call", "settle")),
     ),
     # After the end
-    (COMPLETED, "refund"): Transition((COMPLETED,), _STAFF, ("refund_part", "tell_payment")),
+    (COMPLETED, "refund"): Transition((COMPLETED,), _STAFF, ("return_coupon", "refund_part", "tell_payment")),
     # Help, at any time a technician is bound
     **{(status, "ask_help"): Transition((status,), _CUSTOMER | _WORKER, ("open_safety",)) for status in BOUND},
 }
@@ -149,7 +153,8 @@ class Visit:
 
     Units: fen, metres; `lon`/`lat` WGS-84 degrees. `grab_id` and `worker_id` name the last
     chosen technician and, with `travel_fen`, stay after he is let go, for late money (HS-088). `lock_epoch` counts
-    the locks, so that money of an earlier one is told from money of this one.
+    the locks, so that money of an earlier one is told from money of this one; the price of each lock has its own lines.
+    `coupon_fen` is what the coupon takes off, known from the posting on: it depends on the items alone.
     """
 
     order_id: str
@@ -165,6 +170,7 @@ class Visit:
     minutes: int
     item_fen: int
     travel_fen: int | None
+    coupon_id: str | None
     coupon_fen: int
     voucher_fen: int
     grab_id: str | None

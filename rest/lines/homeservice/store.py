@@ -26,6 +26,7 @@ _FIXED = (
     "lat",
     "minutes",
     "item_fen",
+    "coupon_id",
     "coupon_fen",
 )
 _MOVING = (
@@ -127,6 +128,8 @@ class Placement:
     item_fen: int
     no_grab_due_at: datetime
     pool_close_due_at: datetime
+    coupon_id: str | None = None
+    coupon_fen: int = 0
 
 
 _GIVEN = tuple(name for name in (*_FIXED, *_MOVING) if name in Placement.__dataclass_fields__)
@@ -143,8 +146,25 @@ _BLANK: dict[str, Any] = dict.fromkeys(name for name in (*_FIXED, *_MOVING) if n
 
 def place(tx: Tx, new: Placement) -> Job:
     """Write the call, the order, its first event and the visit with the end of the transaction; what will be there."""
-    tx.execute_last(
-        "homeservice_place",
+    tx.execute_last("homeservice_place", *_place_values(tx, new))
+    return _placed(new, tx.now)
+
+
+async def place_with_coupon(tx: Tx, new: Placement) -> Job:
+    """The same, at once, with the coupon the order has locked."""
+    values = _place_values(tx, new)
+    await tx.execute(f"SELECT homeservice_place({', '.join(f'${n}' for n in range(1, len(values) + 1))})", *values)
+    await tx.execute(
+        "UPDATE homeservice_orders SET coupon_id = $2, coupon_fen = $3 WHERE order_id = $1",
+        new.order_id,
+        new.coupon_id,
+        new.coupon_fen,
+    )
+    return _placed(new, tx.now)
+
+
+def _place_values(tx: Tx, new: Placement) -> tuple[Any, ...]:
+    return (
         new.order_id,
         new.no,
         new.customer_id,
@@ -165,7 +185,6 @@ def place(tx: Tx, new: Placement) -> Job:
         new.pool_close_due_at,
         *calls.insert_values(new.call),
     )
-    return _placed(new, tx.now)
 
 
 def _placed(new: Placement, now: datetime) -> Job:

@@ -1,6 +1,7 @@
 """Orders: the kernel every line's order runs on; it knows no line.
 
-Owns      orders (status, version, money columns), order_events (the timeline)
+Owns      orders (status, version, money columns), order_events (the timeline), order_lines (what a fixed price is made
+          of: never changed, a new set under each epoch)
 States    each line brings its own table: (status, verb) → Transition(to, roles, effects named)
 Promises  only transitions in the table happen; version + 1 and one event per step, numbered without gaps;
           terminal states absorb; refunded + reserved never exceeds paid (also a CHECK)
@@ -30,7 +31,7 @@ from rest.trade.orders.model import (
     new_no,
     rows,
 )
-from rest.trade.orders.store import ORDER_COLUMNS, events, order_of, order_of_call
+from rest.trade.orders.store import ORDER_COLUMNS, events, lines_of, order_of, order_of_call, write_lines
 
 __all__ = [
     "ORDER_COLUMNS",
@@ -50,6 +51,7 @@ __all__ = [
     "events",
     "guard",
     "is_repeat",
+    "lines_of",
     "lock",
     "lock_for_customer",
     "lock_for_system",
@@ -61,4 +63,5 @@ __all__ = [
     "read_for_staff",
     "read_for_worker",
     "rows",
+    "write_lines",
 ]

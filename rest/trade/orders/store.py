@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rest.trade.orders.model import Event, Order
+from rest.trade.pricing import PriceLine
 from storage.base import codec
 from storage.tx import Tx
 
@@ -135,3 +136,46 @@ def _event_of(row: Mapping[str, Any]) -> Event:
         to_status=row["to_status"],
         data=codec.loads(row["data"]) if row["data"] else {},
     )
+
+
+async def write_lines(tx: Tx, order_id: str, epoch: int, lines: Sequence[PriceLine]) -> None:
+    """Keep what the price is made of; once for each epoch, and never changed (a trigger refuses it)."""
+    await tx.execute(
+        """
+        INSERT INTO order_lines (order_id, epoch, n, kind, ref, qty, amount_fen, allocated_to)
+        SELECT $1, $2, n, kind, ref, qty, amount_fen, allocated_to
+          FROM unnest($3::text[], $4::text[], $5::int[], $6::bigint[], $7::smallint[])
+               WITH ORDINALITY AS line (kind, ref, qty, amount_fen, allocated_to, n)
+        """,
+        order_id,
+        epoch,
+        [line.kind for line in lines],
+        [line.ref for line in lines],
+        [line.qty for line in lines],
+        [line.amount_fen for line in lines],
+        [line.allocated_to for line in lines],
+    )
+
+
+async def lines_of(tx: Tx, epochs: Mapping[str, int]) -> dict[str, list[PriceLine]]:
+    """Order → the lines of its price under the epoch asked for, in their places."""
+    rows = await tx.fetch(
+        """
+        SELECT l.order_id, l.kind, l.ref, l.qty, l.amount_fen, l.allocated_to
+          FROM unnest($1::text[], $2::int[]) AS wanted (order_id, epoch) JOIN order_lines l USING (order_id, epoch)
+         ORDER BY l.order_id, l.n
+        """,
+        list(epochs),
+        list(epochs.values()),
+    )
+    found: dict[str, list[PriceLine]] = {}
+    for row in rows:
+        line = PriceLine(
+            kind=row["kind"],
+            amount_fen=row["amount_fen"],
+            qty=row["qty"],
+            ref=row["ref"],
+            allocated_to=row["allocated_to"],
+        )
+        found.setdefault(row["order_id"], []).append(line)
+    return found

@@ -13,12 +13,16 @@ METRES_PER_KM = 1000
 
 
 class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a quote. Discounts are negative amounts; `ref` names what the line is for."""
+    """One line of a quote. Discounts are negative amounts; `ref` names what the line is for.
+
+    `allocated_to` is the place, from 1, of the item line a discount takes from.
+    """
 
     kind: str
     amount_fen: int
     qty: int = 1
     ref: str = ""
+    allocated_to: int | None = None
 
 
 def total(lines: Sequence[PriceLine]) -> int:

@@ -16,20 +16,22 @@ from rest.lines.homeservice.actions.pool import is_lock_running, unbind
 from rest.lines.homeservice.errors import MethodUnavailable
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import PENDING_PAYMENT, POOL, Job
+from rest.lines.homeservice.prices import agreed_lines
 from rest.money import payments
 from rest.money.payments import Method
 from rest.trade import orders
 from rest.trade.orders import SYSTEM, By, Role
+from rest.trade.pricing import check_quote, total
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
 
-async def pay(tx: Tx, order_id: str, account_id: str, method: str) -> Job:
+async def pay(tx: Tx, order_id: str, account_id: str, method: str, *, shown: str | None = None) -> Job:
     """Take the price from the customer's wallet; the technician is told (HS-085).
 
     After the payment window the late rule holds: the same technician is locked again and paid if he is still free
-    and the order unlocked; else nothing is taken (HS-088).
-    Raises NotFound, MethodUnavailable, InsufficientFunds (nothing is taken), CandidateGone, WrongState.
+    and the order unlocked; else nothing is taken (HS-088). `shown` is the hash of the price the customer was shown.
+    Raises NotFound, MethodUnavailable, InsufficientFunds (nothing is taken), CandidateGone, WrongState, PriceChanged.
     """
     if method != Method.WALLET:
         raise MethodUnavailable(method=method)
@@ -40,14 +42,19 @@ async def pay(tx: Tx, order_id: str, account_id: str, method: str) -> Job:
     if job.order.status == PENDING_PAYMENT and not is_lock_running(tx, job):
         job = await unbind(tx, job)
     if job.order.status in POOL and job.visit.worker_id is not None:
+        check_quote(agreed_lines(job), shown)
         return await _pay_late(tx, job, by, await _open(tx, relocked(job)))
     if not await orders.guard(tx, HOMESERVICE, job, "pay", by):
         return job
+    check_quote(agreed_lines(job), shown)
     payment = await _open(tx, job)
-    return await _pay(tx, job, by, {"payment_id": payment.id, "method": method})
+    return await _pay(tx, job, by, {"payment_id": payment.id if payment else None, "method": method})
 
 
-async def _open(tx: Tx, job: Job) -> payments.Payment:
+async def _open(tx: Tx, job: Job) -> payments.Payment | None:
+    """An attempt over the order's price; None when a coupon has left nothing to pay."""
+    if job.order.total_fen == 0:
+        return None
     return await payments.open_payment(
         tx,
         order_id=job.order.id,
@@ -67,8 +74,7 @@ def paid(tx: Tx, job: Job) -> Job:
 def relocked(job: Job) -> Job:
     """The job with its last chosen technician locked again at the price of his lock."""
     visit = job.visit
-    total_fen = max(0, visit.item_fen + (visit.travel_fen or 0) - visit.coupon_fen - visit.voucher_fen)
-    order = replace(job.order, provider_id=visit.worker_id, total_fen=total_fen)
+    order = replace(job.order, provider_id=visit.worker_id, total_fen=total(agreed_lines(job)))
     return replace(job, order=order, visit=replace(visit, lock_epoch=visit.lock_epoch + 1))
 
 
@@ -77,8 +83,9 @@ async def _pay(tx: Tx, job: Job, by: By, data: dict[str, Any]) -> Job:
     return await accept_if_automatic(tx, done)
 
 
-async def _pay_late(tx: Tx, job: Job, by: By, payment: payments.Payment, *, is_in: bool = False) -> Job:
-    data = {"payment_id": payment.id, "method": payment.method.value, "late": is_in}
+async def _pay_late(tx: Tx, job: Job, by: By, payment: payments.Payment | None, *, is_in: bool = False) -> Job:
+    method = payment.method if payment is not None else Method.WALLET
+    data = {"payment_id": payment.id if payment else None, "method": method.value, "late": is_in}
     after = paid(tx, relocked(job))
     done = await orders.apply(tx, HOMESERVICE, job, "pay_late", by, after=after, data=data)
     return await accept_if_automatic(tx, done)

@@ -8,19 +8,24 @@ from datetime import datetime, timedelta
 import dispatch
 from dispatch.model import CallDraft, Mode
 from geo import Point
-from rest.lines.homeservice import catalogue, store
+from rest.lines.homeservice import catalogue, prices, store
 from rest.lines.homeservice.errors import TimePast, TimeTooFar
 from rest.lines.homeservice.line import HOMESERVICE, SUBJECT, set_timers
 from rest.lines.homeservice.model import IN_POOL, LINE, Job, enter_pool, pool_close_due
 from rest.lines.homeservice.rules import HomeserviceRules
+from rest.marketing import coupons
 from rest.trade import orders
 from rest.trade.orders import By, OrderChanged, Role
+from rest.trade.pricing import Discount, check_quote
 from storage.tx import Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a customer asks for; the region is the one that holds the point (WGS-84)."""
+    """What a customer asks for; the region is the one that holds the point (WGS-84).
+
+    `quote_hash` names the price he was shown.
+    """
 
     item_id: str
     qty: int
@@ -30,43 +35,58 @@ class Wanted:
     detail: str
     point: Point
     region_code: str
+    coupon_id: str | None = None
+    quote_hash: str | None = None
 
 
 async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted) -> Job:
     """Make an empty order: no technician, no travel fee, no price; technicians around are asked (HS-072).
 
-    Raises RegionNotServed, ItemNotFound, TimePast, TimeTooFar.
+    A coupon is locked with the order; without one the transaction may be light.
+    Raises RegionNotServed, ItemNotFound, TimePast, TimeTooFar, CouponLocked, CouponNotApplicable, PriceChanged.
     """
     check_start(rules, tx.now, wanted.start_at)
     found = await catalogue.item_in(tx, wanted.region_code, wanted.item_id)
     order_id, minutes = tx.new_id("ord"), found.item.minutes * wanted.qty
+    item_fen = found.item.price_fen * wanted.qty
+    coupon = await _lock_coupon(tx, order_id, customer_id, wanted, item_fen)
+    if wanted.quote_hash is not None:
+        check_quote(prices.lines_before(found.item.id, wanted.qty, item_fen, coupon), wanted.quote_hash)
     call = dispatch.new_call(tx, _draft(order_id, customer_id, wanted, found, rules))
-    placed = store.place(
-        tx,
-        store.Placement(
-            order_id=order_id,
-            no=orders.new_no(tx.now),
-            customer_id=customer_id,
-            call=call,
-            snapshot=_snapshot(found, rules),
-            item_id=found.item.id,
-            qty=wanted.qty,
-            region_code=wanted.region_code,
-            contact=wanted.contact,
-            phone=wanted.phone,
-            detail=wanted.detail,
-            lon=wanted.point.lon,
-            lat=wanted.point.lat,
-            start_at=wanted.start_at,
-            minutes=minutes,
-            item_fen=found.item.price_fen * wanted.qty,
-            no_grab_due_at=tx.now + timedelta(seconds=rules.no_grab_s),
-            pool_close_due_at=pool_close_due(rules, wanted.start_at),
-        ),
+    new = store.Placement(
+        order_id=order_id,
+        no=orders.new_no(tx.now),
+        customer_id=customer_id,
+        call=call,
+        snapshot=_snapshot(found, rules),
+        item_id=found.item.id,
+        qty=wanted.qty,
+        region_code=wanted.region_code,
+        contact=wanted.contact,
+        phone=wanted.phone,
+        detail=wanted.detail,
+        lon=wanted.point.lon,
+        lat=wanted.point.lat,
+        start_at=wanted.start_at,
+        minutes=minutes,
+        item_fen=item_fen,
+        no_grab_due_at=tx.now + timedelta(seconds=rules.no_grab_s),
+        pool_close_due_at=pool_close_due(rules, wanted.start_at),
+        coupon_id=wanted.coupon_id,
+        coupon_fen=coupon.amount_fen if coupon is not None else 0,
     )
+    placed = store.place(tx, new) if coupon is None else await store.place_with_coupon(tx, new)
     set_timers(tx, None, placed)
     _tell_posted(tx, placed)
     return placed
+
+
+async def _lock_coupon(tx: Tx, order_id: str, customer_id: str, wanted: Wanted, item_fen: int) -> Discount | None:
+    if wanted.coupon_id is None:
+        return None
+    for_this = prices.purchase(wanted.item_id, wanted.region_code, item_fen)
+    amount_fen = await coupons.lock_for_order(tx, wanted.coupon_id, customer_id, order_id, for_this)
+    return prices.coupon_of(wanted.coupon_id, amount_fen)
 
 
 def check_start(rules: HomeserviceRules, now: datetime, start_at: datetime) -> None:

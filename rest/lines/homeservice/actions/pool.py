@@ -24,10 +24,11 @@ from rest.lines.homeservice.model import (
     Job,
     enter_pool,
 )
+from rest.lines.homeservice.prices import lines_of
 from rest.money import payments
 from rest.trade import orders
 from rest.trade.orders import SYSTEM, By, Role
-from rest.trade.pricing import PriceLine, total, travel_fee
+from rest.trade.pricing import COUPON, VOUCHER, PriceLine, check_quote, quote_hash, taken_off, total, travel_fee
 from storage.base.errors import NotFound
 from storage.tx import Tx
 
@@ -44,7 +45,7 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None =
         return before
     if job.order.customer_id == bid.worker.account_id:
         raise OwnOrder
-    quote = quote_for(job, _distance_m(job, bid), free_m)
+    quote = quote_for(job, worker_id, _distance_m(job, bid), free_m)
     made = await dispatch.grab(tx, bid, quote=quote, request_id=request_id)
     if job.order.status not in POOL:
         raise OrderGone(status=job.order.status)
@@ -74,25 +75,24 @@ def _distance_m(job: Job, bid: Bid) -> int | None:
     return None if bid.offer is None else round(bid.offer.distance_m)
 
 
-def quote_for(job: Job, distance_m: int | None, free_m: int) -> dict[str, Any]:
-    """What a technician at this distance would cost: item + travel - voucher (HS-045, HS-075).
+def quote_for(job: Job, worker_id: str, distance_m: int | None, free_m: int) -> dict[str, Any]:
+    """What a technician at this distance would cost: item + travel - coupon - voucher (HS-045, HS-075).
 
     Empty while it is unknown: dispatch then refuses the grab. Vouchers come with their own domain.
     """
     if distance_m is None:
         return {}
     travel_fen = travel_fee(job.tariff, distance_m, free_m)
-    lines = [
-        PriceLine(kind="item", amount_fen=job.visit.item_fen, qty=job.visit.qty, ref=job.visit.item_id),
-        PriceLine(kind="travel", amount_fen=travel_fen),
-    ]
+    lines = lines_of(job.visit, travel_fen=travel_fen, voucher_fen=0, worker_id=worker_id)
     return {
         "item_fen": job.visit.item_fen,
         "travel_fen": travel_fen,
-        "voucher_fen": 0,
-        "total_fen": total(lines) - job.visit.coupon_fen,
+        "coupon_fen": taken_off(lines, COUPON),
+        "voucher_fen": taken_off(lines, VOUCHER),
+        "total_fen": total(lines),
         "distance_m": distance_m,
         "currency": "CNY",
+        "quote_hash": quote_hash(lines),
     }
 
 
@@ -123,12 +123,12 @@ async def lose_candidates(tx: Tx, order_id: str) -> None:
         await orders.apply(tx, HOMESERVICE, job, "lose_candidates", SYSTEM, after=after)
 
 
-async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str) -> Job:
+async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str, *, shown: str | None = None) -> Job:
     """Designate one of the grabbers and lock him for the payment window; the price is fixed (HS-082, HS-083).
 
     While unpaid another grabber may be chosen: the former one is let go and the window starts anew. Choosing the
-    locked one again changes nothing. Of two concurrent choices one wins.
-    Raises NotFound, CandidateGone, WrongState.
+    locked one again changes nothing. Of two concurrent choices one wins. `shown` is the hash of the price shown.
+    Raises NotFound, CandidateGone, WrongState, PriceChanged.
     """
     wanted = await candidates.find_grab(tx, grab_id)
     workers = (wanted.worker_id,) if wanted is not None else ()
@@ -137,6 +137,8 @@ async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str) -> Job:
     HOMESERVICE.machine.decide(job.order.status, "choose", by)
     if wanted is None or wanted.call_id != job.order.call_id:
         raise NotFound
+    if shown is not None:
+        check_quote(_quoted_lines(job, wanted), shown)
     if job.order.status == PENDING_PAYMENT:
         if job.visit.worker_id == wanted.worker_id and is_lock_running(tx, job):
             return job
@@ -146,6 +148,11 @@ async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str) -> Job:
     return await orders.apply(
         tx, HOMESERVICE, job, "choose", by, after=locked(job, wanted, call), data={"grab_id": grab_id}
     )
+
+
+def _quoted_lines(job: Job, grab: Grab) -> list[PriceLine]:
+    travel_fen, voucher_fen = grab.quote["travel_fen"], grab.quote["voucher_fen"]
+    return lines_of(job.visit, travel_fen=travel_fen, voucher_fen=voucher_fen, worker_id=grab.worker_id)
 
 
 def locked(job: Job, grab: Grab, call: Call) -> Job:

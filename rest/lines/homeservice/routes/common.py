@@ -15,9 +15,10 @@ from rest.edge.reply import PageReply, Reply
 from rest.edge.values import Body, PageQuery
 from rest.lines.homeservice import store
 from rest.lines.homeservice.model import Job
-from rest.lines.homeservice.routes.views import EventView, OrderView, order_view
+from rest.lines.homeservice.routes.views import EventView, OrderView, is_priced, order_view
 from rest.trade import orders
 from rest.trade.orders import Role
+from rest.trade.pricing import PriceLine
 from storage.tx import Tx
 
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -33,7 +34,8 @@ async def order_reply(tx: Tx, job: Job, reader: Role, *, status: int | None = No
     """The order with its version as ETag."""
     worker = await dispatch.get_worker(tx, job.order.provider_id) if job.order.provider_id else None
     location = f"/v1/orders/{job.order.id}" if status == 201 else None
-    view = order_view(job, worker, reader)
+    lines = await _lines(tx, [job])
+    view = order_view(job, worker, reader, lines.get(job.order.id, ()))
     return Reply(view, status=status, etag=job.order.version, location=location)
 
 
@@ -44,11 +46,18 @@ async def order_page(ctx: Ctx, side: str, owner_id: str, reader: Role) -> PageRe
     async with ctx.db.begin() as tx:
         jobs = await store.page(tx, side, owner_id, before_id=before_id, limit=query.limit + 1)
         workers = await _workers(tx, {job.order.provider_id for job in jobs})
+        lines = await _lines(tx, jobs)
     return ctx.page(
         jobs,
-        view=lambda job: order_view(job, workers.get(job.order.provider_id or ""), reader),
+        view=lambda job: order_view(job, workers.get(job.order.provider_id or ""), reader, lines.get(job.order.id, ())),
         key=lambda job: (job.order.id,),
     )
+
+
+async def _lines(tx: Tx, jobs: Iterable[Job]) -> dict[str, list[PriceLine]]:
+    """The price lines of those of these orders that have a price; asks nothing when none has."""
+    priced = {job.order.id: job.visit.lock_epoch for job in jobs if is_priced(job)}
+    return await orders.lines_of(tx, priced) if priced else {}
 
 
 async def _workers(tx: Tx, worker_ids: Iterable[str | None]) -> dict[str, Worker]:

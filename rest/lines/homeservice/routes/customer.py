@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -28,13 +28,19 @@ from rest.lines.homeservice.regions import region_of
 from rest.lines.homeservice.routes.common import ReasonBody, event_page, order_page, order_reply
 from rest.lines.homeservice.routes.views import EventView, GrabView, OrderView
 from rest.lines.homeservice.rules import current_rules
+from rest.marketing.coupons import CouponLocked, CouponNotApplicable
 from rest.money.ledger import InsufficientFunds
 from rest.trade import orders
 from rest.trade.orders import By, Role, WrongState
+from rest.trade.pricing import PriceChanged
 from storage.base.errors import Malformed, NotFound
 from storage.tx import Tx
 
 Datum = Literal["wgs84", "gcj02"]
+RegionText = Annotated[str, Meta(min_length=1, max_length=12)]
+ItemId = Annotated[str, Meta(min_length=1, max_length=40)]
+Qty = Annotated[int, Meta(ge=1, le=10)]
+QuoteHash = Annotated[str, Meta(min_length=1, max_length=64, description="Names the price you were shown.")]
 
 
 class ItemQuery(Query, frozen=True, kw_only=True):
@@ -43,7 +49,7 @@ class ItemQuery(Query, frozen=True, kw_only=True):
     lon: Longitude | None = None
     lat: Latitude | None = None
     crs: Datum = "wgs84"
-    region_code: Annotated[str, Meta(min_length=1, max_length=12)] | None = None
+    region_code: RegionText | None = None
 
 
 class ItemView(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,26 +91,30 @@ class AddressBody(Body, frozen=True, kw_only=True):
 
 
 class PlaceBody(Body, frozen=True, kw_only=True):
-    """An order into the grab pool."""
+    """An order into the grab pool. `quote_hash` of a quote: refused when the items cost something else by now."""
 
     line: Literal["homeservice"]
     mode: Literal["grab"]
-    item_id: Annotated[str, Meta(min_length=1, max_length=40)]
-    qty: Annotated[int, Meta(ge=1, le=10)] = 1
+    item_id: ItemId
+    qty: Qty = 1
     start_at: Instant
     address: AddressBody
+    coupon_id: Id | None = None
+    quote_hash: QuoteHash | None = None
 
 
 class ChooseBody(Body, frozen=True, kw_only=True):
     """One of the candidates."""
 
     grab_id: Id
+    quote_hash: QuoteHash | None = None
 
 
 class PayBody(Body, frozen=True, kw_only=True):
     """How to pay."""
 
     method: Literal["wallet", "wechat", "alipay"]
+    quote_hash: QuoteHash | None = None
 
 
 class RescheduleBody(Body, frozen=True, kw_only=True):
@@ -143,15 +153,35 @@ class PlaceMissing(Malformed):
 
 async def list_items(ctx: Ctx) -> Answer:
     query: ItemQuery = ctx.query
-    if query.region_code is not None:
-        region_code = normalize_code(query.region_code)
-    elif query.lon is not None and query.lat is not None:
-        region_code = await _region_of(ctx, to_wgs84(check_point(query.lon, query.lat), query.crs))
-    else:
-        raise PlaceMissing
+    region_code = await region_asked(ctx, query)
     async with ctx.db.begin() as tx:
         items = await catalogue.items_in(tx, region_code)
     return ItemList(region_code=region_code, data=[ItemView.of(item) for item in items])
+
+
+class Somewhere(Protocol):
+    """A request that names a place or a district."""
+
+    @property
+    def lon(self) -> float | None: ...
+
+    @property
+    def lat(self) -> float | None: ...
+
+    @property
+    def crs(self) -> Datum: ...
+
+    @property
+    def region_code(self) -> str | None: ...
+
+
+async def region_asked(ctx: Ctx, where: Somewhere) -> str:
+    """The district that is meant. Raises PlaceMissing, RegionCodeInvalid, PositionInvalid, RegionNotServed."""
+    if where.region_code is not None:
+        return normalize_code(where.region_code)
+    if where.lon is None or where.lat is None:
+        raise PlaceMissing
+    return await _region_of(ctx, to_wgs84(check_point(where.lon, where.lat), where.crs))
 
 
 async def _region_of(ctx: Ctx, point: Point) -> str:
@@ -171,13 +201,15 @@ async def place(ctx: Ctx) -> Answer:
         detail=address.detail,
         point=point,
         region_code=await _region_of(ctx, point),
+        coupon_id=body.coupon_id,
+        quote_hash=body.quote_hash,
     )
 
     async def act(tx: Tx) -> Answer:
         job = await actions.post(tx, current_rules(), ctx.actor.account_id, wanted)
         return await order_reply(tx, job, Role.CUSTOMER, status=201)
 
-    return await ctx.transact(act, light=True)
+    return await ctx.transact(act, light=body.coupon_id is None)  # a coupon is locked before the order is written
 
 
 async def list_orders(ctx: Ctx) -> Answer:
@@ -221,12 +253,20 @@ def _step(verb: Callable[[Tx, str, str], Awaitable[Job]]) -> Callable[[Ctx], Awa
 
 async def choose(ctx: Ctx) -> Answer:
     body: ChooseBody = ctx.body
-    return await _step(lambda tx, order_id, account_id: actions.choose(tx, order_id, account_id, body.grab_id))(ctx)
+
+    async def verb(tx: Tx, order_id: str, account_id: str) -> Job:
+        return await actions.choose(tx, order_id, account_id, body.grab_id, shown=body.quote_hash)
+
+    return await _step(verb)(ctx)
 
 
 async def pay(ctx: Ctx) -> Answer:
     body: PayBody = ctx.body
-    return await _step(lambda tx, order_id, account_id: actions.pay(tx, order_id, account_id, body.method))(ctx)
+
+    async def verb(tx: Tx, order_id: str, account_id: str) -> Job:
+        return await actions.pay(tx, order_id, account_id, body.method, shown=body.quote_hash)
+
+    return await _step(verb)(ctx)
 
 
 async def cancel(ctx: Ctx) -> Answer:
@@ -292,7 +332,11 @@ ROUTES = [
     Route(
         "POST", "/v1/orders", place, "orders.place", "Post an order into the grab pool",
         request=PlaceBody, response=OrderView, status=201, idempotent="required", tags=_TAGS, links=_LINKS,
-        errors=(RegionNotServed, ItemNotFound, TimePast, TimeTooFar, PositionInvalid), has_etag=True,
+        has_etag=True,
+        errors=(
+            RegionNotServed, ItemNotFound, TimePast, TimeTooFar, PositionInvalid, CouponLocked, CouponNotApplicable,
+            PriceChanged,
+        ),
     ),
     Route(
         "GET", "/v1/orders", list_orders, "orders.list", "List my orders, newest first",
@@ -313,12 +357,12 @@ ROUTES = [
     Route(
         "POST", "/v1/orders/{order_id}/choose", choose, "orders.choose", "Choose a candidate; pay within 3 minutes",
         request=ChooseBody, response=OrderView, idempotent="optional", tags=_TAGS, has_etag=True,
-        errors=(WrongState, CandidateGone, Locked),
+        errors=(WrongState, CandidateGone, Locked, PriceChanged),
     ),
     Route(
         "POST", "/v1/orders/{order_id}/pay", pay, "orders.pay", "Pay the chosen technician",
         request=PayBody, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
-        errors=(WrongState, CandidateGone, InsufficientFunds, MethodUnavailable),
+        errors=(WrongState, CandidateGone, InsufficientFunds, MethodUnavailable, PriceChanged),
     ),
     Route(
         "POST", "/v1/orders/{order_id}/cancel", cancel, "orders.cancel", "Cancel before departure",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,6 +13,7 @@ from rest.lines.homeservice.effects import ROUGH_DEGREES
 from rest.lines.homeservice.model import KNOWS_ADDRESS, MACHINE, POOL, Job, timers
 from rest.people import mask_phone
 from rest.trade.orders import Event, Role
+from rest.trade.pricing import PriceLine, quote_hash
 
 REQUESTS = {
     "ask_cancel": "cancel",
@@ -66,8 +67,40 @@ class AddressView(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None
 
 
+class LineView(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a price. `ref` names the item, the coupon or the technician of a voucher; discounts are negative.
+
+    `allocated_to` is the place, from 1, of the item line that a discount takes from.
+    """
+
+    kind: str
+    ref: str
+    qty: int
+    amount: Money
+    allocated_to: int | None
+
+    @classmethod
+    def of(cls, line: PriceLine) -> LineView:
+        return cls(
+            kind=line.kind,
+            ref=line.ref,
+            qty=line.qty,
+            amount=Money(line.amount_fen),
+            allocated_to=line.allocated_to,
+        )
+
+
+def is_priced(job: Job) -> bool:
+    """Whether a technician is chosen: only then there is a price."""
+    order, visit = job.order, job.visit
+    return order.status not in POOL and order.provider_id is not None and visit.travel_fen is not None
+
+
 class PriceView(msgspec.Struct, frozen=True, kw_only=True):
-    """The price. Without a technician there is no travel fee and nothing payable yet (HS-072)."""
+    """The price. Without a technician there is no travel fee and nothing payable yet (HS-072).
+
+    `lines` sum to `payable`; `quote_hash` names them, so that a payer can say which price was shown.
+    """
 
     item: Money
     travel_fee: Money | None
@@ -76,19 +109,25 @@ class PriceView(msgspec.Struct, frozen=True, kw_only=True):
     payable: Money | None
     paid: Money
     refunded: Money
+    coupon_id: str | None
+    lines: list[LineView]
+    quote_hash: str | None
 
     @classmethod
-    def of(cls, job: Job) -> PriceView:
+    def of(cls, job: Job, lines: Sequence[PriceLine]) -> PriceView:
         visit, order = job.visit, job.order
-        is_priced = order.status not in POOL and order.provider_id is not None and visit.travel_fen is not None
+        has_price = is_priced(job)
         return cls(
             item=Money(visit.item_fen),
-            travel_fee=Money(visit.travel_fen) if is_priced and visit.travel_fen is not None else None,
+            travel_fee=Money(visit.travel_fen) if has_price and visit.travel_fen is not None else None,
             coupon=Money(visit.coupon_fen),
-            voucher=Money(visit.voucher_fen if is_priced else 0),
-            payable=Money(order.total_fen) if is_priced else None,
+            voucher=Money(visit.voucher_fen if has_price else 0),
+            payable=Money(order.total_fen) if has_price else None,
             paid=Money(order.paid_fen),
             refunded=Money(order.refunded_fen),
+            coupon_id=visit.coupon_id,
+            lines=[LineView.of(line) for line in lines],
+            quote_hash=quote_hash(lines) if lines else None,
         )
 
 
@@ -127,7 +166,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-def order_view(job: Job, worker: Worker | None, reader: Role) -> OrderView:
+def order_view(job: Job, worker: Worker | None, reader: Role, lines: Sequence[PriceLine] = ()) -> OrderView:
+    """`lines` are those of the price, where there is one."""
     order, visit = job.order, job.visit
     return OrderView(
         id=order.id,
@@ -145,7 +185,7 @@ def order_view(job: Job, worker: Worker | None, reader: Role) -> OrderView:
         start_at=visit.start_at,
         minutes=visit.minutes,
         ends_at=visit.ended_at or visit.ends_at,
-        price=PriceView.of(job),
+        price=PriceView.of(job, lines),
         lock_expires_at=visit.lock_expires_at,
         grab_first_at=visit.grab_first_at,
         call_id=order.call_id,
@@ -206,8 +246,10 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
 
     item: Money
     travel_fee: Money
+    coupon: Money
     voucher: Money
     total: Money
+    quote_hash: str | None
 
 
 class GrabView(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,7 +272,9 @@ class GrabView(msgspec.Struct, frozen=True, kw_only=True):
             quote=QuoteView(
                 item=Money(quote["item_fen"]),
                 travel_fee=Money(quote["travel_fen"]),
+                coupon=Money(quote.get("coupon_fen", 0)),
                 voucher=Money(quote["voucher_fen"]),
                 total=Money(quote["total_fen"]),
+                quote_hash=quote.get("quote_hash"),
             ),
         )

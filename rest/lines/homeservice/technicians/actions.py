@@ -40,7 +40,14 @@ class OrderSettings:
 
 
 async def add_technician(
-    tx: Tx, account_id: str, *, real_name: str, display_name: str, city: str, area_code: str
+    tx: Tx,
+    account_id: str,
+    *,
+    real_name: str,
+    display_name: str,
+    city: str,
+    area_code: str,
+    work_min: tuple[int, int] = dispatch.USUAL_HOURS_MIN,
 ) -> Me:
     """Make an account a technician with the default settings: every open item, offline (HS-022, HS-029).
 
@@ -53,6 +60,7 @@ async def add_technician(
         display_name=display_name,
         services=[item.id for item in items],
         area_code=area_code,
+        work_min=work_min,
     )
     await store.insert(tx, worker.id, account_id, real_name, city)
     return await me(tx, account_id)

@@ -1,0 +1,49 @@
+"""What a home-service order costs, as lines. Pure: the same lines are quoted, agreed, stored and charged (HS-045)."""
+
+from __future__ import annotations
+
+from rest.lines.homeservice.model import LINE, Job, Visit
+from rest.marketing.coupons import Purchase
+from rest.trade.pricing import COUPON, ITEM, TRAVEL, VOUCHER, Discount, PriceLine, price_lines
+
+
+def lines_of(visit: Visit, *, travel_fen: int, voucher_fen: int, worker_id: str) -> list[PriceLine]:
+    """The price with this technician: items and travel, less the coupon, less his voucher."""
+    discounts = [Discount(VOUCHER, voucher_fen, worker_id)] if voucher_fen else []
+    if visit.coupon_id is not None:
+        discounts.append(Discount(COUPON, visit.coupon_fen, visit.coupon_id))
+    return price_lines(_items(visit.item_id, visit.qty, visit.item_fen), _travel(travel_fen), discounts)
+
+
+def agreed_lines(job: Job) -> list[PriceLine]:
+    """The price with the technician chosen last."""
+    visit = job.visit
+    return lines_of(
+        visit,
+        travel_fen=visit.travel_fen or 0,
+        voucher_fen=visit.voucher_fen,
+        worker_id=visit.worker_id or "",
+    )
+
+
+def lines_before(item_id: str, qty: int, item_fen: int, coupon: Discount | None) -> list[PriceLine]:
+    """What can be said before anybody is chosen: no travel fee yet."""
+    return price_lines(_items(item_id, qty, item_fen), None, [coupon] if coupon is not None else [])
+
+
+def coupon_of(coupon_id: str, amount_fen: int) -> Discount:
+    """A coupon as a discount."""
+    return Discount(COUPON, amount_fen, coupon_id)
+
+
+def purchase(item_id: str, region_code: str, item_fen: int) -> Purchase:
+    """What a coupon of a pool order is used for: nobody is chosen yet."""
+    return Purchase(line=LINE, item_id=item_id, region_code=region_code, worker_id=None, item_fen=item_fen)
+
+
+def _items(item_id: str, qty: int, item_fen: int) -> list[PriceLine]:
+    return [PriceLine(kind=ITEM, amount_fen=item_fen, qty=qty, ref=item_id)]
+
+
+def _travel(travel_fen: int) -> PriceLine:
+    return PriceLine(kind=TRAVEL, amount_fen=travel_fen)

@@ -1,0 +1,5 @@
+"""Marketing: what makes customers come back. Coupons so far.
+
+It stands below trade, which prices orders with it, and above money, which it never moves: a coupon is a promise to
+ask for less.
+"""
