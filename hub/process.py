@@ -44,6 +44,9 @@ from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.withdrawals import jobs as withdrawal_jobs
+from rest.money.withdrawals.payouts import ManualPayouts
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.senders import HttpCodeSender
@@ -59,6 +62,7 @@ DEADLINES: Mapping[str, Handler] = {
     **CASE_DEADLINES,
     **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
+    **SETTLEMENT_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
@@ -184,6 +188,7 @@ class Process:
         outside = {
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
             **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
+            **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
         }
         worker = Worker(
             self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS

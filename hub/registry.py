@@ -78,6 +78,8 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "money": (),  # between domains: no phone hears it
     "refund": (CUSTOMER, DESK),
     "wallet": (CUSTOMER, WORKER),
+    "settlement": (CUSTOMER, WORKER),
+    "withdrawal": (CUSTOMER, WORKER, DESK),
     "coupon": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),

@@ -440,6 +440,26 @@ BEGIN
     VALUES (p_id, 1, p_at, p_actor, p_verb, NULL, p_status);
 END $$;
 
+CREATE FUNCTION public.settlement_line_keeps() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'DELETE' OR (OLD.id, OLD.settlement_id, OLD.n, OLD.kind, OLD.party_kind, OLD.party_id, OLD.cause,
+        OLD.amount_fen, OLD.split_version, OLD.reverses_id, OLD.reason, OLD.by_id, OLD.at) IS DISTINCT FROM
+        (NEW.id, NEW.settlement_id, NEW.n, NEW.kind, NEW.party_kind, NEW.party_id, NEW.cause,
+        NEW.amount_fen, NEW.split_version, NEW.reverses_id, NEW.reason, NEW.by_id, NEW.at) THEN
+        RAISE EXCEPTION 'settlement lines are only reversed' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.settlement_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
 CREATE FUNCTION public.tx_write(p_at timestamp with time zone, p_fact_ids text[], p_topics text[], p_bodies text[], p_audiences text[], p_expires_at timestamp with time zone[], p_gone text[], p_keys text[], p_kinds text[], p_due_at timestamp with time zone[], p_payloads text[], p_scope text, p_key text, p_fingerprint bytea, p_status integer, p_headers text, p_answer bytea, p_job bigint, p_lease text) RETURNS boolean
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1043,6 +1063,13 @@ CREATE TABLE public.payments (
     CONSTRAINT payments_state_check CHECK ((state = ANY (ARRAY['created'::text, 'paid'::text, 'failed'::text, 'closed'::text, 'paid_late'::text, 'refunded'::text])))
 );
 
+CREATE TABLE public.payouts (
+    withdrawal_id text NOT NULL,
+    adapter text NOT NULL,
+    begun_at timestamp with time zone NOT NULL,
+    ref text
+);
+
 CREATE TABLE public.region_items (
     region_code text NOT NULL,
     item_id text NOT NULL,
@@ -1106,6 +1133,52 @@ CREATE TABLE public.sessions (
     CONSTRAINT sessions_user_agent_check CHECK ((length(user_agent) <= 200))
 );
 
+CREATE TABLE public.settlement_lines (
+    id text NOT NULL,
+    settlement_id text NOT NULL,
+    n integer NOT NULL,
+    kind text NOT NULL,
+    party_kind text NOT NULL,
+    party_id text NOT NULL,
+    cause text NOT NULL,
+    amount_fen bigint NOT NULL,
+    net_fen bigint NOT NULL,
+    base_fen bigint NOT NULL,
+    state text NOT NULL,
+    split_version integer NOT NULL,
+    reverses_id text,
+    reason text,
+    by_id text,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT settlement_lines_amount_fen_check CHECK ((amount_fen <> 0)),
+    CONSTRAINT settlement_lines_cause_check CHECK ((cause = ANY (ARRAY['settled'::text, 'refunded'::text, 'adjusted'::text]))),
+    CONSTRAINT settlement_lines_check CHECK (((party_kind = 'platform'::text) OR (abs(net_fen) <= abs(amount_fen)))),
+    CONSTRAINT settlement_lines_check1 CHECK (((state = 'clawed_back'::text) <= (net_fen = 0))),
+    CONSTRAINT settlement_lines_check2 CHECK (((reverses_id IS NULL) OR ((net_fen = 0) AND (cause <> 'settled'::text)))),
+    CONSTRAINT settlement_lines_check3 CHECK (((cause <> 'adjusted'::text) OR ((reason IS NOT NULL) AND (by_id IS NOT NULL)))),
+    CONSTRAINT settlement_lines_n_check CHECK ((n >= 1)),
+    CONSTRAINT settlement_lines_party_kind_check CHECK ((party_kind = ANY (ARRAY['worker'::text, 'customer'::text, 'platform'::text]))),
+    CONSTRAINT settlement_lines_state_check CHECK ((state = ANY (ARRAY['accrued'::text, 'payable'::text, 'paid'::text, 'clawed_back'::text])))
+);
+
+CREATE TABLE public.settlements (
+    id text NOT NULL,
+    order_id text NOT NULL,
+    line text NOT NULL,
+    split_version integer NOT NULL,
+    worker_id text NOT NULL,
+    basis jsonb NOT NULL,
+    settled_fen bigint NOT NULL,
+    kept_fen bigint NOT NULL,
+    base_kept_fen bigint NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    matures_at timestamp with time zone NOT NULL,
+    CONSTRAINT settlements_check CHECK (((kept_fen >= 0) AND (kept_fen <= settled_fen))),
+    CONSTRAINT settlements_check1 CHECK ((base_kept_fen >= kept_fen)),
+    CONSTRAINT settlements_settled_fen_check CHECK ((settled_fen >= 0))
+);
+
 CREATE TABLE public.sign_in_codes (
     phone text NOT NULL,
     code_hash bytea NOT NULL,
@@ -1114,6 +1187,17 @@ CREATE TABLE public.sign_in_codes (
     tries integer DEFAULT 0 NOT NULL,
     window_start timestamp with time zone NOT NULL,
     sent_in_window integer DEFAULT 1 NOT NULL
+);
+
+CREATE TABLE public.split_rules (
+    line text NOT NULL,
+    version integer NOT NULL,
+    parts jsonb NOT NULL,
+    note text NOT NULL,
+    by_id text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT split_rules_line_check CHECK ((line <> ''::text)),
+    CONSTRAINT split_rules_version_check CHECK ((version >= 1))
 );
 
 CREATE TABLE public.technicians (
@@ -1128,6 +1212,51 @@ CREATE TABLE public.technicians (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT technicians_free_travel_m_check CHECK (((free_travel_m >= 0) AND (free_travel_m <= 100000))),
     CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+);
+
+CREATE TABLE public.withdrawal_events (
+    withdrawal_id text NOT NULL,
+    n integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    verb text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    detail text,
+    CONSTRAINT withdrawal_events_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.withdrawals (
+    id text NOT NULL,
+    owner_kind text NOT NULL,
+    owner_id text NOT NULL,
+    account_id text NOT NULL,
+    method text NOT NULL,
+    payee text NOT NULL,
+    payee_no text NOT NULL,
+    amount_fen bigint NOT NULL,
+    state text NOT NULL,
+    reason text,
+    version integer DEFAULT 1 NOT NULL,
+    day date NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT withdrawals_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT withdrawals_method_check CHECK ((method = ANY (ARRAY['bank'::text, 'wechat'::text, 'alipay'::text]))),
+    CONSTRAINT withdrawals_owner_kind_check CHECK ((owner_kind = ANY (ARRAY['customer'::text, 'worker'::text]))),
+    CONSTRAINT withdrawals_state_check CHECK ((state = ANY (ARRAY['review'::text, 'rejected'::text, 'sending'::text, 'sent'::text, 'confirmed'::text, 'failed'::text])))
+);
+
+CREATE TABLE public.worker_channels (
+    worker_id text NOT NULL,
+    party_kind text NOT NULL,
+    party_id text NOT NULL,
+    is_open boolean DEFAULT true NOT NULL,
+    bonus_fen bigint DEFAULT 0 NOT NULL,
+    since timestamp with time zone NOT NULL,
+    CONSTRAINT worker_channels_bonus_fen_check CHECK ((bonus_fen >= 0)),
+    CONSTRAINT worker_channels_check CHECK (((party_kind <> 'worker'::text) OR (party_id <> worker_id))),
+    CONSTRAINT worker_channels_party_kind_check CHECK ((party_kind = ANY (ARRAY['customer'::text, 'worker'::text])))
 );
 
 CREATE TABLE public.worker_fixes (
@@ -1330,6 +1459,9 @@ ALTER TABLE ONLY public.outbox
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.payouts
+    ADD CONSTRAINT payouts_pkey PRIMARY KEY (withdrawal_id);
+
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_pkey PRIMARY KEY (region_code, item_id);
 
@@ -1348,14 +1480,38 @@ ALTER TABLE ONLY public.service_codes
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.settlement_lines
+    ADD CONSTRAINT settlement_lines_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.settlement_lines
+    ADD CONSTRAINT settlement_lines_settlement_id_n_key UNIQUE (settlement_id, n);
+
+ALTER TABLE ONLY public.settlements
+    ADD CONSTRAINT settlements_order_id_key UNIQUE (order_id);
+
+ALTER TABLE ONLY public.settlements
+    ADD CONSTRAINT settlements_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.sign_in_codes
     ADD CONSTRAINT sign_in_codes_pkey PRIMARY KEY (phone);
+
+ALTER TABLE ONLY public.split_rules
+    ADD CONSTRAINT split_rules_pkey PRIMARY KEY (line, version);
 
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_account_id_key UNIQUE (account_id);
 
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_pkey PRIMARY KEY (worker_id);
+
+ALTER TABLE ONLY public.withdrawal_events
+    ADD CONSTRAINT withdrawal_events_pkey PRIMARY KEY (withdrawal_id, n);
+
+ALTER TABLE ONLY public.withdrawals
+    ADD CONSTRAINT withdrawals_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.worker_channels
+    ADD CONSTRAINT worker_channels_pkey PRIMARY KEY (worker_id);
 
 ALTER TABLE ONLY public.worker_fixes
     ADD CONSTRAINT worker_fixes_pkey PRIMARY KEY (worker_id, at);
@@ -1455,13 +1611,31 @@ CREATE UNIQUE INDEX payments_one_open ON public.payments USING btree (order_id) 
 
 CREATE INDEX payments_order ON public.payments USING btree (order_id);
 
+CREATE UNIQUE INDEX payouts_ref ON public.payouts USING btree (adapter, ref) WHERE (ref IS NOT NULL);
+
 CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
 
 CREATE INDEX sessions_of_account ON public.sessions USING btree (account_id, created_at DESC, id DESC) WHERE (revoked_at IS NULL);
 
 CREATE INDEX sessions_revoked ON public.sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 
+CREATE UNIQUE INDEX settlement_lines_adjusted_once ON public.settlement_lines USING btree (reverses_id) WHERE (cause = 'adjusted'::text);
+
+CREATE UNIQUE INDEX settlement_lines_once ON public.settlement_lines USING btree (settlement_id, kind) WHERE (cause = 'settled'::text);
+
+CREATE INDEX settlement_lines_party ON public.settlement_lines USING btree (party_kind, party_id, settlement_id DESC);
+
+CREATE INDEX settlements_reversed ON public.settlements USING btree (id DESC) WHERE (kept_fen < settled_fen);
+
+CREATE INDEX settlements_worker ON public.settlements USING btree (worker_id, id DESC);
+
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX withdrawals_open ON public.withdrawals USING btree (state, id DESC) WHERE (state = ANY (ARRAY['review'::text, 'sending'::text, 'sent'::text]));
+
+CREATE INDEX withdrawals_owner ON public.withdrawals USING btree (owner_kind, owner_id, id DESC);
+
+CREATE INDEX worker_channels_party ON public.worker_channels USING btree (party_kind, party_id);
 
 CREATE INDEX worker_positions_lat ON public.worker_positions USING btree (lat, lon);
 
@@ -1486,6 +1660,12 @@ CREATE TRIGGER ledger_transfers_stay BEFORE DELETE OR UPDATE ON public.ledger_tr
 CREATE TRIGGER order_events_final BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.order_events_are_final();
 
 CREATE TRIGGER order_lines_final BEFORE DELETE OR UPDATE ON public.order_lines FOR EACH ROW EXECUTE FUNCTION public.order_lines_are_final();
+
+CREATE TRIGGER settlement_lines_keep BEFORE DELETE OR UPDATE ON public.settlement_lines FOR EACH ROW EXECUTE FUNCTION public.settlement_line_keeps();
+
+CREATE TRIGGER split_rules_stay BEFORE DELETE OR UPDATE ON public.split_rules FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
+
+CREATE TRIGGER withdrawal_events_stay BEFORE DELETE OR UPDATE ON public.withdrawal_events FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
 
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
@@ -1547,6 +1727,9 @@ ALTER TABLE ONLY public.order_shares
 ALTER TABLE ONLY public.orders
     ADD CONSTRAINT orders_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.orders(id);
 
+ALTER TABLE ONLY public.payouts
+    ADD CONSTRAINT payouts_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);
+
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);
 
@@ -1558,3 +1741,15 @@ ALTER TABLE ONLY public.service_codes
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.settlement_lines
+    ADD CONSTRAINT settlement_lines_reverses_id_fkey FOREIGN KEY (reverses_id) REFERENCES public.settlement_lines(id);
+
+ALTER TABLE ONLY public.settlement_lines
+    ADD CONSTRAINT settlement_lines_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES public.settlements(id);
+
+ALTER TABLE ONLY public.settlements
+    ADD CONSTRAINT settlements_line_split_version_fkey FOREIGN KEY (line, split_version) REFERENCES public.split_rules(line, version);
+
+ALTER TABLE ONLY public.withdrawal_events
+    ADD CONSTRAINT withdrawal_events_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);

@@ -1,5 +1,5 @@
-"""Money: the double-entry ledger, customers' wallets, attempts to pay, payment channels.
+"""Money: the ledger, wallets, attempts to pay, payment channels, settlements of ended orders, money going out.
 
-Arrows inside, downwards only: channels ► payments ► wallet ► ledger. Every amount is integer fen; every movement is a
-ledger transfer.
+Arrows inside, downwards only: channels ► payments; payments | settlement | withdrawals ► wallet ► ledger. Every amount
+is integer fen; every movement is a ledger transfer.
 """

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from rest.lines.homeservice.rules import HomeserviceRules
+from rest.money.withdrawals.rules import WithdrawalRules
 from storage.base.settings import Settings
 from tests.e2e.phone import Phone
 from tests.e2e.test_life import post_order
@@ -91,7 +92,14 @@ def test_the_readme_has_all_four_clients_of_about_ten_lines() -> None:
     assert all(len(text.strip().splitlines()) <= 14 for text in CLIENTS.values())
 
 
-@pytest.mark.parametrize(("kind", "prefix"), [(Settings, "FIELDHUB_"), (HomeserviceRules, "FIELDHUB_HOMESERVICE_")])
+@pytest.mark.parametrize(
+    ("kind", "prefix"),
+    [
+        (Settings, "FIELDHUB_"),
+        (HomeserviceRules, "FIELDHUB_HOMESERVICE_"),
+        (WithdrawalRules, "FIELDHUB_WITHDRAWAL_"),
+    ],
+)
 def test_every_setting_is_in_the_readme_with_its_default(kind: type, prefix: str) -> None:
     missing = []
     for field in fields(kind):

@@ -28,6 +28,7 @@ from rest.marketing import coupons
 from rest.money import ledger, payments, wallet
 from rest.money.payments import Method
 from rest.money.payments import audit as payments_audit
+from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.trade import orders
 from rest.trade.orders import audit as orders_audit
 from rest.trade.pricing import DistanceTariff
@@ -350,7 +351,7 @@ async def build_town(db: Database, clock: ManualClock, settings: Settings, rules
 def new_worker_process(db: Database, settings: Settings) -> tuple[dispatch.Dispatcher, JobRunner]:
     """What the worker process holds in memory."""
     dispatcher = dispatch.Dispatcher(db)
-    handlers = {**dispatcher.handlers(), **DEADLINES, **cases.DEADLINES, **coupons.DEADLINES}
+    handlers = {**dispatcher.handlers(), **DEADLINES, **SETTLEMENT_DEADLINES, **cases.DEADLINES, **coupons.DEADLINES}
     return dispatcher, JobRunner(db, settings, handlers, subscribers=SUBSCRIBERS)
 
 

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from storage.postgres import Database
+from tests.money.settling import CHECKS as MONEY_CHECKS
 
 CHECKS = {
+    **MONEY_CHECKS,
     "I1 the call stands where its order stands": """
         SELECT o.id FROM orders o JOIN calls c ON c.id = o.call_id
          WHERE NOT (CASE o.status
@@ -36,6 +38,12 @@ CHECKS = {
         SELECT o.id FROM orders o LEFT JOIN ledger_accounts a ON a.code = 'order:' || o.id || ':escrow'
          WHERE coalesce(a.balance_fen, 0) <>
                CASE WHEN o.closed_at IS NULL THEN o.paid_fen - o.refunded_fen ELSE 0 END""",
+    "HS-153 a completed order has one settlement of all it keeps, and no other order has one": """
+        SELECT o.id FROM orders o LEFT JOIN settlements s ON s.order_id = o.id
+         WHERE (o.status = 'completed') <> (s.id IS NOT NULL) OR s.kept_fen <> o.paid_fen - o.refunded_fen""",
+    "HS-162 what has not matured has its deadline": """
+        SELECT s.id FROM settlements s JOIN settlement_lines l ON l.settlement_id = s.id AND l.state = 'accrued'
+         WHERE NOT EXISTS (SELECT FROM jobs WHERE key = 'settlement:' || s.id || ':mature')""",
     "I15 version counts the events, which have no gaps": """
         SELECT o.id FROM orders o
          WHERE o.version <> (SELECT count(*) FROM order_events e WHERE e.order_id = o.id)
@@ -49,7 +57,8 @@ CHECKS = {
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
          WHERE o.status IN ('pending_payment', 'paid', 'accepted', 'rejected', 'departed', 'arrived', 'in_service', 'service_ended', 'leave_confirmed', 'completed')
            AND (o.total_fen <> v.item_fen + v.travel_fen - v.coupon_fen - v.voucher_fen
-                OR (o.status <> 'pending_payment' AND o.paid_fen - o.refunded_fen <> o.total_fen))""",
+                OR (o.status <> 'pending_payment' AND o.paid_fen - o.refunded_fen <> o.total_fen - coalesce(
+                    (SELECT sum((e.data->>'amount_fen')::bigint) FROM order_events e WHERE e.order_id = o.id AND e.verb = 'refund'), 0)))""",
     "I16 a cancelled order keeps nothing": """
         SELECT id FROM orders WHERE status = 'cancelled' AND paid_fen <> refunded_fen""",
     "I16 an unpaid order has taken nothing": """
@@ -71,12 +80,13 @@ CHECKS = {
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
           LEFT JOIN coupons c ON c.id = v.coupon_id AND c.order_id = o.id
          WHERE v.coupon_id IS NOT NULL AND c.state IS DISTINCT FROM
-               CASE WHEN o.status = 'cancelled' THEN NULL
+               CASE WHEN o.status = 'cancelled' OR (o.status = 'completed' AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) THEN NULL
                     WHEN EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.verb IN ('pay', 'pay_late')) THEN 'used'
                     ELSE 'locked' END""",
     "I8 a coupon is on one live order, and held by no other": """
         SELECT v.coupon_id FROM homeservice_orders v JOIN orders o ON o.id = v.order_id
-         WHERE v.coupon_id IS NOT NULL AND o.status <> 'cancelled' GROUP BY v.coupon_id HAVING count(*) > 1
+         WHERE v.coupon_id IS NOT NULL AND o.status <> 'cancelled'
+           AND NOT (o.status = 'completed' AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) GROUP BY v.coupon_id HAVING count(*) > 1
         UNION ALL SELECT c.id FROM coupons c LEFT JOIN homeservice_orders v ON v.order_id = c.order_id
          WHERE c.order_id IS NOT NULL AND v.coupon_id IS DISTINCT FROM c.id""",
     "I8 as many coupons as a template says it issued, and not more than its quota": """

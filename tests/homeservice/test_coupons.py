@@ -61,7 +61,7 @@ async def test_an_order_with_a_coupon_is_paid_used_and_settled(town: Town) -> No
     assert await town.coupon_state(coupon_id) == ("used", job.order.id)
     for verb in ("accept", "depart", "arrive", "start", "end", "confirm_left", "leave"):
         job = await town._go(job, tech, verb)
-    assert await town.balance(ledger.worker_wallet(tech.id)) == 24_900
+    assert await town.balance(ledger.pending("worker", tech.id)) == 24_900
     assert await town.balance(ledger.revenue("homeservice")) == 11_000
     assert await town.coupon_state(coupon_id) == ("used", job.order.id)
     assert await town.faults() == []
@@ -69,7 +69,7 @@ async def test_an_order_with_a_coupon_is_paid_used_and_settled(town: Town) -> No
 
 async def test_a_coupon_may_take_the_platforms_part_below_nothing(town: Town) -> None:
     _, tech, coupon_id = await brought_to(town, "completed", amount_fen=38_000)
-    assert await town.balance(ledger.worker_wallet(tech.id)) == 24_900
+    assert await town.balance(ledger.pending("worker", tech.id)) == 24_900
     assert await town.balance(ledger.revenue("homeservice")) == 2_900 - 24_900
     assert (await town.coupon_state(coupon_id))[0] == "used"
     assert await town.faults() == []
@@ -91,7 +91,7 @@ async def test_an_order_that_costs_nothing_needs_no_money_and_its_technician_is_
     assert (await town.coupon_state(coupon_id))[0] == "used"
     for verb in ("accept", "depart", "arrive", "start", "end", "confirm_left", "leave"):
         job = await town._go(job, tech, verb)
-    assert await town.balance(ledger.worker_wallet(tech.id)) == 24_000
+    assert await town.balance(ledger.pending("worker", tech.id)) == 24_000
     assert await town.balance(ledger.revenue("homeservice")) == -24_000
     assert await town.faults() == []
 

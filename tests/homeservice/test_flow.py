@@ -22,9 +22,14 @@ async def test_an_order_goes_from_the_pool_to_completed_and_its_money_is_shared_
     for verb in ("accept", "depart", "arrive", "start", "end", "confirm_left", "leave"):
         job = await town._go(job, tech, verb)
     assert job.order.status == "completed"
-    assert await town.balance(ledger.worker_wallet(tech.id)) == 24_900  # 60 % of 400.00 and the travel fee
+    assert await town.balance(ledger.pending("worker", tech.id)) == 24_900  # 60 % of 400.00 and the travel fee
+    assert await town.balance(ledger.worker_wallet(tech.id)) == 0  # not before the day is over (HS-162)
     assert await town.balance(ledger.revenue("homeservice")) == 16_000
     assert await town.balance(ledger.escrow(job.order.id)) == 0
+    assert await town.faults() == []
+    await town.advance(hours=24)
+    assert await town.balance(ledger.pending("worker", tech.id)) == 0
+    assert await town.balance(ledger.worker_wallet(tech.id)) == 24_900
     assert await town.faults() == []
     verbs = [event.verb for event in await town.events(job)]
     assert verbs == [

@@ -152,6 +152,34 @@ async def test_one_orders_day(client: Client, clock: ManualClock, db: Database) 
     assert [event["n"] for event in rest["data"]] == list(range(6, 12))
 
 
+async def test_finance_gives_a_completed_order_back(client: Client, clock: ManualClock) -> None:
+    order = await paid(client, clock)
+    path, mine = f"/v1/orders/{order['id']}", f"/v1/partner/orders/{order['id']}"
+    refunds = f"/v1/admin/orders/{order['id']}/refunds"
+    body, key = (
+        {"amount": {"amount": 700, "currency": "CNY"}, "reason": "late"},
+        {"Idempotency-Key": "refund-key-00001"},
+    )
+    early = await client.as_("fay").send("POST", refunds, json=body, headers={"Idempotency-Key": "refund-key-00000"})
+    assert (early[0], early[2]["code"]) == (409, "invalid_state")
+    for verb in ("accept", "depart", "arrive"):
+        await ok(client, "tom", "POST", f"{mine}/{verb}")
+    code = await ok(client, "ann", "POST", f"{path}/service_code")
+    await ok(client, "tom", "POST", f"{mine}/start", {"code": code["code"]})
+    for verb in ("end", "confirm_left"):
+        await ok(client, "ann", "POST", f"{path}/{verb}")
+    await ok(client, "tom", "POST", f"{mine}/leave")
+    for _ in range(2):
+        after = await ok(client, "fay", "POST", refunds, body, **key)
+        assert (after["status"], after["price"]["refunded"]["amount"]) == ("completed", 700)
+    assert (await client.as_("sue").send("POST", refunds, json=body, headers=key))[0] == 403
+    too_much = {"amount": {"amount": 27_001, "currency": "CNY"}, "reason": "late"}
+    answer = await client.as_("fay").send(
+        "POST", refunds, json=too_much, headers={"Idempotency-Key": "refund-key-00002"}
+    )
+    assert (answer[0], answer[2]["code"]) == (422, "refund_exceeds_paid")
+
+
 async def test_posting_again_with_the_same_key_is_the_same_order(
     client: Client, clock: ManualClock, db: Database
 ) -> None:

@@ -107,6 +107,7 @@ VERBS: dict[str, Callable[[Scene], Awaitable[Any]]] = {
     "agree": lambda s: judge(s, "technician_agreed"),
     "give_up": lambda s: judge(s, "cancel"),
     "ask_help": ask_help,
+    "refund": lambda s: run(s, actions.refund, s.job.order.id, "acc_fay", 1_000, "complaint"),
     "share": lambda s: own(s, sharing.share),
 }
 
@@ -172,7 +173,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "leave_confirmed": HELD
     | ANSWERED
     | {"confirm_left": "=", "leave": "completed", "ask_help": "leave_confirmed", "share": "leave_confirmed"},
-    "completed": HELD | {"leave": "="},
+    "completed": HELD | {"leave": "=", "refund": "completed"},
     "cancelled": LOST,
 }
 

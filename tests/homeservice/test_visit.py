@@ -89,6 +89,8 @@ async def test_ending_early_refunds_nothing_and_the_money_is_shared_as_usual(tow
     assert await refused(town.by_worker(actions.leave, job, tech)) == "not_confirmed"
     await town.by_customer(actions.confirm_left, job)
     await town.by_worker(actions.leave, job, tech)
+    assert await town.balance(ledger.pending("worker", tech.id)) == 24_900
+    await town.advance(hours=24)
     assert await town.balance(ledger.worker_wallet(tech.id)) == 24_900
     async with town.db.begin() as tx:
         done = await tx.fetchval("SELECT orders_done FROM technicians WHERE worker_id = $1", tech.id)

@@ -40,7 +40,12 @@ async def test_finance_gives_and_the_customer_sees_it(client: Client, db: Databa
     assert status == 201
     assert (credit["balance"], credit["by"]) == ({"amount": 500, "currency": "CNY"}, "acc_fay")
     _, headers, mine = await client.as_("ann").send("GET", "/v1/wallet")
-    assert mine == {"account_id": "acc_ann", "balance": {"amount": 500, "currency": "CNY"}}
+    assert mine == {
+        "account_id": "acc_ann",
+        "balance": {"amount": 500, "currency": "CNY"},
+        "pending": {"amount": 0, "currency": "CNY"},
+        "frozen": {"amount": 0, "currency": "CNY"},
+    }
     assert headers["Cache-Control"] == "no-store"
     _, _, his = await client.as_("ben").send("GET", "/v1/wallet")
     assert his["balance"]["amount"] == 0

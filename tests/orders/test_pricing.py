@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest.trade.pricing import DistanceTariff, PriceLine, split_service, total, travel_fee
+from rest.trade.pricing import DistanceTariff, PriceLine, total, travel_fee
 
 TARIFF = DistanceTariff(base_m=3000, base_fen=900, per_km_fen=250)
 metres = st.integers(0, 200_000)
@@ -57,28 +57,3 @@ def test_a_total_is_the_sum_of_its_lines_and_never_below_zero() -> None:
     lines = [PriceLine(kind="item", amount_fen=40_000), PriceLine(kind="travel", amount_fen=3_000)]
     assert total(lines) == 43_000
     assert total([*lines, PriceLine(kind="discount.coupon", amount_fen=-50_000)]) == 0
-
-
-@pytest.mark.parametrize(
-    ("paid", "parts"),
-    [
-        ((43_000, 40_000, 3_000, 0), (27_000, 16_000)),  # plain order, no channel
-        ((36_000, 40_000, 3_000, 2_000), (25_000, 11_000)),  # coupon 50, voucher 20; channels are not split yet
-        ((5_000, 40_000, 3_000, 0), (27_000, -22_000)),  # a coupon beyond the platform's part (HS-155)
-    ],
-)
-def test_split_of_the_worked_examples(paid: tuple[int, int, int, int], parts: tuple[int, int]) -> None:
-    kept, item, travel, voucher = paid
-    split = split_service(kept_fen=kept, item_fen=item, travel_fen=travel, voucher_fen=voucher, rate_bps=6_000)
-    assert (split.worker_fen, split.platform_fen) == parts
-
-
-@given(st.integers(0, 10**9), st.integers(0, 10**8), st.integers(0, 10**6), st.integers(0, 10_000))
-def test_parts_of_a_split_sum_to_what_was_kept(kept: int, item: int, travel: int, rate: int) -> None:
-    split = split_service(kept_fen=kept, item_fen=item, travel_fen=travel, voucher_fen=0, rate_bps=rate)
-    assert split.worker_fen + split.platform_fen == kept
-
-
-def test_split_refuses_a_rate_above_the_whole() -> None:
-    with pytest.raises(ValueError, match="rate"):
-        split_service(kept_fen=1, item_fen=1, travel_fen=0, voucher_fen=0, rate_bps=10_001)

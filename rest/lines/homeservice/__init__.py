@@ -4,7 +4,7 @@ Tables    homeservice_orders (one row per order), service_codes, order_shares; c
 States    in_pool ⇄ has_candidates → pending_payment → paid → accepted → departed → arrived → in_service
           → service_ended → leave_confirmed → completed; rejected beside accepted; before departure
           cancel_requested → cancelled or back (model.TABLE)
-Calls     trade.orders (kernel), dispatch (pool, bookings), marketing.coupons, money (payments, wallet), chat.cases
+Calls     trade.orders (kernel), dispatch (pool, bookings), marketing.coupons, money (payments, settlement), chat.cases
           (support)
 Tells     order.changed order.offered order.clock payment.settled tracking.ended
 Deadlines no_grab choice lock pool_close answer departure service_end leave (model.TIMERS: functions of the state)

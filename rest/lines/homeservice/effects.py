@@ -16,11 +16,10 @@ from rest.lines.homeservice.facts import OrderClock, OrderOffered, PaymentSettle
 from rest.lines.homeservice.model import LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
 from rest.lines.homeservice.prices import agreed_lines
 from rest.marketing import coupons
-from rest.money import ledger, payments, wallet
+from rest.money import payments, settlement
 from rest.trade import orders
 from rest.trade.orders import Order, Role, Step, TrackingEnded
 from rest.trade.orders.executor import Effect
-from rest.trade.pricing import split_service
 from storage.tx import Tx
 
 ROUGH_DEGREES = 2
@@ -137,20 +136,39 @@ async def refund_all(tx: Tx, step: Step[Job]) -> None:
     assert returned == promised, f"{step.after.order.id}: {returned} returned, {promised} promised"  # noqa: S101
 
 
+async def refund_part(tx: Tx, step: Step[Job]) -> None:
+    """What the order no longer keeps: everybody with a line gives his part back, then the customer has it (HS-161)."""
+    order, reason = step.after.order, step.data["reason"]
+    await settlement.reverse(tx, order.id, order.kept_fen, reason=reason)
+    left = order.refunded_fen - step.before.order.refunded_fen
+    for payment in await payments.of_order(tx, order.id):
+        part = min(left, payment.refundable_fen)
+        if part > 0:
+            await payments.refund(tx, payment.id, part, ref=f"{payment.id}:refund:{payment.version}", reason=reason)
+            left -= part
+    assert left == 0, f"{order.id}: {left} fen promised beyond its payments"  # noqa: S101
+
+
 async def settle(tx: Tx, step: Step[Job]) -> None:
-    """Share out what the order holds by the region's rate as it was at posting (HS-153 to HS-155)."""
+    """Share out what the order holds by the rule and the region's rate of its posting (HS-153 to HS-155)."""
     job = step.after
-    split = split_service(
-        kept_fen=job.order.kept_fen,
-        item_fen=job.visit.item_fen,
-        travel_fen=job.visit.travel_fen or 0,
-        voucher_fen=job.visit.voucher_fen,
+    basis = settlement.Basis(
+        kept=job.order.kept_fen,
         rate_bps=job.order.snapshot["technician_rate_bps"],
+        item=job.visit.item_fen,
+        travel=job.visit.travel_fen or 0,
+        coupon=job.visit.coupon_fen,
+        voucher=job.visit.voucher_fen,
     )
-    worker = ledger.worker_wallet(_worker(step))
-    await wallet.settle_order(
-        tx, job.order.id, [(worker, split.worker_fen), (ledger.revenue(LINE), split.platform_fen)]
+    ended = settlement.Ended(
+        order_id=job.order.id,
+        line=LINE,
+        worker_id=_worker(step),
+        split_version=job.rules.split_version,
+        basis=basis,
+        hold_s=job.rules.settle_hold_s,
     )
+    await settlement.settle(tx, ended)
 
 
 # Facts of their own
@@ -172,6 +190,7 @@ _PAYMENT_STATE = {
     "fail_payment": "failed",
     "return_money": "returned",
     "drop": "refunded",
+    "refund": "refunded",
 }
 
 
@@ -308,6 +327,7 @@ EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "take_money": take_money,
     "return_late_money": return_late_money,
     "refund_all": refund_all,
+    "refund_part": refund_part,
     "settle": settle,
     "tell_payment": tell_payment,
     "offer_to_technician": offer_to_technician,

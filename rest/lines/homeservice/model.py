@@ -136,6 +136,8 @@ TABLE: Mapping[tuple[str, str], Transition] = {
         "leave",
         Transition((COMPLETED,), _WORKER, ("finish_call", "settle")),
     ),
+    # After the end
+    (COMPLETED, "refund"): Transition((COMPLETED,), _STAFF, ("return_coupon", "refund_part", "tell_payment")),
     # Help, at any time a technician is bound
     **{(status, "ask_help"): Transition((status,), _CUSTOMER | _WORKER, ("open_safety",)) for status in BOUND},
 }

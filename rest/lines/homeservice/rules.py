@@ -53,10 +53,14 @@ class HomeserviceRules:
     travel_base_fen: int = 900
     travel_per_km_fen: int = 250
     technician_rate_bps: int = 6_000  # HS-154
+    split_version: int = 1  # the rule of table split_rules that new orders are shared out by
+    settle_hold_s: int = 86_400  # HS-162: after an order's end its parts wait this long; 0: they may be spent at once
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "settle_hold_s" and value == 0:
+                continue
             if not isinstance(value, bool) and not 0 < value <= 10_000_000:
                 raise ValueError(f"{PREFIX}{field.name.upper()} must be between 1 and 10000000")
         if self.no_grab_lead_s <= self.no_grab_s:

@@ -6,7 +6,7 @@ Calls     nothing below but storage; the writing is one database function, `ledg
 Deadline  ledger.roll_up comes back by itself: checkpoints of append-only accounts
 Promises  a transfer sums to zero per unit; an account with a floor never falls below it, except a worker's
           wallet by a transfer that says so (HS-182); the same reference moves value once; transfers never
-          deadlock with each other
+          deadlock with each other; who owes the platform a reward he has spent owes it visibly (customer_owed)
 Proof     `verify` reads the whole book in one snapshot and lists what is wrong with it
 
 An account with a floor (wallets, escrow, unapplied money) is locked and carries a running balance. Platform
@@ -26,9 +26,13 @@ from rest.money.ledger.model import (
     Unit,
     account_of,
     clearing,
+    customer_owed,
     customer_points,
     customer_wallet,
     escrow,
+    frozen,
+    owner_wallet,
+    pending,
     platform_points,
     platform_topup,
     refunding,
@@ -51,11 +55,15 @@ __all__ = [
     "balance",
     "balance_at",
     "clearing",
+    "customer_owed",
     "customer_points",
     "customer_wallet",
     "entries",
     "escrow",
+    "frozen",
     "is_posted",
+    "owner_wallet",
+    "pending",
     "platform_points",
     "platform_topup",
     "post",

@@ -55,6 +55,11 @@ _KINDS = (
     _Kind("customer_points", _code("customer:<name>:points"), 0, Unit.PTS),
     _Kind("order_escrow", _code("order:<name>:escrow"), 0),
     _Kind("worker_wallet", _code("worker:<name>:wallet"), 0, may_overdraw=True),  # HS-182: penalties only
+    _Kind("customer_pending", _code("customer:<name>:pending"), 0),
+    _Kind("customer_frozen", _code("customer:<name>:frozen"), 0),
+    _Kind("customer_owed", _code("customer:<name>:owed"), 0, may_overdraw=True),  # HS-161: a reward that was spent
+    _Kind("worker_pending", _code("worker:<name>:pending"), 0),
+    _Kind("worker_frozen", _code("worker:<name>:frozen"), 0),
     _Kind("channel_clearing", _code("channel:<name>:clearing"), None),
     _Kind("channel_refunding", _code("channel:<name>:refunding"), None),
     _Kind("channel_suspense", _code("channel:<name>:suspense"), None),
@@ -97,6 +102,26 @@ def escrow(order_id: str) -> str:
 def worker_wallet(worker_id: str) -> str:
     """A worker's income, which penalties may take below zero."""
     return f"worker:{worker_id}:wallet"
+
+
+def owner_wallet(owner_kind: str, owner_id: str) -> str:
+    """The wallet of a customer or a worker; the kinds of owner are the first words of account codes."""
+    return f"{owner_kind}:{owner_id}:wallet"
+
+
+def pending(owner_kind: str, owner_id: str) -> str:
+    """What a customer or a worker has earned and may not spend yet (HS-162)."""
+    return f"{owner_kind}:{owner_id}:pending"
+
+
+def frozen(owner_kind: str, owner_id: str) -> str:
+    """What a customer or a worker is being paid out: taken from the wallet, not gone yet (HS-177)."""
+    return f"{owner_kind}:{owner_id}:frozen"
+
+
+def customer_owed(account_id: str) -> str:
+    """Below zero: rewards taken back after the customer had spent them, since his wallet has a floor (HS-182)."""
+    return f"customer:{account_id}:owed"
 
 
 def clearing(channel: str) -> str:

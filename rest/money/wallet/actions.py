@@ -64,31 +64,32 @@ async def refund(
         raise RefundExceedsPaid(short.balance_fen) from None
 
 
-async def settle_order(tx: Tx, order_id: str, parts: Sequence[tuple[str, int]]) -> Transfer | None:
+async def settle_order(
+    tx: Tx, order_id: str, parts: Sequence[tuple[str, int]], *, overdraw: bool = False
+) -> Transfer | None:
     """Share the order's escrow out at its end: `parts` are (ledger code, fen), and their sum is what it holds.
 
-    A part may be negative (HS-155: the platform's, when its coupon exceeds its share); zero parts are left out. Parts
-    that cancel out share an order for which nothing was paid.
-    None when there is nothing to share. Once per order: the same parts again move nothing.
+    A part may be negative (HS-155: the platform's, when its coupon exceeds its share); zero parts are left out. An
+    order that holds nothing may still be shared out: then the parts pay each other. None when there is nothing to do.
+    Once per order: the same parts again move nothing.
 
     Raises SplitMismatch unless the escrow ends at zero; RefReused for other parts.
     """
     shared = [(code, amount) for code, amount in parts if amount != 0]
-    if not shared:
-        if await held(tx, order_id) != 0:
-            raise SplitMismatch
-        return None
     source = ledger.escrow(order_id)
     total = sum(amount for _, amount in shared)
     if total < 0 or (total == 0 and await held(tx, order_id) != 0):
         raise SplitMismatch
+    if not shared:
+        return None
     try:
         transfer = await move(
             tx,
             ref=f"{order_id}:settled",
             kind="settlement",
             order_id=order_id,
-            entries=[(source, -total), *shared] if total else shared,
+            entries=[*([(source, -total)] if total else []), *shared],
+            overdraw=overdraw,
         )
     except ledger.InsufficientFunds:
         raise SplitMismatch from None
@@ -106,9 +107,12 @@ async def move(
     order_id: str | None = None,
     note: str | None = None,
     by_id: str | None = None,
+    overdraw: bool = False,
 ) -> Transfer:
     """Post a transfer and tell the owners of the wallets it touched. Raises as `ledger.post` does."""
-    transfer = await ledger.post(tx, ref=ref, kind=kind, order_id=order_id, note=note, by_id=by_id, entries=entries)
+    transfer = await ledger.post(
+        tx, ref=ref, kind=kind, order_id=order_id, note=note, by_id=by_id, entries=entries, overdraw=overdraw
+    )
     if not transfer.repeated:
         _tell_owners(tx, transfer)
     return transfer

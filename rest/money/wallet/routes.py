@@ -13,7 +13,7 @@ from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer, Reply
 from rest.edge.values import Amount, Body, Money, Page, PageQuery
-from rest.money import wallet
+from rest.money import ledger, wallet
 from rest.money.ledger import RefReused, Statement, customer_wallet
 from rest.money.wallet.model import AmountRange, check_credit
 from storage.base.errors import NotFound
@@ -23,10 +23,12 @@ FINANCE = ("finance", "admin")
 
 
 class WalletView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller may spend."""
+    """What the caller may spend, what he has earned and may spend later, and what is being paid out (HS-175)."""
 
     account_id: str
     balance: Money
+    pending: Money
+    frozen: Money
 
 
 class WalletEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +74,13 @@ class CreditView(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
-        balance = await wallet.balance(tx, ctx.actor.account_id)
-    return WalletView(account_id=ctx.actor.account_id, balance=Money(balance))
+        account_id = ctx.actor.account_id
+        return WalletView(
+            account_id=account_id,
+            balance=Money(await wallet.balance(tx, account_id)),
+            pending=Money(await ledger.balance(tx, ledger.pending("customer", account_id))),
+            frozen=Money(await ledger.balance(tx, ledger.frozen("customer", account_id))),
+        )
 
 
 async def entries(ctx: Ctx) -> Answer:

@@ -1,9 +1,8 @@
-"""Pricing: price lines, discounts, distance tariffs and splits. Pure: values in, integer fen out.
+"""Pricing: price lines, discounts and distance tariffs. Pure: values in, integer fen out.
 
 Owns      no tables; orders keep the lines of the price they were fixed at (`order_lines`)
 Promises  a total is the sum of its lines and never below zero; no discount touches travel or takes more than the items
-          cost, and its parts sum to it exactly; which discounts go together is a table; parts of a split sum to the
-          whole exactly
+          cost, and its parts sum to it exactly; which discounts go together is a table
 Source    HS-045, HS-046, HS-186, HS-220; spec part 8
 """
 
@@ -21,7 +20,7 @@ from rest.trade.pricing.lines import (
     quote_hash,
     taken_off,
 )
-from rest.trade.pricing.model import DistanceTariff, PriceLine, Split, split_service, total, travel_fee
+from rest.trade.pricing.model import DistanceTariff, PriceLine, total, travel_fee
 
 __all__ = [
     "COUPON",
@@ -38,7 +37,6 @@ __all__ = [
     "net",
     "price_lines",
     "quote_hash",
-    "split_service",
     "taken_off",
     "total",
     "travel_fee",

@@ -1,4 +1,4 @@
-"""Prices as values: lines that add up, a fee by distance, a split that loses no fen."""
+"""Prices as values: lines that add up, a fee by distance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from storage.base.money import BPS, FEN_MAX, share_bps
+from storage.base.money import FEN_MAX
 
 METRES_PER_KM = 1000
 
@@ -56,22 +56,3 @@ def travel_fee(tariff: DistanceTariff, distance_m: int, free_m: int = 0) -> int:
     beyond_m = max(0, distance_m - free_m - tariff.base_m)
     started_km = -(-beyond_m // METRES_PER_KM)
     return tariff.base_fen + started_km * tariff.per_km_fen
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Who gets what of the money kept on an order; parts sum to it. The platform's may be negative."""
-
-    worker_fen: int
-    platform_fen: int
-
-
-def split_service(*, kept_fen: int, item_fen: int, travel_fen: int, voucher_fen: int, rate_bps: int) -> Split:
-    """Split a completed service: rate times item less voucher plus travel to the worker, the rest to the platform.
-
-    Units: fen and basis points. Source: HS-154, HS-155; remainder to the platform (HS-220).
-    """
-    if not 0 <= rate_bps <= BPS:
-        raise ValueError("a rate is between 0 and 10000 basis points")
-    worker_fen = share_bps(item_fen, rate_bps) - voucher_fen + travel_fen
-    return Split(worker_fen=worker_fen, platform_fen=kept_fen - worker_fen)
