@@ -44,6 +44,8 @@ class Polled(Protocol):
 
     def work(self, work: Awaitable[None], done: Callable[[], None]) -> None: ...
 
+    def failed(self, problem: Exception) -> None: ...
+
     def breaks_off(self, problem: object) -> None: ...
 
     def close(self, *, abort: bool = False, reason: str = "") -> None: ...
@@ -145,7 +147,13 @@ class Polling:
         while self._unread and not self._is_busy:
             if self._session.closing:
                 raise ProtocolError("after the end")
-            work = self._session.receive(self._unread.popleft())
+            try:
+                work = self._session.receive(self._unread.popleft())
+            except ProtocolError:
+                raise
+            except Exception as problem:  # noqa: BLE001 - as over a WebSocket: one message must not end the server
+                self._session.failed(problem)
+                return
             if work is not None:
                 self._is_busy = True
                 self._session.work(work, self._go_on)

@@ -219,7 +219,7 @@ class Session:
         except ProtocolError as problem:
             self.breaks_off(problem)
         except Exception as problem:  # noqa: BLE001 - the socket loop: one message must not end the server
-            self._failed(problem)
+            self.failed(problem)
         else:
             socket = self._socket
             if work is not None and socket is not None:
@@ -236,11 +236,12 @@ class Session:
         try:
             await work
         except Exception as problem:  # noqa: BLE001 - as above
-            self._failed(problem)
+            self.failed(problem)
         finally:
             done()
 
-    def _failed(self, problem: Exception) -> None:
+    def failed(self, problem: Exception) -> None:
+        """Handling a message went wrong: that ends this session and nothing else."""
         if isinstance(problem, RecursionError):  # what is nested that deeply is an attack, and worth no traceback
             self.breaks_off("nested too deeply")
             return

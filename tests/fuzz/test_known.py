@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from contextlib import AsyncExitStack
 from random import Random
 
+import aiohttp
 import pytest
 
 from hub.transport.front import read_handshake
@@ -48,6 +51,24 @@ async def test_an_answer_too_deep_to_be_written_ends_the_session_in_one_line() -
             await connection.read_all()
         now = await Battle(port, "").census()
         assert now["alarms"] == []
+        assert now["lines"]["socket.protocol_broken"] == 1
+
+
+@pytest.mark.parametrize("before", [b"", b'42["give",1]\x1e'], ids=["at once", "after one that waits"])
+async def test_polled_too_it_ends_the_session_in_one_line(before: bytes) -> None:
+    with server() as port:
+        url = f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling"
+        async with aiohttp.ClientSession() as http:
+            async with http.get(url) as opened:
+                sid = json.loads((await opened.text())[1:])["sid"]
+            deep = b'42["message",' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"]"
+            async with http.post(f"{url}&sid={sid}", data=b"40\x1e" + before + deep) as answer:
+                await answer.read()
+            await asyncio.sleep(0.05)
+            async with http.get(f"{url}&sid={sid}") as after:
+                assert after.status == 400
+        now = await Battle(port, "").census()
+        assert (now["unhandled"], now["alarms"], now["links"]) == ([], [], 0)
         assert now["lines"]["socket.protocol_broken"] == 1
 
 
