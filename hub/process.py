@@ -55,7 +55,7 @@ from storage import migrate
 from storage import redis as redis_store
 from storage.base.log import log
 from storage.base.settings import Settings
-from storage.jobs import Handler, Subscribers, subscribe
+from storage.jobs import Handler, Subscribers, join_subscribers, subscribe
 from storage.postgres import Database
 
 DEADLINES: Mapping[str, Handler] = {
@@ -74,7 +74,7 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Subscribers = {**HOMESERVICE_SUBSCRIBERS, **CHANNEL_SUBSCRIBERS}
+SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,15 @@ Subscribers = Mapping[str, Sequence[Subscriber]]
 """By topic."""
 
 
+def join_subscribers(*tables: Subscribers) -> Subscribers:
+    """One table of several domains'; a topic two of them want runs the subscribers of both, in this order."""
+    joined: dict[str, list[Subscriber]] = {}
+    for table in tables:
+        for topic, known in table.items():
+            joined.setdefault(topic, []).extend(known)
+    return joined
+
+
 def subscribe(db: Database, subscribers: Subscribers) -> None:
     """Have this process write a job for every fact that somebody wants. Every process that commits must do so."""
     for topic, known in subscribers.items():

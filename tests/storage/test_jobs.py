@@ -11,7 +11,7 @@ import pytest
 from storage.base.clock import ManualClock, SystemClock
 from storage.base.facts import Fact
 from storage.base.settings import Settings
-from storage.jobs import JobRunner, Subscriber, backoff_s
+from storage.jobs import JobRunner, Subscriber, backoff_s, join_subscribers, subscribe
 from storage.postgres import Database
 from storage.tx import Tx
 
@@ -244,3 +244,20 @@ async def test_outside_work_runs_without_a_transaction_and_is_retried(
 @pytest.mark.parametrize(("attempts", "wait"), [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (40, 300)])
 def test_backoff(attempts: int, wait: int) -> None:
     assert backoff_s(attempts) == wait
+
+
+async def test_a_topic_of_two_domains_reaches_both(db: Database, settings: Settings) -> None:
+    heard: list[str] = []
+
+    def ear(domain: str) -> Subscriber:
+        async def hear(_tx: Tx, fact: dict[str, Any]) -> None:
+            heard.append(f"{domain}:{fact['name']}")
+
+        return Subscriber(hear)
+
+    tables = join_subscribers({"order.rang": [ear("first")]}, {"order.rang": [ear("second")]})
+    subscribe(db, tables)
+    async with db.begin() as tx:
+        tx.tell(Rang(name="x"), to=["ops"])
+    await JobRunner(db, settings, {}, subscribers=tables).drain()
+    assert heard == ["first:x", "second:x"]

@@ -51,8 +51,13 @@ def _code(pattern: str) -> re.Pattern[str]:
 
 _KINDS = (
     _Kind("customer_wallet", _code("customer:<name>:wallet"), 0),
+    _Kind("customer_prepaid", _code("customer:<name>:prepaid"), 0),
+    _Kind("customer_bonus", _code("customer:<name>:bonus"), 0),
+    _Kind("customer_credit", _code("customer:<name>:credit:<name>"), 0),
     _Kind("customer_unapplied", _code("customer:<name>:unapplied"), 0),
     _Kind("customer_points", _code("customer:<name>:points"), 0, Unit.PTS),
+    _Kind("payment_held", _code("payment:<name>:held"), 0),
+    _Kind("payment_held_points", _code("payment:<name>:held_points"), 0, Unit.PTS),
     _Kind("order_escrow", _code("order:<name>:escrow"), 0),
     _Kind("worker_wallet", _code("worker:<name>:wallet"), 0, may_overdraw=True),  # HS-182: penalties only
     _Kind("customer_pending", _code("customer:<name>:pending"), 0),
@@ -64,6 +69,7 @@ _KINDS = (
     _Kind("channel_refunding", _code("channel:<name>:refunding"), None),
     _Kind("channel_suspense", _code("channel:<name>:suspense"), None),
     _Kind("platform_revenue", _code("platform:revenue:<name>"), None),
+    _Kind("platform_promo", _code("platform:promo:<name>"), None),
     _Kind("platform_topup", _code("platform:topup()"), None),
     _Kind("platform_points", _code("platform:points()"), None, Unit.PTS),
 )
@@ -82,6 +88,31 @@ def account_of(code: str) -> Account:
 def customer_wallet(account_id: str) -> str:
     """What a customer may spend."""
     return f"customer:{account_id}:wallet"
+
+
+def customer_prepaid(account_id: str) -> str:
+    """What a customer has paid in beforehand (recharge funds): spent like his wallet, never withdrawn (FR-066)."""
+    return f"customer:{account_id}:prepaid"
+
+
+def customer_bonus(account_id: str) -> str:
+    """What he was given for paying in: spent after what he paid in himself (FR-066)."""
+    return f"customer:{account_id}:bonus"
+
+
+def customer_credit(account_id: str, worker_id: str) -> str:
+    """What a customer paid in for orders of this worker alone (HS-176)."""
+    return f"customer:{account_id}:credit:{worker_id}"
+
+
+def held(payment_id: str) -> str:
+    """What a payment has taken from a customer's accounts while its channel's part is awaited; 0 once it has ended."""
+    return f"payment:{payment_id}:held"
+
+
+def held_points(payment_id: str) -> str:
+    """The points a payment holds; 0 once it has ended."""
+    return f"payment:{payment_id}:held_points"
 
 
 def unapplied(account_id: str) -> str:
@@ -142,6 +173,11 @@ def suspense(channel: str) -> str:
 def revenue(line: str) -> str:
     """The platform's part of a business line's orders."""
     return f"platform:revenue:{line}"
+
+
+def promo(purpose: str) -> str:
+    """What the platform gives away: bonuses of top-ups, points spent as money, and the like."""
+    return f"platform:promo:{purpose}"
 
 
 def platform_topup() -> str:

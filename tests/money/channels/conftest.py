@@ -33,7 +33,7 @@ from rest.money.channels.simulator import Identity, Simulator, make_identity, se
 from rest.money.channels.subscribers import SUBSCRIBERS
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
-from storage.jobs import JobRunner
+from storage.jobs import JobRunner, join_subscribers
 from storage.postgres import Database
 from tests.edge.conftest import Client
 from tests.homeservice.conftest import Town, build_town, new_town, town
@@ -195,7 +195,7 @@ async def till(  # noqa: PLR0917 - fixtures
         channel_settings,
         {**place.dispatcher.handlers(), **DEADLINES, **cases.DEADLINES},
         outside=outside_jobs(db, channels),
-        subscribers={**HOMESERVICE_SUBSCRIBERS, **SUBSCRIBERS},
+        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS),
     )
     app = web.Application(middlewares=[around], client_max_size=channel_settings.request_bytes_max)
     app[MACHINE] = Machine(db, channel_settings, KnownPeople(db, PEOPLE))
