@@ -20,11 +20,13 @@ from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.marketing.referrals.routes import ROUTES as REFERRALS
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
+from rest.money.settlement.rule_routes import ROUTES as SPLIT_RULES
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
@@ -35,7 +37,21 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
+TABLES = (
+    PEOPLE,
+    AREAS,
+    HOMESERVICE,
+    COUPONS,
+    REFERRALS,
+    WALLET,
+    CHANNEL,
+    SETTLEMENT,
+    SPLIT_RULES,
+    WITHDRAWALS,
+    DESK,
+    FLEET,
+    FIELD,
+)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 

@@ -1070,6 +1070,26 @@ CREATE TABLE public.payouts (
     ref text
 );
 
+CREATE TABLE public.referral_codes (
+    account_id text NOT NULL,
+    code text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT referral_codes_code_check CHECK ((code ~ '^[0-9A-HJKMNP-TV-Z]{8}$'::text))
+);
+
+CREATE TABLE public.referrals (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    side text NOT NULL,
+    worker_id text,
+    referrer_id text NOT NULL,
+    name text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    CONSTRAINT referrals_check CHECK ((account_id <> referrer_id)),
+    CONSTRAINT referrals_check1 CHECK (((worker_id IS NOT NULL) = (side = 'technician'::text))),
+    CONSTRAINT referrals_side_check CHECK ((side = ANY (ARRAY['customer'::text, 'technician'::text])))
+);
+
 CREATE TABLE public.region_items (
     region_code text NOT NULL,
     item_id text NOT NULL,
@@ -1462,6 +1482,18 @@ ALTER TABLE ONLY public.payments
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_pkey PRIMARY KEY (withdrawal_id);
 
+ALTER TABLE ONLY public.referral_codes
+    ADD CONSTRAINT referral_codes_code_key UNIQUE (code);
+
+ALTER TABLE ONLY public.referral_codes
+    ADD CONSTRAINT referral_codes_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.referrals
+    ADD CONSTRAINT referrals_account_id_side_key UNIQUE (account_id, side);
+
+ALTER TABLE ONLY public.referrals
+    ADD CONSTRAINT referrals_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_pkey PRIMARY KEY (region_code, item_id);
 
@@ -1612,6 +1644,8 @@ CREATE UNIQUE INDEX payments_one_open ON public.payments USING btree (order_id) 
 CREATE INDEX payments_order ON public.payments USING btree (order_id);
 
 CREATE UNIQUE INDEX payouts_ref ON public.payouts USING btree (adapter, ref) WHERE (ref IS NOT NULL);
+
+CREATE INDEX referrals_referrer ON public.referrals USING btree (referrer_id, id DESC);
 
 CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rest.money.settlement.routes import ROUTES
+from rest.money.settlement.rule_routes import ROUTES as RULES
 from storage.base.clock import ManualClock
 from storage.base.codec import instant
 from storage.base.settings import Settings
@@ -21,7 +22,7 @@ PEOPLE = {"ann": [], "fay": ["finance"], "sue": ["support"], "tom": ["technician
 
 @pytest.fixture
 async def client(db: Database, settings: Settings) -> AsyncIterator[Client]:
-    async with serve(db, settings, ROUTES, PEOPLE) as client:
+    async with serve(db, settings, [*ROUTES, *RULES], PEOPLE) as client:
         yield client.as_("fay")
 
 
@@ -119,3 +120,35 @@ async def test_the_list_comes_in_pages(client: Client, shop: Shop) -> None:
         path = f"/v1/admin/settlements?limit=2&cursor={page['next_cursor']}" if page["has_more"] else ""
     assert set(seen) == made
     assert len(seen) == 5
+
+
+PARTS = [
+    {"kind": "technician", "party": "worker", "bps": None, "of": ["item"], "whole": ["travel", "-voucher"]},
+    {"kind": "platform", "party": "platform"},
+]
+
+
+async def publish(client: Client, version: int, parts: Any = PARTS) -> tuple[int, Any]:
+    status, _, answer = await client.send(
+        "POST",
+        "/v1/admin/split_rules",
+        json={"line": "homeservice", "version": version, "parts": parts, "note": "no channels"},
+        headers={"Idempotency-Key": f"rule-key-{version:08}{len(parts)}"},
+    )
+    return status, answer
+
+
+async def test_finance_publishes_versions_that_never_change(client: Client, shop: Shop) -> None:
+    status, made = await publish(client, 2)
+    assert (status, made["version"], made["by"]) == (201, 2, "acc_fay")
+    assert made["parts"][0]["whole"] == ["travel", "-voucher"]
+    taken = await publish(client, 2, [PARTS[-1]])
+    assert (taken[0], taken[1]["code"]) == (409, "split_version_taken")
+    backwards = await publish(client, 3, PARTS[::-1])
+    assert (backwards[0], backwards[1]["code"]) == (422, "split_rule_invalid")
+    _, _, page = await client.send("GET", "/v1/admin/split_rules?line=homeservice")
+    assert [(one["version"], len(one["parts"])) for one in page["data"]] == [(2, 2), (1, 4)]
+    _, _, first = await client.send("GET", "/v1/admin/split_rules?limit=1")
+    _, _, second = await client.send("GET", f"/v1/admin/split_rules?limit=1&cursor={first['next_cursor']}")
+    assert [one["version"] for one in (*first["data"], *second["data"])] == [2, 1]
+    assert (await client.as_("sue").send("GET", "/v1/admin/split_rules"))[0] == 403

@@ -64,6 +64,12 @@ class SplitVersionTaken(Conflict):
     code = "split_version_taken"
 
 
+class RuleInvalid(Invalid):
+    """This is no rule by which money could be shared out."""
+
+    code = "split_rule_invalid"
+
+
 class ChannelBound(Conflict):
     """Somebody else brought this technician."""
 

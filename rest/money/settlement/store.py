@@ -33,6 +33,16 @@ class Channel:
     bonus_fen: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRule:
+    """A version of a line's rule, and who published it."""
+
+    rule: Rule
+    note: str
+    by_id: str | None
+    at: datetime
+
+
 # Rules
 
 
@@ -40,7 +50,7 @@ async def rule(tx: Tx, line: str, version: int) -> Rule | None:
     raw = await tx.fetchval("SELECT parts FROM split_rules WHERE line = $1 AND version = $2", line, version)
     if raw is None:
         return None
-    return Rule(line=line, version=version, parts=msgspec.convert(codec.loads(raw), tuple[Part, ...]))
+    return Rule(line=line, version=version, parts=_parts(raw))
 
 
 async def insert_rule(tx: Tx, rule: Rule, *, note: str, by_id: str) -> bool:
@@ -72,6 +82,15 @@ async def lock_channel(tx: Tx, worker_id: str) -> Channel | None:
         worker_id,
     )
     return None if row is None else _channel(row)
+
+
+async def channels(tx: Tx, worker_ids: Sequence[str]) -> dict[str, Channel]:
+    """By worker; those nobody brought are missing."""
+    rows = await tx.fetch(
+        "SELECT worker_id, party_kind, party_id, is_open, bonus_fen FROM worker_channels WHERE worker_id = ANY($1)",
+        list(worker_ids),
+    )
+    return {row["worker_id"]: _channel(row) for row in rows}
 
 
 async def insert_channel(tx: Tx, worker_id: str, party: Party) -> bool:
@@ -253,6 +272,81 @@ async def page(
         worker_id,
     )
     return await _with_lines(tx, rows)
+
+
+_REWARDS = """
+          FROM settlement_lines l JOIN settlements s ON s.id = l.settlement_id
+         WHERE (l.party_kind, l.party_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+           AND (l.party_kind, l.party_id) <> ('worker', s.worker_id)"""
+"""Lines these parties have of orders that others worked on."""
+
+
+async def rewards(
+    tx: Tx, parties: Sequence[Party], *, before: tuple[str, int] | None, limit: int
+) -> list[tuple[Settlement, Line]]:
+    """What these parties have of others' orders, the newest order first; `before` is a settlement's id and a line."""
+    settlement_id, n = before or (AFTER_ALL_IDS, 0)
+    rows = await tx.fetch(
+        f"""
+        SELECT l.settlement_id, l.n {_REWARDS}
+           AND (l.settlement_id, l.n) < ($3, $4)
+         ORDER BY l.settlement_id DESC, l.n DESC
+         LIMIT $5
+        """,
+        [party.kind for party in parties],
+        [party.id for party in parties],
+        settlement_id,
+        n,
+        limit,
+    )
+    wanted = list(dict.fromkeys(row["settlement_id"] for row in rows))
+    found = {one.id: one for one in await _read(tx, wanted)}
+    return [(found[row["settlement_id"]], found[row["settlement_id"]].lines[row["n"] - 1]) for row in rows]
+
+
+async def reward_totals(tx: Tx, parties: Sequence[Party]) -> dict[tuple[str, LineState], int]:
+    """What is left of the rewards of these parties, by kind and state, in fen."""
+    rows = await tx.fetch(
+        f"""
+        SELECT l.kind, l.state, sum(l.net_fen)::bigint AS net_fen {_REWARDS} AND l.reverses_id IS NULL
+         GROUP BY l.kind, l.state
+        """,
+        [party.kind for party in parties],
+        [party.id for party in parties],
+    )
+    return {(row["kind"], LineState(row["state"])): row["net_fen"] for row in rows}
+
+
+async def _read(tx: Tx, settlement_ids: Sequence[str]) -> list[Settlement]:
+    rows = await tx.fetch(f"SELECT {_SETTLEMENT} FROM settlements s WHERE s.id = ANY($1)", list(settlement_ids))
+    return await _with_lines(tx, rows)
+
+
+async def rules(tx: Tx, *, line: str | None, before: tuple[str, int] | None, limit: int) -> list[PublishedRule]:
+    """By line, the newest version first."""
+    rows = await tx.fetch(
+        """
+        SELECT line, version, parts, note, by_id, created_at FROM split_rules
+         WHERE ($1::text IS NULL OR line = $1) AND ($2::text IS NULL OR line > $2 OR (line = $2 AND version < $3))
+         ORDER BY line, version DESC LIMIT $4
+        """,
+        line,
+        *(before or (None, None)),
+        limit,
+    )
+    return [
+        PublishedRule(
+            rule=Rule(line=row["line"], version=row["version"], parts=_parts(row["parts"])),
+            note=row["note"],
+            by_id=row["by_id"],
+            at=row["created_at"],
+        )
+        for row in rows
+    ]
+
+
+def _parts(raw: str) -> tuple[Part, ...]:
+    return msgspec.convert(codec.loads(raw), tuple[Part, ...])
 
 
 async def _with_lines(tx: Tx, rows: Sequence[Any]) -> list[Settlement]:
