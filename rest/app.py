@@ -31,6 +31,7 @@ from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
 from rest.people import jobs as people_jobs
+from rest.people.audit import ROUTES as AUDIT
 from rest.people.routes import ROUTES as PEOPLE
 from rest.people.wiring import WorkerFinder, wire
 from storage.base.settings import Settings
@@ -51,6 +52,7 @@ TABLES = (
     DESK,
     FLEET,
     FIELD,
+    AUDIT,
 )
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]

@@ -1,5 +1,12 @@
 SET check_function_bodies = off;
 
+CREATE FUNCTION public.audit_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
 CREATE TABLE public.calls (
     id text NOT NULL,
     subject_kind text NOT NULL,
@@ -580,6 +587,20 @@ CREATE TABLE public.areas (
     imported_at timestamp with time zone NOT NULL,
     CONSTRAINT areas_check CHECK (((west <= east) AND (south <= north))),
     CONSTRAINT areas_source_crs_check CHECK ((source_crs = ANY (ARRAY['wgs84'::text, 'gcj02'::text])))
+);
+
+CREATE TABLE public.audit (
+    id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor_id text NOT NULL,
+    operation text NOT NULL,
+    subject jsonb NOT NULL,
+    subject_ids text[] NOT NULL,
+    body jsonb,
+    status integer NOT NULL,
+    outcome_version text,
+    request_id text NOT NULL,
+    address text NOT NULL
 );
 
 CREATE TABLE public.bookings (
@@ -1359,6 +1380,9 @@ ALTER TABLE ONLY public.accounts
 ALTER TABLE ONLY public.areas
     ADD CONSTRAINT areas_pkey PRIMARY KEY (code);
 
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_no_overlap EXCLUDE USING gist (int8range(unit_no, unit_no, '[]'::text) WITH &&, during WITH &&) WHERE ((state = ANY (ARRAY['held'::text, 'firm'::text])));
 
@@ -1567,6 +1591,12 @@ CREATE INDEX accounts_created ON public.accounts USING btree (created_at DESC, i
 
 CREATE INDEX accounts_roles_changed ON public.accounts USING btree (roles_changed_at) WHERE (roles_changed_at IS NOT NULL);
 
+CREATE INDEX audit_actor ON public.audit USING btree (actor_id, id DESC);
+
+CREATE INDEX audit_operation ON public.audit USING btree (operation, id DESC);
+
+CREATE INDEX audit_subject ON public.audit USING gin (subject_ids);
+
 CREATE INDEX bookings_of_worker ON public.bookings USING btree (worker_id) WHERE (state = ANY (ARRAY['held'::text, 'firm'::text]));
 
 CREATE UNIQUE INDEX bookings_one_live ON public.bookings USING btree (call_id) WHERE (state = ANY (ARRAY['held'::text, 'firm'::text]));
@@ -1676,6 +1706,8 @@ CREATE INDEX worker_positions_lat ON public.worker_positions USING btree (lat, l
 CREATE INDEX workers_online ON public.workers USING btree (id) WHERE online;
 
 ALTER INDEX public.worker_fixes_pkey ATTACH PARTITION public.worker_fixes_default_pkey;
+
+CREATE TRIGGER audit_stays BEFORE DELETE OR UPDATE ON public.audit FOR EACH ROW EXECUTE FUNCTION public.audit_refuse_change();
 
 CREATE TRIGGER ledger_accounts_guard BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.ledger_accounts FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_strangers();
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from rest.edge import audit
 from rest.edge.actors import Actor
 from rest.edge.errors import LoginRequired
 from rest.edge.idempotency import Claim
@@ -33,7 +34,7 @@ _PAGE_FIELDS = frozenset(PageQuery.__struct_fields__)
 class Ctx:
     """One request: `path` has the path's variables, `body` and `query` are of the route's own types."""
 
-    __slots__ = ("_actor", "_claim", "_expected", "body", "machine", "path", "query", "request", "route")
+    __slots__ = ("_actor", "_claim", "_expected", "_is_audited", "body", "machine", "path", "query", "request", "route")
 
     def __init__(self, machine: Machine, route: Route, request: web.Request, actor: Actor | None) -> None:
         self.machine = machine
@@ -46,6 +47,7 @@ class Ctx:
         self._actor = actor
         self._claim: Claim | None = None
         self._expected: frozenset[int] = frozenset()
+        self._is_audited = False
 
     @property
     def actor(self) -> Actor:
@@ -93,10 +95,35 @@ class Ctx:
         and writes only with the end of the transaction, so that the end is all of it; it may run again for a repeated
         request, and what it did is then undone.
         """
+        if self.route.is_audited:
+            act = self._audited(act)
         if self._claim is None:
             return finish(await (self.db.run_light(act) if light else self.db.run(act)), self.route.status)
         claim, self._claim = self._claim, None
         return await claim.run(self.db, self.machine.twins, act, light=light)
+
+    def _audited(self, act: Callable[[Tx], Awaitable[Answer]]) -> Callable[[Tx], Awaitable[Answer]]:
+        self._is_audited = True
+
+        async def act_and_write(tx: Tx) -> Answer:
+            done = finish(await act(tx), self.route.status)
+            await audit.write(
+                tx,
+                actor_id=self.actor.account_id,
+                operation=self.route.operation_id,
+                path=self.path,
+                body=self.body,
+                done=done,
+                address=self.address,
+            )
+            return done
+
+        return act_and_write
+
+    @property
+    def is_unaudited(self) -> bool:
+        """Whether staff changed something and nobody wrote it down: the handler's mistake."""
+        return self.route.is_audited and not self._is_audited
 
     @property
     def is_unclaimed(self) -> bool:

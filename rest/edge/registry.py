@@ -16,6 +16,9 @@ import msgspec
 from rest.edge.reply import Answer
 from storage.base.errors import HubError
 
+OWN_ROLES = frozenset({"user", "technician"})
+"""Roles of people who act for themselves; whoever has another acts for the house."""
+
 PUBLIC: tuple[str, ...] = ()
 """Roles of a route that needs no sign-in."""
 
@@ -91,6 +94,11 @@ class Route:
     @property
     def is_public(self) -> bool:
         return not self.roles
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether staff change something here."""
+        return self.method != "GET" and bool(self.roles) and OWN_ROLES.isdisjoint(self.roles)
 
 
 Routes = list[Route]

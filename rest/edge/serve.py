@@ -78,6 +78,7 @@ def handler_of(machine: Machine, route: Route) -> AioHandler:
         finished = finish(await route.handler(ctx), route.status)
         # A key that protected nothing would be a promise broken in silence.
         assert not ctx.is_unclaimed, f"{route.operation_id} has a key and did not use ctx.transact"  # noqa: S101
+        assert not ctx.is_unaudited, f"{route.operation_id} is for staff and did not use ctx.transact"  # noqa: S101
         return respond(request, route, finished)
 
     return handle
