@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from hub.asking import Ask
 from hub.handlers.session import refresh_request
@@ -20,9 +23,15 @@ WATCHED_MAX = 20
 """Orders one socket may watch; nobody has more running."""
 
 
+QuoteHash = Annotated[str, Meta(min_length=1, max_length=64, description="Names the price you were shown.")]
+
+
 class ChooseGrab(Command, frozen=True, kw_only=True):
+    """With `quote_hash` the choice is refused when the price is another by now (`price_changed`)."""
+
     order_id: Id
     grab_id: Id
+    quote_hash: QuoteHash | None = None
 
 
 class Watched(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

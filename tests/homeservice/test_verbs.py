@@ -42,7 +42,12 @@ async def test_an_order_by_socket(town: Town) -> None:
     assert await ask(town, me, "worker.withdraw", call_id=job.order.call_id) == {}
     await town.advance(minutes=5)  # pushed again: a withdrawn offer is over, a new one may be grabbed
     again = await ask(town, me, "worker.grab", call_id=job.order.call_id, req_id="tap2")
-    chosen = await ask(town, customer, "customer.choose", order_id=order_id, grab_id=again["grab_id"])
+    choice = {"order_id": order_id, "grab_id": again["grab_id"]}
+    with pytest.raises(HubError) as dearer:
+        await ask(town, customer, "customer.choose", **choice, quote_hash="0" * 32)
+    assert dearer.value.code == "price_changed"
+    shown = dearer.value.fields["quote_hash"]
+    chosen = await ask(town, customer, "customer.choose", **choice, quote_hash=shown)
     assert (chosen["order_id"], chosen["status"]) == (order_id, "pending_payment")
     await town.pay(job)
     accepted = await ask(town, me, "worker.accept", order_id=order_id)

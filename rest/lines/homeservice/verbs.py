@@ -108,7 +108,8 @@ async def withdraw(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401
 
 
 async def choose(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    return order_ack(await actions.choose(tx, body.order_id, caller.account_id, body.grab_id))
+    chosen = await actions.choose(tx, body.order_id, caller.account_id, body.grab_id, shown=body.quote_hash)
+    return order_ack(chosen)
 
 
 async def reject(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
