@@ -33,7 +33,7 @@ from rest.edge.values import (
 )
 from rest.lines.homeservice import actions, candidates, catalogue, codes, sharing
 from rest.lines.homeservice.catalogue import Item, ItemNotFound, RegionNotServed
-from rest.lines.homeservice.errors import MethodUnavailable, TimePast, TimeTooFar
+from rest.lines.homeservice.errors import TimePast, TimeTooFar
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import ARRIVED, DEPARTED, Job
 from rest.lines.homeservice.regions import region_of
@@ -43,6 +43,7 @@ from rest.lines.homeservice.rules import current_rules
 from rest.marketing.coupons import CouponLocked, CouponNotApplicable
 from rest.money.channels import CHANNELS, PaymentView, payment_view
 from rest.money.ledger import InsufficientFunds
+from rest.money.payments import MethodUnavailable
 from rest.trade import orders
 from rest.trade.orders import By, Role, WrongState
 from rest.trade.pricing import PriceChanged
@@ -282,7 +283,12 @@ async def pay(ctx: Ctx) -> Answer:
 
     async def verb(tx: Tx, order_id: str, account_id: str) -> Job:
         return await actions.pay(
-            tx, order_id, account_id, body.method, payer=body.payer, open_channels=open_channels,
+            tx,
+            order_id,
+            account_id,
+            body.method,
+            payer=body.payer,
+            open_channels=open_channels,
             shown=body.quote_hash,
         )
 

@@ -2,13 +2,14 @@
 
 from rest.money.channels.actions.attempts import answer, begin, closed, let_go, refuse
 from rest.money.channels.actions.news import take, take_found
-from rest.money.channels.actions.refunds import accept, fail, finish, give_up, look_again, request, retry
+from rest.money.channels.actions.refunds import accept, done_by_hand, fail, finish, give_up, look_again, request, retry
 
 __all__ = [
     "accept",
     "answer",
     "begin",
     "closed",
+    "done_by_hand",
     "fail",
     "finish",
     "give_up",
