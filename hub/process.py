@@ -45,6 +45,7 @@ from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.transfers import DEADLINES as TRANSFER_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
 from rest.people import jobs as people_jobs
@@ -64,6 +65,7 @@ DEADLINES: Mapping[str, Handler] = {
     **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
+    **TRANSFER_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,

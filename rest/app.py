@@ -17,14 +17,20 @@ from rest.edge.serve import around, mount
 from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
+from rest.lines.homeservice.payable import HomeservicePayable
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.money.cashier import PAYABLES, Payable, Payables
+from rest.money.cashier.finance import ROUTES as FINANCE
+from rest.money.cashier.routes import cashier_routes
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.passwords.routes import ROUTES as PASSWORDS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
+from rest.money.transfers.routes import ROUTES as TRANSFERS
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
@@ -37,7 +43,13 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, FILES, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
+PAYABLE_KINDS: tuple[Payable, ...] = (HomeservicePayable(),)
+"""Everything the cashier takes money for."""
+
+MONEY = (cashier_routes(PAYABLE_KINDS), FINANCE, TRANSFERS, PASSWORDS)
+TABLES = (
+    PEOPLE, FILES, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD, *MONEY,
+)  # fmt: skip
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 
@@ -48,6 +60,7 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, wire(app, db, settings, DispatchWorkers()))
     app[LIVE_AREAS] = LiveAreas(db)
+    app[PAYABLES] = Payables(PAYABLE_KINDS)
     app[CHANNELS] = open_channels(settings, db.clock)
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())

@@ -1678,6 +1678,8 @@ CREATE INDEX cases_subject ON public.cases USING btree (subject_id, id);
 
 CREATE INDEX cases_type ON public.cases USING btree (type, id);
 
+CREATE INDEX channel_attempts_open ON public.channel_attempts USING btree (payment_id) WHERE (state = ANY (ARRAY['asking'::text, 'ready'::text, 'closing'::text]));
+
 CREATE INDEX channel_news_alarms ON public.channel_news USING btree (id) WHERE (outcome = ANY (ARRAY['unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'wrong_merchant'::text, 'wrong_currency'::text, 'wrong_refund'::text]));
 
 CREATE INDEX channel_nonces_seen ON public.channel_nonces USING btree (seen_at);

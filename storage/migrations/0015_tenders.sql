@@ -85,6 +85,9 @@ CREATE TABLE transfers (
 );
 CREATE INDEX transfers_review ON transfers (payment_id) WHERE state = 'review';
 
+-- Attempts whose end is not known: finance looks for those that hang.
+CREATE INDEX channel_attempts_open ON channel_attempts (payment_id) WHERE state IN ('asking', 'ready', 'closing');
+
 ALTER TABLE channel_refunds DROP CONSTRAINT channel_refunds_channel_check;
 ALTER TABLE channel_refunds ADD CHECK (channel IN ('wechat', 'alipay', 'offline'));
 ALTER TABLE channel_news ADD COLUMN handled_at timestamptz, ADD COLUMN handled_by text, ADD COLUMN handled_reason text,

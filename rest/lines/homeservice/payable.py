@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rest.lines.homeservice.actions.paying import cancel_payment, pay, policy_of
+from dispatch.model import CandidateGone
+from rest.lines.homeservice.actions.paying import pay, policy_of
 from rest.lines.homeservice.actions.pool import is_lock_running
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import LINE, PENDING_PAYMENT
 from rest.lines.homeservice.prices import agreed_lines
 from rest.money.cashier import Due
 from rest.money.payments import Ask
-from rest.trade.pricing import quote_hash
+from rest.trade import orders
+from rest.trade.orders import WrongState
+from rest.trade.pricing import PriceChanged, quote_hash
+from storage.base.errors import HubError
 from storage.tx import Tx
 
 
@@ -19,6 +23,7 @@ class HomeservicePayable:
     """What the cashier asks of this line."""
 
     line = LINE
+    refusals: tuple[type[HubError], ...] = (WrongState, CandidateGone, PriceChanged)
 
     async def due(self, tx: Tx, order_id: str) -> Due | None:
         """What is owed for an order; None when it is of another line."""
@@ -52,10 +57,10 @@ class HomeservicePayable:
         """Raises as `actions.pay`."""
         await pay(tx, order_id, account_id, asked=asked, payer=payer, open_channels=open_channels, shown=shown)
 
-    async def await_review(self, tx: Tx, order_id: str, account_id: str, payment_id: str) -> None:  # noqa: ARG002
+    async def await_review(self, tx: Tx, order_id: str) -> None:  # noqa: ARG002 - see below
         """A technician is held for minutes, a transfer takes days: the line's policy offers none."""
         raise AssertionError(f"{order_id}: no policy of this line lets it be paid by transfer")
 
-    async def cancel(self, tx: Tx, order_id: str, account_id: str) -> None:
+    async def lock(self, tx: Tx, order_id: str, account_id: str) -> None:
         """Raises NotFound."""
-        await cancel_payment(tx, order_id, account_id)
+        await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)

@@ -1,11 +1,9 @@
-"""Cashier: where customers pay for anything, see what they have paid, and finance sees what went wrong.
+"""Cashier: where customers pay for anything and see what they have paid, and finance sees what went wrong.
 
-Tables    transfers (bank transfers that a person compares with the statement)
-States    transfer: review → confirmed | rejected
+Tables    none of its own: payments and what channels told
 Calls     channels, payments, passwords; the lines through `Payable`, which they register when the application is built
-Tells     money.came and money.refused of bank transfers, to whoever owns the subject; transfer.decided to the customer
-Promises  the cashier knows no line; a transfer is confirmed only at its exact amount and only once for each number of
-          the bank (RV-285); money confirmed after its order stopped waiting is late, like a channel's, and goes back
+Promises  the cashier knows no line; only the customer himself pays for his order (FR-075); money of his own accounts is
+          spent with his password where he has set one; what finance does with stray money is done once, with a reason
 """
 
 from rest.money.cashier.payables import PAYABLES, Due, Payable, Payables

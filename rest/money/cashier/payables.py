@@ -14,7 +14,7 @@ from typing import Protocol
 from aiohttp import web
 
 from rest.money.payments import Ask, PayPolicy
-from storage.base.errors import NotFound
+from storage.base.errors import HubError, NotFound
 from storage.tx import Tx
 
 
@@ -39,6 +39,10 @@ class Payable(Protocol):
     @property
     def line(self) -> str: ...
 
+    @property
+    def refusals(self) -> tuple[type[HubError], ...]:
+        """What `pay` refuses beside what its policy and the book do."""
+
     async def due(self, tx: Tx, order_id: str) -> Due | None:
         """None when it is nobody's of this kind. No lock."""
 
@@ -58,13 +62,13 @@ class Payable(Protocol):
         Raises NotFound for others' too, and what its policy and its state refuse.
         """
 
-    async def cancel(self, tx: Tx, order_id: str, account_id: str) -> None:
-        """Lock it and close its open payment, if there is one. Raises NotFound."""
+    async def lock(self, tx: Tx, order_id: str, account_id: str) -> None:
+        """Lock it, so that its payments stay as they are seen. Raises NotFound, also for others'."""
 
-    async def await_review(self, tx: Tx, order_id: str, account_id: str, payment_id: str) -> None:
-        """Lock it and stop its pay timer: the money was transferred and a person looks (RV-284).
+    async def await_review(self, tx: Tx, order_id: str) -> None:
+        """Stop its pay timer: the money was transferred and a person looks (RV-284). The caller has locked it.
 
-        Raises NotFound, and what its state refuses.
+        It hears the outcome as of any channel: money.came, or money.refused and is payable again.
         """
 
 

@@ -131,8 +131,9 @@ ROUTES = [
         response=CodeView, status=201, tags=_TAGS, errors=(TooManyCodes,),
     ),
     Route(
-        "PUT", "/v1/wallet/password", put, "wallet_password.put", "Set my payment password, or set a forgotten one
-        anew", request=PasswordBody, response=PasswordView, tags=_TAGS,
+        "PUT", "/v1/wallet/password", put, "wallet_password.put",
+        "Set my payment password, or a forgotten one anew",
+        request=PasswordBody, response=PasswordView, tags=_TAGS,
         errors=(BadPassword, CodeWrong, CodeExpired, TooManyTries),
         description="Wrong tries and a lock are forgotten.",
     ),

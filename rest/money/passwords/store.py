@@ -7,8 +7,9 @@ from typing import Any
 from rest.money.passwords.model import Password, Tries
 from storage.tx import Tx
 
-_READ = "SELECT account_id, salt, hash, wrong_tries, locked_until, changed_at FROM wallet_passwords WHERE account_id =
-$1"
+_READ = """
+    SELECT account_id, salt, hash, wrong_tries, locked_until, changed_at FROM wallet_passwords WHERE account_id = $1
+"""
 
 
 def _password(row: Any) -> Password | None:  # noqa: ANN401 - a row

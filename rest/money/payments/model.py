@@ -118,9 +118,9 @@ class Leg:
 class Payment:
     """One attempt to pay. Units: fen. `lock_epoch` is the order's when it was opened or restored.
 
-    `method` is the channel it waits for; without one, the tender of its first part. `paid_fen` is what has come: of late
-    money only the channel's part. `is_held`: the other parts lie on the payment's own accounts. `ref` is the channel's own
-    number of the money. `counted_on` is the business day whose limit it counts against.
+    `method` is the channel it waits for; without one, the tender of its first part. `paid_fen` is what has come: of
+    late money only the channel's part. `is_held`: the other parts lie on the payment's own accounts. `ref` is the
+    channel's own number of the money. `counted_on` is the business day whose limit it counts against.
     """
 
     id: str

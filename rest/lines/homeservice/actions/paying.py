@@ -155,13 +155,6 @@ async def _open_parts(tx: Tx, job: Job, account_id: str, parts: tuple[Part, ...]
     )
 
 
-async def cancel_payment(tx: Tx, order_id: str, account_id: str) -> Job:
-    """The customer gives an open payment up: what it held is free again, the order still waits. Raises NotFound."""
-    job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
-    await payments.close_open(tx, order_id, "given_up")
-    return job
-
-
 def told_of(payment: payments.Payment | None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - values of a timeline
     """What the timeline and facts say of a payment; nothing was left to pay without one."""
     if payment is None:

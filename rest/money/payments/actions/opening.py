@@ -30,7 +30,8 @@ async def open_payment(
 
     While a channel's part is awaited the others are held, so that nothing else spends them; without one nothing is
     taken before `settle_paid`, which the caller does in the same transaction. Asking for the open payment again
-    returns it (a double tap); asking for another closes it first: its money, should it still come, is late. `policy` sets the limits.
+    returns it (a double tap); asking for another closes it first: its money, should it still come, is late. `policy`
+    sets the limits.
 
     Raises InsufficientFunds, DailyLimit: the transaction must end then; WrongPaymentState while a transfer is reviewed.
     """
