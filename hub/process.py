@@ -45,10 +45,12 @@ from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.transfers import DEADLINES as TRANSFER_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
+from rest.people.files import jobs as file_jobs
 from rest.people.senders import HttpCodeSender
 from rest.people.wiring import GATE
 from storage import migrate
@@ -63,10 +65,12 @@ DEADLINES: Mapping[str, Handler] = {
     **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
+    **TRANSFER_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
     **channel_jobs.DEADLINES,
+    **file_jobs.DEADLINES,
     UPKEEP_KIND: keep_history,
 }
 """Every kind of deadline but those of dispatch, which need the live index and come with the dispatcher."""

@@ -17,34 +17,50 @@ from rest.edge.serve import around, mount
 from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
+from rest.lines.homeservice.payable import HomeservicePayable
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.marketing.referrals.routes import ROUTES as REFERRALS
+from rest.money.cashier import PAYABLES, Payable, Payables
+from rest.money.cashier.finance import ROUTES as FINANCE
+from rest.money.cashier.routes import cashier_routes
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.passwords.routes import ROUTES as PASSWORDS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.settlement.rule_routes import ROUTES as SPLIT_RULES
+from rest.money.transfers.routes import ROUTES as TRANSFERS
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
 from rest.people import jobs as people_jobs
 from rest.people.audit import ROUTES as AUDIT
+from rest.people.files import jobs as file_jobs
+from rest.people.files.routes import ROUTES as FILES
 from rest.people.routes import ROUTES as PEOPLE
 from rest.people.wiring import WorkerFinder, wire
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
+PAYABLE_KINDS: tuple[Payable, ...] = (HomeservicePayable(),)
+"""Everything the cashier takes money for."""
+
 TABLES = (
     PEOPLE,
+    FILES,
     AREAS,
     HOMESERVICE,
     COUPONS,
     REFERRALS,
     WALLET,
+    PASSWORDS,
+    cashier_routes(PAYABLE_KINDS),
+    FINANCE,
+    TRANSFERS,
     CHANNEL,
     SETTLEMENT,
     SPLIT_RULES,
@@ -64,6 +80,7 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, wire(app, db, settings, DispatchWorkers()))
     app[LIVE_AREAS] = LiveAreas(db)
+    app[PAYABLES] = Payables(PAYABLE_KINDS)
     app[CHANNELS] = open_channels(settings, db.clock)
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())
@@ -85,6 +102,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await people_jobs.begin_purging(tx)
     await ledger_deadlines.begin_rolling(tx)
     await channel_jobs.begin_purging(tx)
+    await file_jobs.begin_purging(tx)
 
 
 def release() -> str:

@@ -675,8 +675,12 @@ CREATE TABLE public.channel_news (
     trade_no text,
     amount_fen bigint,
     received_at timestamp with time zone NOT NULL,
+    handled_at timestamp with time zone,
+    handled_by text,
+    handled_reason text,
     CONSTRAINT channel_news_body_check CHECK ((length(body) <= 65536)),
     CONSTRAINT channel_news_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT channel_news_check CHECK ((((handled_at IS NULL) = (handled_by IS NULL)) AND ((handled_at IS NULL) = (handled_reason IS NULL)))),
     CONSTRAINT channel_news_notify_id_check CHECK (((length(notify_id) >= 1) AND (length(notify_id) <= 160))),
     CONSTRAINT channel_news_outcome_check CHECK ((outcome = ANY (ARRAY['passed_on'::text, 'repeated'::text, 'noted'::text, 'refund_done'::text, 'unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'wrong_merchant'::text, 'wrong_currency'::text, 'wrong_refund'::text])))
 );
@@ -703,7 +707,7 @@ CREATE TABLE public.channel_refunds (
     version bigint DEFAULT 1 NOT NULL,
     requested_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
-    CONSTRAINT channel_refunds_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT channel_refunds_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text, 'offline'::text]))),
     CONSTRAINT channel_refunds_check CHECK (((amount_fen > 0) AND (amount_fen <= total_fen))),
     CONSTRAINT channel_refunds_check1 CHECK (((ended_at IS NOT NULL) = (state = 'done'::text))),
     CONSTRAINT channel_refunds_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'accepted'::text, 'done'::text, 'manual'::text])))
@@ -789,6 +793,30 @@ CREATE TABLE public.feed_audience (
     audience text NOT NULL,
     seq bigint NOT NULL
 );
+
+CREATE TABLE public.files (
+    id text NOT NULL,
+    owner_id text NOT NULL,
+    purpose text NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    size integer NOT NULL,
+    sha256 bytea NOT NULL,
+    content bytea NOT NULL,
+    subject_id text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT files_check CHECK ((size = length(content))),
+    CONSTRAINT files_check1 CHECK (((subject_id IS NULL) <> (expires_at IS NULL))),
+    CONSTRAINT files_id_check CHECK ((id ~~ 'fil\_%'::text)),
+    CONSTRAINT files_media_type_check CHECK ((media_type <> ''::text)),
+    CONSTRAINT files_name_check CHECK (((length(name) >= 1) AND (length(name) <= 120))),
+    CONSTRAINT files_owner_id_check CHECK ((owner_id <> ''::text)),
+    CONSTRAINT files_purpose_check CHECK ((purpose <> ''::text)),
+    CONSTRAINT files_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT files_size_check CHECK ((size > 0))
+);
+ALTER TABLE ONLY public.files ALTER COLUMN content SET STORAGE EXTERNAL;
 
 CREATE TABLE public.grabs (
     id text NOT NULL,
@@ -1062,6 +1090,43 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.payment_days (
+    account_id text NOT NULL,
+    day date NOT NULL,
+    amount_fen bigint NOT NULL,
+    CONSTRAINT payment_days_amount_fen_check CHECK ((amount_fen >= 0))
+);
+
+CREATE TABLE public.payment_parts (
+    payment_id text NOT NULL,
+    n smallint NOT NULL,
+    tender text NOT NULL,
+    amount_fen bigint NOT NULL,
+    refunded_fen bigint DEFAULT 0 NOT NULL,
+    points bigint DEFAULT 0 NOT NULL,
+    points_refunded bigint DEFAULT 0 NOT NULL,
+    worker_id text,
+    CONSTRAINT payment_parts_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT payment_parts_check CHECK (((refunded_fen >= 0) AND (refunded_fen <= amount_fen))),
+    CONSTRAINT payment_parts_check1 CHECK (((points >= 0) AND ((points > 0) = (tender = 'points'::text)))),
+    CONSTRAINT payment_parts_check2 CHECK (((points_refunded >= 0) AND (points_refunded <= points))),
+    CONSTRAINT payment_parts_check3 CHECK (((worker_id IS NOT NULL) = (tender = 'credit'::text))),
+    CONSTRAINT payment_parts_n_check CHECK ((n >= 1)),
+    CONSTRAINT payment_parts_tender_check CHECK ((tender = ANY (ARRAY['wallet'::text, 'credit'::text, 'prepaid'::text, 'bonus'::text, 'points'::text, 'wechat'::text, 'alipay'::text, 'offline'::text])))
+);
+
+CREATE TABLE public.payment_refunds (
+    ref text NOT NULL,
+    payment_id text NOT NULL,
+    n smallint NOT NULL,
+    amount_fen bigint NOT NULL,
+    points bigint NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT payment_refunds_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT payment_refunds_points_check CHECK ((points >= 0))
+);
+
 CREATE TABLE public.payments (
     id text NOT NULL,
     order_id text NOT NULL,
@@ -1077,11 +1142,17 @@ CREATE TABLE public.payments (
     created_at timestamp with time zone NOT NULL,
     paid_at timestamp with time zone,
     ended_at timestamp with time zone,
+    paid_fen bigint DEFAULT 0 NOT NULL,
+    is_held boolean DEFAULT false NOT NULL,
+    counted_on date,
     CONSTRAINT payments_amount_fen_check CHECK (((amount_fen > 0) AND (amount_fen <= '1000000000000'::bigint))),
     CONSTRAINT payments_check CHECK (((refunded_fen >= 0) AND (refunded_fen <= amount_fen))),
     CONSTRAINT payments_check1 CHECK (((paid_at IS NOT NULL) = (state = ANY (ARRAY['paid'::text, 'paid_late'::text, 'refunded'::text])))),
-    CONSTRAINT payments_method_check CHECK ((method = ANY (ARRAY['wallet'::text, 'wechat'::text, 'alipay'::text]))),
-    CONSTRAINT payments_state_check CHECK ((state = ANY (ARRAY['created'::text, 'paid'::text, 'failed'::text, 'closed'::text, 'paid_late'::text, 'refunded'::text])))
+    CONSTRAINT payments_check2 CHECK (((refunded_fen <= paid_fen) AND (paid_fen <= amount_fen))),
+    CONSTRAINT payments_check3 CHECK (((NOT is_held) OR (state = ANY (ARRAY['created'::text, 'review'::text, 'paid_late'::text])))),
+    CONSTRAINT payments_check4 CHECK (((state <> 'review'::text) OR (method = 'offline'::text))),
+    CONSTRAINT payments_method_check CHECK ((method = ANY (ARRAY['wallet'::text, 'credit'::text, 'prepaid'::text, 'bonus'::text, 'points'::text, 'wechat'::text, 'alipay'::text, 'offline'::text]))),
+    CONSTRAINT payments_state_check CHECK ((state = ANY (ARRAY['created'::text, 'review'::text, 'paid'::text, 'failed'::text, 'closed'::text, 'paid_late'::text, 'refunded'::text])))
 );
 
 CREATE TABLE public.payouts (
@@ -1253,6 +1324,36 @@ CREATE TABLE public.technicians (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT technicians_free_travel_m_check CHECK (((free_travel_m >= 0) AND (free_travel_m <= 100000))),
     CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+);
+
+CREATE TABLE public.transfers (
+    payment_id text NOT NULL,
+    account_id text NOT NULL,
+    order_id text NOT NULL,
+    amount_fen bigint NOT NULL,
+    file_id text NOT NULL,
+    state text NOT NULL,
+    bank_ref text,
+    reason text,
+    decided_by text,
+    version bigint DEFAULT 1 NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    decided_at timestamp with time zone,
+    CONSTRAINT transfers_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT transfers_bank_ref_check CHECK (((length(bank_ref) >= 1) AND (length(bank_ref) <= 64))),
+    CONSTRAINT transfers_check CHECK (((state = 'confirmed'::text) = (bank_ref IS NOT NULL))),
+    CONSTRAINT transfers_check1 CHECK ((((state = 'review'::text) = (decided_at IS NULL)) AND ((state = 'review'::text) = (decided_by IS NULL)))),
+    CONSTRAINT transfers_state_check CHECK ((state = ANY (ARRAY['review'::text, 'confirmed'::text, 'rejected'::text])))
+);
+
+CREATE TABLE public.wallet_passwords (
+    account_id text NOT NULL,
+    salt bytea NOT NULL,
+    hash bytea NOT NULL,
+    wrong_tries integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT wallet_passwords_wrong_tries_check CHECK ((wrong_tries >= 0))
 );
 
 CREATE TABLE public.withdrawal_events (
@@ -1434,6 +1535,9 @@ ALTER TABLE ONLY public.feed
 ALTER TABLE ONLY public.feed
     ADD CONSTRAINT feed_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY public.files
+    ADD CONSTRAINT files_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.grabs
     ADD CONSTRAINT grabs_pkey PRIMARY KEY (id);
 
@@ -1500,6 +1604,18 @@ ALTER TABLE ONLY public.orders
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.payment_days
+    ADD CONSTRAINT payment_days_pkey PRIMARY KEY (account_id, day);
+
+ALTER TABLE ONLY public.payment_parts
+    ADD CONSTRAINT payment_parts_payment_id_tender_key UNIQUE (payment_id, tender);
+
+ALTER TABLE ONLY public.payment_parts
+    ADD CONSTRAINT payment_parts_pkey PRIMARY KEY (payment_id, n);
+
+ALTER TABLE ONLY public.payment_refunds
+    ADD CONSTRAINT payment_refunds_pkey PRIMARY KEY (ref, payment_id, n);
+
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
 
@@ -1560,6 +1676,15 @@ ALTER TABLE ONLY public.technicians
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_pkey PRIMARY KEY (worker_id);
 
+ALTER TABLE ONLY public.transfers
+    ADD CONSTRAINT transfers_bank_ref_key UNIQUE (bank_ref);
+
+ALTER TABLE ONLY public.transfers
+    ADD CONSTRAINT transfers_pkey PRIMARY KEY (payment_id);
+
+ALTER TABLE ONLY public.wallet_passwords
+    ADD CONSTRAINT wallet_passwords_pkey PRIMARY KEY (account_id);
+
 ALTER TABLE ONLY public.withdrawal_events
     ADD CONSTRAINT withdrawal_events_pkey PRIMARY KEY (withdrawal_id, n);
 
@@ -1615,6 +1740,8 @@ CREATE INDEX cases_subject ON public.cases USING btree (subject_id, id);
 
 CREATE INDEX cases_type ON public.cases USING btree (type, id);
 
+CREATE INDEX channel_attempts_open ON public.channel_attempts USING btree (payment_id) WHERE (state = ANY (ARRAY['asking'::text, 'ready'::text, 'closing'::text]));
+
 CREATE INDEX channel_news_alarms ON public.channel_news USING btree (id) WHERE (outcome = ANY (ARRAY['unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'wrong_merchant'::text, 'wrong_currency'::text, 'wrong_refund'::text]));
 
 CREATE INDEX channel_nonces_seen ON public.channel_nonces USING btree (seen_at);
@@ -1634,6 +1761,10 @@ CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
 CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
 
 CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
+
+CREATE INDEX files_expiring ON public.files USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
+CREATE INDEX files_of_owner ON public.files USING btree (owner_id, created_at);
 
 CREATE INDEX grabs_of_call ON public.grabs USING btree (call_id, at);
 
@@ -1667,9 +1798,17 @@ CREATE INDEX orders_open ON public.orders USING btree (line, status, id) WHERE (
 
 CREATE INDEX orders_provider ON public.orders USING btree (provider_id, id DESC) WHERE (provider_id IS NOT NULL);
 
+CREATE UNIQUE INDEX payment_parts_one_channel ON public.payment_parts USING btree (payment_id) WHERE (tender = ANY (ARRAY['wechat'::text, 'alipay'::text, 'offline'::text]));
+
+CREATE INDEX payment_refunds_payment ON public.payment_refunds USING btree (payment_id, n);
+
+CREATE INDEX payments_account ON public.payments USING btree (account_id, id);
+
 CREATE UNIQUE INDEX payments_channel_ref ON public.payments USING btree (method, ref) WHERE (ref IS NOT NULL);
 
-CREATE UNIQUE INDEX payments_one_open ON public.payments USING btree (order_id) WHERE (state = 'created'::text);
+CREATE INDEX payments_late ON public.payments USING btree (id) WHERE (state = 'paid_late'::text);
+
+CREATE UNIQUE INDEX payments_one_open ON public.payments USING btree (order_id) WHERE (state = ANY (ARRAY['created'::text, 'review'::text]));
 
 CREATE INDEX payments_order ON public.payments USING btree (order_id);
 
@@ -1694,6 +1833,8 @@ CREATE INDEX settlements_reversed ON public.settlements USING btree (id DESC) WH
 CREATE INDEX settlements_worker ON public.settlements USING btree (worker_id, id DESC);
 
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX transfers_review ON public.transfers USING btree (payment_id) WHERE (state = 'review'::text);
 
 CREATE INDEX withdrawals_open ON public.withdrawals USING btree (state, id DESC) WHERE (state = ANY (ARRAY['review'::text, 'sending'::text, 'sent'::text]));
 
@@ -1793,6 +1934,12 @@ ALTER TABLE ONLY public.order_shares
 ALTER TABLE ONLY public.orders
     ADD CONSTRAINT orders_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.orders(id);
 
+ALTER TABLE ONLY public.payment_parts
+    ADD CONSTRAINT payment_parts_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
+
+ALTER TABLE ONLY public.payment_refunds
+    ADD CONSTRAINT payment_refunds_payment_id_n_fkey FOREIGN KEY (payment_id, n) REFERENCES public.payment_parts(payment_id, n);
+
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);
 
@@ -1816,6 +1963,9 @@ ALTER TABLE ONLY public.settlement_lines
 
 ALTER TABLE ONLY public.settlements
     ADD CONSTRAINT settlements_line_split_version_fkey FOREIGN KEY (line, split_version) REFERENCES public.split_rules(line, version);
+
+ALTER TABLE ONLY public.transfers
+    ADD CONSTRAINT transfers_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
 
 ALTER TABLE ONLY public.withdrawal_events
     ADD CONSTRAINT withdrawal_events_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);

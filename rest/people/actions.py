@@ -55,8 +55,8 @@ class SignedIn:
     refresh_expires_at: datetime
 
 
-async def send_code(tx: Tx, phone: str, *, keys: Keys, settings: Settings) -> CodeSent:
-    """Make the phone's sign-in code and, outside development, schedule its sending.
+async def send_code(tx: Tx, phone: str, *, keys: Keys, settings: Settings, purpose: str = "") -> CodeSent:
+    """Make the phone's code and, outside development, schedule its sending. It opens only what `purpose` says.
 
     The answer is the same whether the phone has an account or not. Raises TooManyCodes with `retry_after_s`.
     """
@@ -64,7 +64,7 @@ async def send_code(tx: Tx, phone: str, *, keys: Keys, settings: Settings) -> Co
     made = await store.put_code(
         tx,
         phone,
-        keys.code_hash(phone, code),
+        keys.code_hash(purpose + phone, code),
         ttl_s=settings.code_ttl_s,
         resend_s=settings.code_resend_s,
         per_hour_max=settings.code_per_hour_max,
@@ -97,20 +97,30 @@ async def sign_in(
 
     Locks the code's row, so that of racing senders of one code just one signs in.
     """
+    refusal = await use_code(tx, phone, code, keys=keys, settings=settings)
+    if refusal is not None:
+        return refusal
+    account = await store.find_or_add_account(tx, tx.new_id("acc"), phone)
+    try:
+        account.check_open()
+    except AccountClosed as closed:
+        return closed
+    return await open_session(tx, account, keys=keys, settings=settings, user_agent=user_agent)
+
+
+async def use_code(
+    tx: Tx, phone: str, code: str, *, keys: Keys, settings: Settings, purpose: str = ""
+) -> CodeWrong | CodeExpired | TooManyTries | None:
+    """Spend the phone's code; None when it was the right one. A wrong one costs a try. Locks the code's row."""
     tried = await store.take_try(tx, phone, tries_max=settings.code_tries_max)
     if tried is None:
         tried_out = await store.is_tried_out(tx, phone, tries_max=settings.code_tries_max)
         return TooManyTries() if tried_out else CodeExpired()
     code_hash, tries_left = tried
-    if not hmac.compare_digest(code_hash, keys.code_hash(phone, code)):
+    if not hmac.compare_digest(code_hash, keys.code_hash(purpose + phone, code)):
         return CodeWrong(tries_left=tries_left)
     await store.spend_code(tx, phone)
-    account = await store.find_or_add_account(tx, tx.new_id("acc"), phone)
-    try:
-        account.check_open()
-    except AccountClosed as refusal:
-        return refusal
-    return await open_session(tx, account, keys=keys, settings=settings, user_agent=user_agent)
+    return None
 
 
 async def open_session(tx: Tx, account: Account, *, keys: Keys, settings: Settings, user_agent: str) -> SignedIn:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dispatch
 from chat import cases
 from rest.edge.values import Money
-from rest.lines.homeservice.facts import OrderClock, OrderOffered, PaymentSettled
+from rest.lines.homeservice.facts import OrderClock, OrderOffered, PartMoved, PaymentSettled
 from rest.lines.homeservice.model import LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
 from rest.lines.homeservice.prices import agreed_lines
 from rest.marketing import coupons
@@ -131,22 +131,27 @@ async def return_late_money(tx: Tx, step: Step[Job]) -> None:
 async def refund_all(tx: Tx, step: Step[Job]) -> None:
     """Everything that was paid goes back, and nobody waits for more (HS-091)."""
     await payments.close_open(tx, step.after.order.id, step.verb)
-    returned = await payments.refund_all(tx, step.after.order.id, reason=step.verb)
-    promised = step.after.order.refunded_fen - step.before.order.refunded_fen
-    assert returned == promised, f"{step.after.order.id}: {returned} returned, {promised} promised"  # noqa: S101
+    await _give_back(tx, step, step.verb)
+    left = sum(payment.refundable_fen for payment in await payments.of_order(tx, step.after.order.id))
+    assert left == 0, f"{step.after.order.id}: {left} fen are kept of what was promised"  # noqa: S101
 
 
 async def refund_part(tx: Tx, step: Step[Job]) -> None:
     """What the order no longer keeps: everybody with a line gives his part back, then the customer has it (HS-161)."""
     order, reason = step.after.order, step.data["reason"]
     await settlement.reverse(tx, order.id, order.kept_fen, reason=reason)
-    left = order.refunded_fen - step.before.order.refunded_fen
-    for payment in await payments.of_order(tx, order.id):
-        part = min(left, payment.refundable_fen)
-        if part > 0:
-            await payments.refund(tx, payment.id, part, ref=f"{payment.id}:refund:{payment.version}", reason=reason)
-            left -= part
-    assert left == 0, f"{order.id}: {left} fen promised beyond its payments"  # noqa: S101
+    await _give_back(tx, step, reason)
+
+
+async def _give_back(tx: Tx, step: Step[Job], reason: str) -> None:
+    """What this step promised, over all payments and their parts."""
+    amount_fen = step.after.order.refunded_fen - step.before.order.refunded_fen
+    if amount_fen:
+        await payments.give_back(tx, step.after.order.id, amount_fen, ref=_refund_ref(step), reason=reason)
+
+
+def _refund_ref(step: Step[Job]) -> str:
+    return f"{step.after.order.id}:refund:{step.after.order.version}"
 
 
 async def settle(tx: Tx, step: Step[Job]) -> None:
@@ -180,8 +185,18 @@ async def tell_payment(tx: Tx, step: Step[Job]) -> None:
     if state == "refunded" and amount == 0:
         return
     staff = ["desk"] if state == "failed" else []
-    fact = PaymentSettled(order_id=order.id, amount=Money(amount), state=state)
+    parts = await _refunded_parts(tx, step) if state == "refunded" else step.data["parts"]
+    fact = PaymentSettled(order_id=order.id, amount=Money(amount), state=state, parts=[_told(part) for part in parts])
     tx.tell(fact, to=[customer(order), *technician(order), *staff])
+
+
+async def _refunded_parts(tx: Tx, step: Step[Job]) -> list[dict[str, Any]]:
+    legs = await payments.legs(tx, step.after.order.id, ref=_refund_ref(step))
+    return [{"method": leg.tender.value, "amount_fen": leg.amount_fen, "points": leg.points} for leg in legs]
+
+
+def _told(part: Mapping[str, Any]) -> PartMoved:
+    return PartMoved(method=part["method"], amount=Money(part["amount_fen"]), points=part.get("points") or None)
 
 
 _PAYMENT_STATE = {

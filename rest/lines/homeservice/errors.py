@@ -65,12 +65,6 @@ class CodeUsed(Invalid):
     code = "code_used"
 
 
-class MethodUnavailable(Invalid):
-    """This order cannot be paid in this way."""
-
-    code = "method_unavailable"
-
-
 class LinkDead(NotFound):
     """This link is no longer valid."""
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
+import msgspec
+
 from rest.edge.values import Money
 from storage.base.facts import Fact
 
@@ -35,10 +37,22 @@ class OrderClock(Fact, frozen=True, kw_only=True):
     remaining_s: int
 
 
+class PartMoved(msgspec.Struct, frozen=True, kw_only=True):
+    """What one way of paying gave or got; `points` are what its amount cost."""
+
+    method: str
+    amount: Money
+    points: int | None
+
+
 class PaymentSettled(Fact, frozen=True, kw_only=True):
-    """Money of an order has moved: `state` is paid, failed, returned (late or wrong money) or refunded."""
+    """Money of an order has moved: `state` is paid, failed, returned (late or wrong money) or refunded.
+
+    `parts` say by which ways, and sum to the amount.
+    """
 
     topic: ClassVar[str] = "payment.settled"
     order_id: str
     amount: Money
     state: str
+    parts: list[PartMoved]

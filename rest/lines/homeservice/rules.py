@@ -54,6 +54,7 @@ class HomeserviceRules:
     travel_per_km_fen: int = 250
     technician_rate_bps: int = 6_000  # HS-154
     split_version: int = 1  # the rule of table split_rules that new orders are shared out by
+    pay_policy: int = 1  # the version of `policies.PAY_POLICIES` that new orders are paid by
     settle_hold_s: int = 86_400  # HS-162: after an order's end its parts wait this long; 0: they may be spent at once
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ Simulator simulator/ speaks both protocols as a server of its own, for developme
 
 from rest.money.channels.actions import begin
 from rest.money.channels.errors import BadSignature, ChannelRefused, ChannelUnreachable
-from rest.money.channels.views import PaymentView, payment_view
+from rest.money.channels.views import PartView, PaymentView, payment_view, payment_views
 from rest.money.channels.wiring import CHANNELS, Channels, open_channels
 
 __all__ = [
@@ -26,8 +26,10 @@ __all__ = [
     "ChannelRefused",
     "ChannelUnreachable",
     "Channels",
+    "PartView",
     "PaymentView",
     "begin",
     "open_channels",
     "payment_view",
+    "payment_views",
 ]

@@ -29,7 +29,7 @@ class MoneyRefused(Fact, frozen=True, kw_only=True):
 
 
 class PaymentReady(Fact, frozen=True, kw_only=True):
-    """The customer can pay now: `params` is what his app or page needs for it."""
+    """The customer can pay now: `params` is what his app or page needs for it. `amount` is the channel's part."""
 
     topic: ClassVar[str] = "payment.ready"
     order_id: str

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from rest.edge.context import Ctx
 from rest.edge.errors import BodyTooLarge
 from rest.edge.registry import PUBLIC, Route
 from rest.edge.reply import Answer, Reply
-from rest.edge.values import Page, PageQuery
+from rest.edge.values import Body, Page, PageQuery, exactly
 from rest.money.channels import actions, store
 from rest.money.channels.errors import BadSignature
 from rest.money.channels.model import SUSPENSE, Ack, Outcome, WrongChannelState
@@ -17,11 +21,18 @@ from storage.base.log import Seldom
 from storage.tx import Tx
 
 BODY_BYTES_MAX = 65_536
+BankRef = Annotated[str, Meta(pattern=exactly("[0-9A-Za-z._-]{4,64}"), examples=["20260105-000123"])]
 FINANCE = ("finance", "admin")
 _AFTER_ALL = "~"
 """Greater than every id: where a list begins."""
 
 _not_signed = Seldom("channel.bad_signature")  # WeChat itself sends wrong ones now and then, to see them refused
+
+
+class TransferMade(Body, frozen=True, kw_only=True):
+    """The bank's number of the transfer back."""
+
+    bank_ref: BankRef
 
 
 async def notify(ctx: Ctx) -> Answer:
@@ -75,6 +86,16 @@ async def retry_refund(ctx: Ctx) -> Answer:
     return await ctx.transact(act)
 
 
+async def done_refund(ctx: Ctx) -> Answer:
+    body: TransferMade = ctx.body
+
+    async def act(tx: Tx) -> Answer:
+        refund_id, by = ctx.path["refund_id"], ctx.actor.account_id
+        return RefundView.of(await actions.done_by_hand(tx, refund_id, by=by, bank_ref=body.bank_ref))
+
+    return await ctx.transact(act)
+
+
 _TAGS = ("payments", "admin")
 
 ROUTES = [
@@ -97,5 +118,11 @@ ROUTES = [
         "POST", "/v1/admin/channel_refunds/{refund_id}/retry", retry_refund, "channels.retry_refund",
         "Have the channel asked for a refund again, by the same number",
         response=RefundView, roles=FINANCE, idempotent="optional", tags=_TAGS, errors=(WrongChannelState,),
+    ),
+    Route(
+        "POST", "/v1/admin/channel_refunds/{refund_id}/done", done_refund, "channels.done_refund",
+        "Note that money which came by bank transfer has been transferred back",
+        request=TransferMade, response=RefundView, roles=FINANCE, idempotent="optional", tags=_TAGS,
+        errors=(WrongChannelState,),
     ),
 ]  # fmt: skip

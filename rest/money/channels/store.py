@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,12 @@ def _refund(row: Any) -> Refund | None:  # noqa: ANN401 - a row
 
 async def read_attempt(tx: Tx, payment_id: str) -> Attempt | None:
     return _attempt(await tx.fetchrow(_READ_ATTEMPT, payment_id))
+
+
+async def read_attempts(tx: Tx, payment_ids: Sequence[str]) -> dict[str, Attempt]:
+    """By payment; those without one are not there."""
+    rows = await tx.fetch(f"SELECT {_ATTEMPT} FROM channel_attempts WHERE payment_id = ANY ($1)", list(payment_ids))
+    return {row["payment_id"]: found for row in rows if (found := _attempt(row)) is not None}
 
 
 async def lock_attempt(tx: Tx, payment_id: str) -> Attempt | None:
@@ -157,6 +164,30 @@ async def alarms(tx: Tx, *, before_id: str, limit: int) -> list[Any]:
     )
 
 
+async def lock_alarm(tx: Tx, news_id: str) -> Any:  # noqa: ANN401 - a row
+    """News that wants a person's eye, and whether it has had it; None when it is not that kind of news."""
+    return await tx.fetchrow(
+        """
+        SELECT id, channel, outcome, out_trade_no, trade_no, amount_fen, handled_at, handled_by
+          FROM channel_news
+         WHERE id = $1 AND outcome IN ('unknown_order', 'wrong_amount', 'second_money', 'wrong_merchant',
+                                       'wrong_currency', 'wrong_refund')
+           FOR UPDATE
+        """,
+        news_id,
+    )
+
+
+async def save_handled(tx: Tx, news_id: str, *, by: str, reason: str) -> None:
+    await tx.execute(
+        "UPDATE channel_news SET handled_at = $2, handled_by = $3, handled_reason = $4 WHERE id = $1",
+        news_id,
+        tx.now,
+        by,
+        reason,
+    )
+
+
 # Refunds
 
 
@@ -166,8 +197,8 @@ async def insert_refund(tx: Tx, refund: Refund) -> bool:
         await tx.execute(
             """
             INSERT INTO channel_refunds
-                   (id, payment_id, channel, ref, amount_fen, total_fen, reason, state, requested_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (ref) DO NOTHING
+                   (id, payment_id, channel, ref, amount_fen, total_fen, reason, state, requested_at, problem)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (ref) DO NOTHING
             """,
             refund.id,
             refund.payment_id,
@@ -178,6 +209,7 @@ async def insert_refund(tx: Tx, refund: Refund) -> bool:
             refund.reason,
             refund.state.value,
             refund.requested_at,
+            refund.problem,
         )
     )
 

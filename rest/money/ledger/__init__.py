@@ -14,7 +14,7 @@ and channel accounts take part in every payment: they have no floor, are never l
 last checkpoint and the entries after it.
 """
 
-from rest.money.ledger.actions import balance, balance_at, entries, is_posted, post, size, verify
+from rest.money.ledger.actions import balance, balance_at, balances, entries, is_posted, post, size, verify
 from rest.money.ledger.model import (
     Account,
     BadTransfer,
@@ -60,6 +60,7 @@ __all__ = [
     "account_of",
     "balance",
     "balance_at",
+    "balances",
     "clearing",
     "customer_bonus",
     "customer_credit",

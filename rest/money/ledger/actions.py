@@ -73,6 +73,11 @@ async def balance(tx: Tx, code: str) -> int:
     return await store.balance(tx, code)
 
 
+async def balances(tx: Tx, codes: Sequence[str]) -> dict[str, int]:
+    """What several accounts with a floor hold; those never used are left out. One round trip."""
+    return await store.balances(tx, codes)
+
+
 async def balance_at(tx: Tx, code: str, at: datetime) -> int:
     """What the account held at an instant: all transfers dated then or before, 0 before its first.
 

@@ -88,6 +88,14 @@ async def balance(tx: Tx, code: str) -> int:
     return total or 0
 
 
+async def balances(tx: Tx, codes: Sequence[str]) -> dict[str, int]:
+    """Running balances of accounts with a floor; those never used are not there."""
+    rows = await tx.fetch(
+        "SELECT code, balance_fen FROM ledger_accounts WHERE code = ANY ($1) AND floor_fen IS NOT NULL", list(codes)
+    )
+    return {row["code"]: row["balance_fen"] for row in rows}
+
+
 async def balance_at(tx: Tx, code: str, at: datetime) -> int:
     """The sum of the entries of transfers of `at` or before.
 

@@ -13,7 +13,7 @@ from rest.edge.context import Ctx
 from rest.edge.registry import Route, Routes
 from rest.edge.reply import Answer, Reply
 from rest.edge.values import Amount, Body, Line, Money, Page, PageQuery, exactly
-from rest.money import withdrawals
+from rest.money import passwords, withdrawals
 from rest.money.ledger import InsufficientFunds
 from rest.money.withdrawals import store
 from rest.money.withdrawals.model import (
@@ -39,6 +39,7 @@ OwnerOf = Callable[[Tx, Ctx], Awaitable[Owner]]
 """Whose wallet a caller's own is."""
 
 Number = Annotated[str, Meta(pattern=exactly("[0-9A-Za-z@._+-]{4,64}"), examples=["6222020200112233445"])]
+Password = Annotated[str, Meta(min_length=1, max_length=32, description="The payment password, where one is set.")]
 BankRef = Annotated[str, Meta(pattern=exactly("[0-9A-Za-z._-]{4,64}"), examples=["20260105-000123"])]
 
 
@@ -55,6 +56,7 @@ class WithdrawalBody(Body, frozen=True, kw_only=True):
 
     amount: Amount
     payee: PayeeBody
+    password: Password | None = None
 
 
 class DecisionReason(Body, frozen=True, kw_only=True):
@@ -174,6 +176,7 @@ def owner_routes(
 
     async def ask(ctx: Ctx) -> Answer:
         body: WithdrawalBody = ctx.body
+        await passwords.require(ctx.db, ctx.actor.account_id, body.password, secret=ctx.settings.secret)
 
         async def act(tx: Tx) -> Answer:
             owner = await owner_of(tx, ctx)
@@ -206,7 +209,7 @@ def owner_routes(
         Route(
             "POST", path, ask, f"{operation}.ask", "Have money of my wallet paid out",
             request=WithdrawalBody, response=WithdrawalView, status=201, idempotent="required", has_etag=True,
-            roles=roles, tags=tags, errors=(*errors, InsufficientFunds, BelowMinimum, DayLimit),
+            roles=roles, tags=tags, errors=(*errors, InsufficientFunds, BelowMinimum, DayLimit, *passwords.REFUSALS),
         ),
         Route(
             "GET", path, page, f"{operation}.list", "My withdrawals, newest first",

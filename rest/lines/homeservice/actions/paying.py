@@ -5,8 +5,8 @@ Money is decided by the state stored, never by the order in which news arrives (
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +14,12 @@ import dispatch
 from rest.lines.homeservice import candidates
 from rest.lines.homeservice.actions.answering import accept_if_automatic
 from rest.lines.homeservice.actions.pool import is_lock_running, unbind
-from rest.lines.homeservice.errors import MethodUnavailable
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import PENDING_PAYMENT, POOL, Job
+from rest.lines.homeservice.policies import PAY_POLICIES
 from rest.lines.homeservice.prices import agreed_lines
 from rest.money import channels, payments
-from rest.money.payments import Method
+from rest.money.payments import CHANNELS, Ask, MethodUnavailable, Part, PayPolicy, Purse, Tender
 from rest.trade import orders
 from rest.trade.orders import SYSTEM, By, Role, WrongState
 from rest.trade.pricing import check_quote, total
@@ -31,22 +31,25 @@ async def pay(
     tx: Tx,
     order_id: str,
     account_id: str,
-    method: str,
+    method: str = Tender.WALLET,
     *,
+    asked: Sequence[Ask] = (),
     payer: str | None = None,
     open_channels: Collection[str] = (),
     shown: str | None = None,
 ) -> Job:
-    """Take the price from the customer's wallet; the technician is told (HS-085). Or begin to pay over a channel.
+    """Take the price as it is asked for, by one method or several; the technician is told (HS-085).
 
-    After the payment window the late rule holds: the same technician is locked again and paid if he is still free
-    and the order unlocked; else nothing is taken (HS-088). `shown` is the hash of the price the customer was shown.
-    Raises NotFound, MethodUnavailable, InsufficientFunds (nothing is taken), CandidateGone, WrongState, PriceChanged.
+    With a channel among them the order waits for its money, and what the others give is held meanwhile. After the
+    payment window the late rule holds: the same technician is locked again and paid if he is still free and the order
+    unlocked; else nothing is taken (HS-088). `shown` is the hash of the price the customer was shown.
+    Raises NotFound, MethodUnavailable and other refusals of the policy, InsufficientFunds (nothing is taken),
+    CandidateGone, WrongState, PriceChanged.
     """
-    if method in open_channels:
-        return await _begin(tx, order_id, account_id, channel=method, payer=payer, shown=shown)
-    if method != Method.WALLET:
-        raise MethodUnavailable(method=method)
+    wanted = tuple(asked) or (Ask(_tender(method)),)
+    way = _Way(wanted, account_id, frozenset(open_channels), payer)
+    if any(ask.tender in CHANNELS for ask in wanted):
+        return await _begin(tx, order_id, way, shown)
     seen = await orders.read_for_customer(tx, HOMESERVICE, order_id, account_id)
     job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id, workers=_last_worker(seen))
     _check_last_worker(seen, job)
@@ -55,56 +58,108 @@ async def pay(
         job = await unbind(tx, job)
     if job.order.status in POOL and job.visit.worker_id is not None:
         check_quote(agreed_lines(job), shown)
-        return await _pay_late(tx, job, by, await _open(tx, relocked(job)))
+        return await _pay_late(tx, job, by, await _open(tx, relocked(job), way))
     if not await orders.guard(tx, HOMESERVICE, job, "pay", by):
         return job
     check_quote(agreed_lines(job), shown)
-    payment = await _open(tx, job)
-    return await _pay(tx, job, by, {"payment_id": payment.id if payment else None, "method": method})
+    payment = await _open(tx, job, way)
+    return await _pay(tx, job, by, told_of(payment))
 
 
-async def _begin(
-    tx: Tx, order_id: str, account_id: str, *, channel: str, payer: str | None, shown: str | None
-) -> Job:
-    """Open an attempt over a channel, which lasts as long as the payment window. The order waits for its money.
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How somebody wants to pay."""
+
+    asked: tuple[Ask, ...]
+    account_id: str
+    open_channels: Collection[str]
+    payer: str | None
+
+
+def _tender(method: str) -> Tender:
+    try:
+        return Tender(method)
+    except ValueError:
+        raise MethodUnavailable(method=method) from None
+
+
+def policy_of(job: Job) -> PayPolicy:
+    """What this order may be paid with."""
+    return PAY_POLICIES[job.rules.pay_policy]
+
+
+async def _parts(tx: Tx, job: Job, way: _Way) -> tuple[Part, ...]:
+    """What the price is made up of. Raises MethodUnavailable and other refusals of the policy."""
+    policy, worker_id = policy_of(job), job.visit.worker_id
+    if len(way.asked) == 1 and way.asked[0].tender in CHANNELS | {Tender.WALLET}:
+        purse = Purse(worker_id=worker_id)  # whoever pays all of it needs no look into the purse
+    else:
+        purse = await payments.purse(tx, way.account_id, order_id=job.order.id, worker_id=worker_id)
+    return policy.plan(job.order.total_fen, way.asked, purse, way.open_channels)
+
+
+async def _begin(tx: Tx, order_id: str, way: _Way, shown: str | None) -> Job:
+    """Open a payment over a channel, which lasts as long as the payment window. The order waits for its money.
 
     Raises NotFound, PriceChanged, MethodUnavailable; WrongState: after the window nobody is locked whom the money could
     be for.
     """
+    account_id, channel = way.account_id, next(ask.tender for ask in way.asked if ask.tender in CHANNELS)
+    if channel not in way.open_channels:
+        raise MethodUnavailable(method=channel.value)
     job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
     if not await orders.guard(tx, HOMESERVICE, job, "pay", By(Role.CUSTOMER, account_id)):
         return job
     check_quote(agreed_lines(job), shown)
     if job.order.total_fen == 0:  # a coupon has left nothing that a channel could take
-        raise MethodUnavailable(method=channel)
+        raise MethodUnavailable(method=channel.value)
     until = job.visit.lock_expires_at
     if until is None or not is_lock_running(tx, job):
         raise WrongState(status=job.order.status, verb="pay")
+    parts = await _parts(tx, job, way)
+    if not any(part.by_channel for part in parts):  # the others cover it (FR-067)
+        payment = await _open_parts(tx, job, account_id, parts)
+        return await _pay(tx, job, By(Role.CUSTOMER, account_id), told_of(payment))
     await channels.begin(
         tx,
         order_id=order_id,
         account_id=account_id,
         amount_fen=job.order.total_fen,
         lock_epoch=job.visit.lock_epoch,
-        channel=channel,
-        payer=payer,
+        channel=channel.value,
+        payer=way.payer,
         description=f"{job.item_name.get('zh-CN') or next(iter(job.item_name.values()))} {job.order.no}"[:100],
         expires_at=until,
+        parts=parts,
+        policy=policy_of(job),
     )
     return job
 
 
-async def _open(tx: Tx, job: Job) -> payments.Payment | None:
-    """An attempt over the order's price; None when a coupon has left nothing to pay."""
+async def _open(tx: Tx, job: Job, way: _Way) -> payments.Payment | None:
+    """A payment of the order's price; None when a coupon has left nothing to pay."""
     if job.order.total_fen == 0:
         return None
+    return await _open_parts(tx, job, way.account_id, await _parts(tx, job, way))
+
+
+async def _open_parts(tx: Tx, job: Job, account_id: str, parts: tuple[Part, ...]) -> payments.Payment:
     return await payments.open_payment(
         tx,
         order_id=job.order.id,
-        account_id=job.order.customer_id,
+        account_id=account_id,
         amount_fen=job.order.total_fen,
         lock_epoch=job.visit.lock_epoch,
+        parts=parts,
+        policy=policy_of(job),
     )
+
+
+def told_of(payment: payments.Payment | None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - values of a timeline
+    """What the timeline and facts say of a payment; nothing was left to pay without one."""
+    if payment is None:
+        return {"payment_id": None, "method": Tender.WALLET.value, "parts": [], **more}
+    return {"payment_id": payment.id, "method": payment.method.value, "parts": payments.summary(payment.parts), **more}
 
 
 def paid(tx: Tx, job: Job) -> Job:
@@ -127,8 +182,7 @@ async def _pay(tx: Tx, job: Job, by: By, data: dict[str, Any]) -> Job:
 
 
 async def _pay_late(tx: Tx, job: Job, by: By, payment: payments.Payment | None, *, is_in: bool = False) -> Job:
-    method = payment.method if payment is not None else Method.WALLET
-    data = {"payment_id": payment.id if payment else None, "method": method.value, "late": is_in}
+    data = told_of(payment, late=is_in)
     after = paid(tx, relocked(job))
     done = await orders.apply(tx, HOMESERVICE, job, "pay_late", by, after=after, data=data)
     return await accept_if_automatic(tx, done)
@@ -152,25 +206,27 @@ async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | No
     receipt = await payments.receive(tx, payment_id, lock_epoch=waits, ref=ref)
     if receipt.repeated:
         return job
-    data = {"payment_id": payment_id, "method": receipt.payment.method.value, "received": True}
+    data = told_of(receipt.payment, received=True)
     if not receipt.late:
         return await _pay(tx, job, SYSTEM, data)
     if await _is_good_after_all(tx, job, receipt.payment):
         return await _pay_late(tx, job, SYSTEM, receipt.payment, is_in=True)
-    amount = receipt.payment.amount_fen
+    amount = receipt.payment.paid_fen
+    data["parts"] = payments.summary(receipt.payment.arriving)
     order = replace(job.order, paid_fen=job.order.paid_fen + amount, refunded_fen=job.order.refunded_fen + amount)
     after = replace(job, order=order)
     return await orders.apply(tx, HOMESERVICE, job, "return_money", SYSTEM, to=job.order.status, after=after, data=data)
 
 
 async def _is_good_after_all(tx: Tx, job: Job, payment: payments.Payment) -> bool:
-    """Late money of the last lock, an unlocked order, the same technician free, and the same price."""
+    """Late money of the last lock, an unlocked order, the same technician free, the same price, and all its parts."""
     if job.order.status not in POOL or job.visit.worker_id is None or job.order.call_id is None:
         return False
     if payment.lock_epoch != job.visit.lock_epoch or payment.amount_fen != relocked(job).order.total_fen:
         return False
     call = await dispatch.lock_call(tx, job.order.call_id)
-    return await candidates.is_free_for(tx, call, job.visit.worker_id)
+    is_free = await candidates.is_free_for(tx, call, job.visit.worker_id)
+    return is_free and await payments.hold_late(tx, payment.id)
 
 
 async def fail_payment(tx: Tx, order_id: str, payment_id: str, reason: str) -> Job:
@@ -179,9 +235,7 @@ async def fail_payment(tx: Tx, order_id: str, payment_id: str, reason: str) -> J
     failed = await payments.fail(tx, payment_id, reason)
     if job.order.status != PENDING_PAYMENT or failed.lock_epoch != job.visit.lock_epoch:
         return job
-    return await orders.apply(
-        tx, HOMESERVICE, job, "fail_payment", SYSTEM, data={"payment_id": payment_id, "reason": reason}
-    )
+    return await orders.apply(tx, HOMESERVICE, job, "fail_payment", SYSTEM, data=told_of(failed, reason=reason))
 
 
 def _check_last_worker(seen: Job, job: Job) -> None:

@@ -2,10 +2,11 @@
 
 from rest.lines.homeservice.routes.customer import ROUTES as CUSTOMER
 from rest.lines.homeservice.routes.earnings import ROUTES as EARNINGS
+from rest.lines.homeservice.routes.payment import ROUTES as PAYMENT
 from rest.lines.homeservice.routes.prices import ROUTES as PRICES
 from rest.lines.homeservice.routes.staff import ROUTES as STAFF
 from rest.lines.homeservice.routes.technician import ROUTES as TECHNICIAN
 
-ROUTES = [*CUSTOMER, *PRICES, *TECHNICIAN, *EARNINGS, *STAFF]
+ROUTES = [*CUSTOMER, *PAYMENT, *PRICES, *TECHNICIAN, *EARNINGS, *STAFF]
 
 __all__ = ["ROUTES"]

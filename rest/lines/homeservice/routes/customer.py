@@ -1,4 +1,4 @@
-"""The customer's side over HTTP: what can be ordered, own orders, candidates, payment, the visit."""
+"""The customer's side over HTTP: what can be ordered, own orders, candidates, the visit."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ from rest.edge.values import (
     Page,
     PageQuery,
     Query,
-    exactly,
 )
 from rest.lines.homeservice import actions, candidates, catalogue, codes, sharing
 from rest.lines.homeservice.catalogue import Item, ItemNotFound, RegionNotServed
-from rest.lines.homeservice.errors import MethodUnavailable, TimePast, TimeTooFar
+from rest.lines.homeservice.errors import TimePast, TimeTooFar
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import ARRIVED, DEPARTED, Job
 from rest.lines.homeservice.regions import region_of
@@ -41,8 +40,6 @@ from rest.lines.homeservice.routes.common import ReasonBody, event_page, order_p
 from rest.lines.homeservice.routes.views import EventView, GrabView, OrderView
 from rest.lines.homeservice.rules import current_rules
 from rest.marketing.coupons import CouponLocked, CouponNotApplicable
-from rest.money.channels import CHANNELS, PaymentView, payment_view
-from rest.money.ledger import InsufficientFunds
 from rest.trade import orders
 from rest.trade.orders import By, Role, WrongState
 from rest.trade.pricing import PriceChanged
@@ -121,15 +118,6 @@ class ChooseBody(Body, frozen=True, kw_only=True):
 
     grab_id: Id
     quote_hash: QuoteHash | None = None
-
-
-class PayBody(Body, frozen=True, kw_only=True):
-    """How to pay."""
-
-    method: Literal["wallet", "wechat", "alipay"]
-    quote_hash: QuoteHash | None = None
-    payer: Annotated[str, Meta(pattern=exactly("[A-Za-z0-9_-]{1,64}"))] | None = None
-    """The payer's id in the channel's application (WeChat's `openid`); without it a code to scan is made."""
 
 
 class RescheduleBody(Body, frozen=True, kw_only=True):
@@ -275,25 +263,6 @@ async def choose(ctx: Ctx) -> Answer:
     return await _step(verb)(ctx)
 
 
-async def pay(ctx: Ctx) -> Answer:
-    body: PayBody = ctx.body
-    channels = ctx.app.get(CHANNELS)
-    open_channels = channels.names if channels is not None else frozenset()
-
-    async def verb(tx: Tx, order_id: str, account_id: str) -> Job:
-        return await actions.pay(
-            tx, order_id, account_id, body.method, payer=body.payer, open_channels=open_channels,
-            shown=body.quote_hash,
-        )
-
-    return await _step(verb)(ctx)
-
-
-async def read_payment(ctx: Ctx) -> Answer:
-    async with ctx.db.begin() as tx:
-        return await payment_view(tx, (await _mine(ctx, tx)).order.id)
-
-
 async def cancel(ctx: Ctx) -> Answer:
     body: ReasonBody = ctx.body
     return await _step(lambda tx, order_id, account_id: actions.cancel(tx, order_id, account_id, body.reason))(ctx)
@@ -383,16 +352,6 @@ ROUTES = [
         "POST", "/v1/orders/{order_id}/choose", choose, "orders.choose", "Choose a candidate; pay within 3 minutes",
         request=ChooseBody, response=OrderView, idempotent="optional", tags=_TAGS, has_etag=True,
         errors=(WrongState, CandidateGone, Locked, PriceChanged),
-    ),
-    Route(
-        "POST", "/v1/orders/{order_id}/pay", pay, "orders.pay", "Pay the chosen technician",
-        request=PayBody, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
-        errors=(WrongState, CandidateGone, InsufficientFunds, MethodUnavailable, PriceChanged),
-        description="Over a channel the order waits for its money; `payment.ready` tells how to pay it.",
-    ),
-    Route(
-        "GET", "/v1/orders/{order_id}/payment", read_payment, "orders.payment", "The latest attempt to pay my order",
-        response=PaymentView, tags=_TAGS,
     ),
     Route(
         "POST", "/v1/orders/{order_id}/cancel", cancel, "orders.cancel", "Cancel before departure",

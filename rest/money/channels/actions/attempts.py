@@ -5,7 +5,7 @@ Lock order: the order (held by whoever begins) → payment → attempt. The othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from rest.money import payments
 from rest.money.channels import store
 from rest.money.channels.facts import MoneyRefused, PaymentReady
 from rest.money.channels.model import ASK_AGAIN_S, EXPIRE_MIN, OPEN, Attempt, AttemptState
-from rest.money.payments import Method, Payment
+from rest.money.payments import Method, Part, Payment, PayPolicy
 from storage.base.log import log
 from storage.tx import Tx
 
@@ -34,8 +34,12 @@ async def begin(
     payer: str | None,
     description: str,
     expires_at: datetime,
+    parts: Sequence[Part] = (),
+    policy: PayPolicy | None = None,
 ) -> Payment:
     """Open an attempt and have its channel asked after the commit. The caller holds the order's lock.
+
+    `parts` of a mixed payment sum to the amount, and the channel is asked for its own; without them for all of it.
 
     Asking again for one that can still be paid returns it. One that ended, or is for another payer, is replaced: a
     channel refuses other parameters under the same number.
@@ -49,6 +53,8 @@ async def begin(
             amount_fen=amount_fen,
             lock_epoch=lock_epoch,
             method=Method(channel),
+            parts=parts,
+            policy=policy,
         )
 
     payment = await open_payment()
@@ -64,7 +70,7 @@ async def begin(
         order_id=order_id,
         account_id=account_id,
         channel=channel,
-        amount_fen=amount_fen,
+        amount_fen=_asked_fen(payment),
         state=AttemptState.ASKING,
         payer=payer,
         description=description,
@@ -78,6 +84,12 @@ async def begin(
     await store.insert_attempt(tx, attempt)
     tx.schedule(PREPAY, f"{payment.id}:prepay", tx.now, {"payment_id": payment.id})
     return payment
+
+
+def _asked_fen(payment: Payment) -> int:
+    part = payment.channel_part
+    assert part is not None and part.tender is payment.method  # noqa: PT018, S101 - it was opened over a channel
+    return part.amount_fen
 
 
 async def answer(tx: Tx, payment_id: str, params: Mapping[str, str]) -> None:

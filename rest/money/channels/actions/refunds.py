@@ -18,18 +18,25 @@ from rest.money.channels.model import (
     RefundNews,
     RefundState,
     RefundWord,
+    WrongChannelState,
 )
 from storage.base.errors import NotFound
 from storage.base.log import log
 from storage.tx import Tx
 
 REFUND = "channel.refund"
+BY_HAND = "offline"
+"""The channel that is a bank account and a person."""
 
 
 async def request(
     tx: Tx, *, payment_id: str, channel: str, ref: str, amount_fen: int, total_fen: int, reason: str
 ) -> None:
-    """Have the channel asked to give this back; once for each transfer `ref` that set money aside."""
+    """Have the channel asked to give this back; once for each transfer `ref` that set money aside.
+
+    What came as a bank transfer goes back as one: a person makes it, and says so (`done_by_hand`).
+    """
+    by_hand = channel == BY_HAND
     refund = Refund(
         id=tx.new_id("rfd"),
         payment_id=payment_id,
@@ -38,15 +45,15 @@ async def request(
         amount_fen=amount_fen,
         total_fen=total_fen,
         reason=reason,
-        state=RefundState.REQUESTED,
+        state=RefundState.MANUAL if by_hand else RefundState.REQUESTED,
         failures=0,
-        problem=None,
+        problem="to be transferred by hand" if by_hand else None,
         channel_ref=None,
         version=1,
         requested_at=tx.now,
         ended_at=None,
     )
-    if await store.insert_refund(tx, refund):
+    if await store.insert_refund(tx, refund) and not by_hand:
         _ask(tx, refund.id, 0)
 
 
@@ -112,11 +119,32 @@ async def retry(tx: Tx, refund_id: str, by: str) -> Refund:
     refund = await store.lock_refund(tx, refund_id)
     if refund is None:
         raise NotFound
+    if refund.channel == BY_HAND:
+        raise WrongChannelState(state=refund.state.value)  # there is nobody to ask
     again = replace(refund.after("retry"), failures=0)
     await store.save_refund(tx, again)
     _ask(tx, refund_id, 0)
     log("channel.refund_retried", refund_id=refund_id, by=by)
     return again
+
+
+async def done_by_hand(tx: Tx, refund_id: str, *, by: str, bank_ref: str) -> Refund:
+    """A person of finance has transferred it; `bank_ref` is the bank's number. Saying so again changes nothing.
+
+    Raises NotFound; WrongChannelState for what a channel gives back by itself, or another number than before.
+    """
+    refund = await store.lock_refund(tx, refund_id)
+    if refund is None:
+        raise NotFound
+    is_repeat = refund.state is RefundState.DONE and refund.channel_ref == bank_ref
+    if refund.channel != BY_HAND or (refund.state is not RefundState.MANUAL and not is_repeat):
+        raise WrongChannelState(state=refund.state.value)
+    if not is_repeat:
+        await finish(tx, refund_id, bank_ref)
+        log("channel.refund_by_hand", refund_id=refund_id, by=by)
+    done = await store.lock_refund(tx, refund_id)
+    assert done is not None  # noqa: S101 - locked above
+    return done
 
 
 async def hear(tx: Tx, channel: str, told: RefundNews) -> Outcome:
