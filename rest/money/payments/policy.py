@@ -199,11 +199,11 @@ class PayPolicy:
         return {**known, **dict.fromkeys(open_ended, rest)}
 
     def _used_up(self, payable_fen: int, asked: Sequence[Ask], purse: Purse) -> Mapping[Tender, int]:
-        """Each as much as it can, in the policy's order; what was asked for must not differ."""
+        """Each as much as it can, in the policy's order and a channel last; what was asked for must not differ."""
         said = {ask.tender: ask.amount_fen for ask in asked}
         amounts: dict[Tender, int] = {}
         left = payable_fen
-        for tender in (one for one in self.tenders if one in said):
+        for tender in sorted((one for one in self.tenders if one in said), key=lambda one: one in CHANNELS):
             # A purse that does not cover the price by itself is not filled up here: the book refuses it.
             can = left if len(said) == 1 else min(left, self.gives(tender, purse, payable_fen))
             amounts[tender] = can

@@ -22,15 +22,20 @@ from rest.edge.serve import around, mount
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.deadlines import DEADLINES
 from rest.lines.homeservice.model import Job
+from rest.lines.homeservice.payable import HomeservicePayable
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.money import ledger, payments
+from rest.money.cashier import PAYABLES, Payables
+from rest.money.cashier.finance import ROUTES as FINANCE
+from rest.money.cashier.routes import cashier_routes
 from rest.money.channels import CHANNELS, Channels, open_channels
 from rest.money.channels.jobs import outside_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.channels.simulator import Identity, Simulator, make_identity, settings_of
 from rest.money.channels.subscribers import SUBSCRIBERS
+from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.jobs import JobRunner, join_subscribers
@@ -43,6 +48,7 @@ from tests.money.serving import KnownPeople
 __all__ = ["new_town", "town"]
 
 BOTH = ["wechat", "alipay"]
+KINDS = (HomeservicePayable(),)
 PEOPLE = {"cust1": [], "ben": [], "fay": ["finance"], "sue": ["support"]}
 
 
@@ -193,7 +199,7 @@ async def till(  # noqa: PLR0917 - fixtures
     place.runner = JobRunner(
         db,
         channel_settings,
-        {**place.dispatcher.handlers(), **DEADLINES, **cases.DEADLINES},
+        {**place.dispatcher.handlers(), **DEADLINES, **SETTLEMENT_DEADLINES, **cases.DEADLINES},
         outside=outside_jobs(db, channels),
         subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS),
     )
@@ -201,7 +207,8 @@ async def till(  # noqa: PLR0917 - fixtures
     app[MACHINE] = Machine(db, channel_settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
-    mount(app, [*HOMESERVICE, *CHANNEL])
+    app[PAYABLES] = Payables(KINDS)
+    mount(app, [*HOMESERVICE, *CHANNEL, *cashier_routes(KINDS), *FINANCE])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()
