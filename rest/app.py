@@ -18,12 +18,15 @@ from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
+from rest.lines.homeservice.routes import REFUNDED as HOMESERVICE_REFUNDED
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.penalties.routes import ROUTES as PENALTIES
+from rest.money.refunds.routes import staff_routes
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
@@ -35,7 +38,24 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
+REFUNDS = staff_routes({**HOMESERVICE_REFUNDED})
+"""Staff decide about refunds of every line here."""
+
+TABLES = (
+    PEOPLE,
+    AREAS,
+    HOMESERVICE,
+    COUPONS,
+    WALLET,
+    CHANNEL,
+    SETTLEMENT,
+    WITHDRAWALS,
+    REFUNDS,
+    PENALTIES,
+    DESK,
+    FLEET,
+    FIELD,
+)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 

@@ -65,18 +65,20 @@ CREATE TABLE refund_events (
 CREATE TRIGGER refund_events_stay BEFORE UPDATE OR DELETE ON refund_events
     FOR EACH ROW EXECUTE FUNCTION refunds_refuse_change();
 
--- How money went back to an order's payments: ref is the ledger transfer that took it out of the escrow, given_as what
--- it was given for (a request, or a step of the order). How far a channel has come, channel_refunds of this ref says.
+-- How money went back to an order's payments: given_as is what it was given for (a request, or a step of the order), ref
+-- the ledger transfer that took it out of the escrow. How far a channel has come, its channel_refunds of this ref says.
 CREATE TABLE refund_legs (
-    ref        text        PRIMARY KEY,
     given_as   text        NOT NULL,
+    n          smallint    NOT NULL CHECK (n >= 1),
     order_id   text        NOT NULL,
     payment_id text        NOT NULL,
     method     text        NOT NULL,
     amount_fen bigint      NOT NULL CHECK (amount_fen > 0),
-    at         timestamptz NOT NULL
+    ref        text        NOT NULL,
+    at         timestamptz NOT NULL,
+    PRIMARY KEY (given_as, n)
 );
-CREATE INDEX refund_legs_given_as ON refund_legs (given_as);
+CREATE INDEX refund_legs_order ON refund_legs (order_id);
 CREATE TRIGGER refund_legs_stay BEFORE UPDATE OR DELETE ON refund_legs
     FOR EACH ROW EXECUTE FUNCTION refunds_refuse_change();
 

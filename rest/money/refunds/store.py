@@ -163,7 +163,7 @@ async def page(
          WHERE r.id < $1 AND ($3::text IS NULL OR r.order_id = $3) AND ($4::text IS NULL OR r.state = $4)
            AND ($5::text IS NULL OR r.line = $5)
            AND ($6::bool IS NULL OR $6 = EXISTS (
-                SELECT FROM refund_legs l JOIN channel_refunds c ON c.ref = l.ref
+                SELECT FROM refund_legs l JOIN channel_refunds c ON c.ref = l.ref AND c.channel = l.method
                  WHERE l.given_as = r.id AND c.state = 'manual'))
          ORDER BY r.id DESC LIMIT $2
         """,
@@ -212,9 +212,10 @@ async def events(tx: Tx, refund_id: str) -> list[Event]:
 async def insert_legs(tx: Tx, given_as: str, order_id: str, legs: Sequence[Leg]) -> None:
     await tx.execute(
         """
-        INSERT INTO refund_legs (ref, given_as, order_id, payment_id, method, amount_fen, at)
-        SELECT ref, $1, $2, payment_id, method, amount_fen, $3
-          FROM unnest($4::text[], $5::text[], $6::text[], $7::bigint[]) AS leg (ref, payment_id, method, amount_fen)
+        INSERT INTO refund_legs (given_as, n, order_id, payment_id, method, amount_fen, ref, at)
+        SELECT $1, n, $2, payment_id, method, amount_fen, ref, $3
+          FROM unnest($4::text[], $5::text[], $6::text[], $7::bigint[])
+               WITH ORDINALITY AS leg (ref, payment_id, method, amount_fen, n)
         ON CONFLICT DO NOTHING
         """,
         given_as,
@@ -233,9 +234,9 @@ async def legs_of(tx: Tx, given_as: Sequence[str]) -> dict[str, list[Leg]]:
         """
         SELECT l.given_as, l.payment_id, l.method, l.amount_fen, l.ref, c.problem,
                CASE WHEN l.method IN ('wechat', 'alipay') THEN coalesce(c.state, 'requested') ELSE 'done' END AS state
-          FROM refund_legs l LEFT JOIN channel_refunds c ON c.ref = l.ref
+          FROM refund_legs l LEFT JOIN channel_refunds c ON c.ref = l.ref AND c.channel = l.method
          WHERE l.given_as = ANY($1)
-         ORDER BY l.given_as, l.ref
+         ORDER BY l.given_as, l.n
         """,
         list(given_as),
     )
