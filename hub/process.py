@@ -44,6 +44,7 @@ from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.refunds.deadlines import DEADLINES as REFUND_DEADLINES
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.transfers import DEADLINES as TRANSFER_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
@@ -66,6 +67,7 @@ DEADLINES: Mapping[str, Handler] = {
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
     **TRANSFER_DEADLINES,
+    **REFUND_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,

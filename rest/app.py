@@ -19,6 +19,7 @@ from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.payable import HomeservicePayable
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
+from rest.lines.homeservice.routes import REFUNDED as HOMESERVICE_REFUNDED
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.marketing.referrals.routes import ROUTES as REFERRALS
@@ -30,6 +31,8 @@ from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.passwords.routes import ROUTES as PASSWORDS
+from rest.money.penalties.routes import ROUTES as PENALTIES
+from rest.money.refunds.routes import staff_routes
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.settlement.rule_routes import ROUTES as SPLIT_RULES
 from rest.money.transfers.routes import ROUTES as TRANSFERS
@@ -49,6 +52,9 @@ from storage.tx import Tx
 PAYABLE_KINDS: tuple[Payable, ...] = (HomeservicePayable(),)
 """Everything the cashier takes money for."""
 
+REFUNDS = staff_routes({**HOMESERVICE_REFUNDED})
+"""Staff decide about refunds of every line here."""
+
 TABLES = (
     PEOPLE,
     FILES,
@@ -64,6 +70,8 @@ TABLES = (
     CHANNEL,
     SETTLEMENT,
     SPLIT_RULES,
+    REFUNDS,
+    PENALTIES,
     WITHDRAWALS,
     DESK,
     FLEET,

@@ -447,6 +447,13 @@ BEGIN
     VALUES (p_id, 1, p_at, p_actor, p_verb, NULL, p_status);
 END $$;
 
+CREATE FUNCTION public.refunds_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
 CREATE FUNCTION public.settlement_line_keeps() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -871,11 +878,15 @@ CREATE TABLE public.homeservice_orders (
     ended_at timestamp with time zone,
     leave_due_at timestamp with time zone,
     coupon_id text,
+    wait_started_at timestamp with time zone,
+    wait_due_at timestamp with time zone,
+    travel_extra_fen bigint DEFAULT 0 NOT NULL,
     CONSTRAINT homeservice_orders_check CHECK (((coupon_fen = 0) OR (coupon_id IS NOT NULL))),
     CONSTRAINT homeservice_orders_coupon_fen_check CHECK ((coupon_fen >= 0)),
     CONSTRAINT homeservice_orders_item_fen_check CHECK ((item_fen >= 0)),
     CONSTRAINT homeservice_orders_minutes_check CHECK ((minutes >= 1)),
     CONSTRAINT homeservice_orders_qty_check CHECK ((qty >= 1)),
+    CONSTRAINT homeservice_orders_travel_extra_fen_check CHECK ((travel_extra_fen >= 0)),
     CONSTRAINT homeservice_orders_travel_fen_check CHECK ((travel_fen >= 0)),
     CONSTRAINT homeservice_orders_voucher_fen_check CHECK ((voucher_fen >= 0))
 )
@@ -1117,6 +1128,7 @@ CREATE TABLE public.payment_parts (
 
 CREATE TABLE public.payment_refunds (
     ref text NOT NULL,
+    given_as text NOT NULL,
     payment_id text NOT NULL,
     n smallint NOT NULL,
     amount_fen bigint NOT NULL,
@@ -1162,6 +1174,34 @@ CREATE TABLE public.payouts (
     ref text
 );
 
+CREATE TABLE public.penalties (
+    id text NOT NULL,
+    order_id text NOT NULL,
+    line text NOT NULL,
+    payer_kind text NOT NULL,
+    payer_id text NOT NULL,
+    other_kind text NOT NULL,
+    other_id text NOT NULL,
+    cause text NOT NULL,
+    item_fen bigint NOT NULL,
+    travel_fen bigint NOT NULL,
+    state text NOT NULL,
+    by text NOT NULL,
+    note text,
+    at timestamp with time zone NOT NULL,
+    reversed_by text,
+    reversed_reason text,
+    reversed_at timestamp with time zone,
+    CONSTRAINT penalties_check CHECK (((item_fen + travel_fen) > 0)),
+    CONSTRAINT penalties_check1 CHECK (((state = 'reversed'::text) = (reversed_at IS NOT NULL))),
+    CONSTRAINT penalties_check2 CHECK (((reversed_at IS NULL) OR ((reversed_by IS NOT NULL) AND (reversed_reason IS NOT NULL)))),
+    CONSTRAINT penalties_item_fen_check CHECK ((item_fen >= 0)),
+    CONSTRAINT penalties_other_kind_check CHECK ((other_kind = ANY (ARRAY['customer'::text, 'worker'::text]))),
+    CONSTRAINT penalties_payer_kind_check CHECK ((payer_kind = ANY (ARRAY['customer'::text, 'worker'::text]))),
+    CONSTRAINT penalties_state_check CHECK ((state = ANY (ARRAY['settled'::text, 'debited'::text, 'reversed'::text]))),
+    CONSTRAINT penalties_travel_fen_check CHECK ((travel_fen >= 0))
+);
+
 CREATE TABLE public.referral_codes (
     account_id text NOT NULL,
     code text NOT NULL COLLATE pg_catalog."C",
@@ -1180,6 +1220,63 @@ CREATE TABLE public.referrals (
     CONSTRAINT referrals_check CHECK ((account_id <> referrer_id)),
     CONSTRAINT referrals_check1 CHECK (((worker_id IS NOT NULL) = (side = 'technician'::text))),
     CONSTRAINT referrals_side_check CHECK ((side = ANY (ARRAY['customer'::text, 'technician'::text])))
+);
+
+CREATE TABLE public.refund_events (
+    refund_id text NOT NULL,
+    n integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    verb text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    detail text,
+    CONSTRAINT refund_events_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.refund_policies (
+    name text NOT NULL,
+    version integer NOT NULL,
+    content jsonb NOT NULL,
+    note text NOT NULL,
+    by_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT refund_policies_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,31}$'::text)),
+    CONSTRAINT refund_policies_version_check CHECK ((version >= 2))
+);
+
+CREATE TABLE public.refund_requests (
+    id text NOT NULL,
+    order_id text NOT NULL,
+    line text NOT NULL,
+    customer_id text NOT NULL,
+    worker_id text,
+    asker_role text NOT NULL,
+    asker_id text NOT NULL,
+    amount_fen bigint NOT NULL,
+    approved_fen bigint,
+    reason text NOT NULL,
+    note text NOT NULL,
+    policy text NOT NULL,
+    policy_version integer NOT NULL,
+    second_over_fen bigint NOT NULL,
+    opinion text,
+    approved_by text,
+    state text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    executed_at timestamp with time zone,
+    CONSTRAINT refund_requests_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT refund_requests_asker_role_check CHECK ((asker_role = ANY (ARRAY['customer'::text, 'staff'::text]))),
+    CONSTRAINT refund_requests_check CHECK (((approved_fen > 0) AND (approved_fen <= amount_fen))),
+    CONSTRAINT refund_requests_check1 CHECK (((state = 'executed'::text) = (executed_at IS NOT NULL))),
+    CONSTRAINT refund_requests_check2 CHECK (((approved_by IS NULL) = (approved_fen IS NULL))),
+    CONSTRAINT refund_requests_check3 CHECK (((state <> ALL (ARRAY['approving'::text, 'executed'::text])) OR (approved_by IS NOT NULL))),
+    CONSTRAINT refund_requests_opinion_check CHECK ((opinion = ANY (ARRAY['agrees'::text, 'objects'::text]))),
+    CONSTRAINT refund_requests_reason_check CHECK ((reason = ANY (ARRAY['quality'::text, 'late'::text, 'no_show'::text, 'mistake'::text, 'goodwill'::text, 'other'::text]))),
+    CONSTRAINT refund_requests_second_over_fen_check CHECK ((second_over_fen >= 0)),
+    CONSTRAINT refund_requests_state_check CHECK ((state = ANY (ARRAY['review'::text, 'requested'::text, 'approving'::text, 'executed'::text, 'rejected'::text, 'withdrawn'::text])))
 );
 
 CREATE TABLE public.region_items (
@@ -1622,6 +1719,12 @@ ALTER TABLE ONLY public.payments
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_pkey PRIMARY KEY (withdrawal_id);
 
+ALTER TABLE ONLY public.penalties
+    ADD CONSTRAINT penalties_order_id_payer_kind_payer_id_key UNIQUE (order_id, payer_kind, payer_id);
+
+ALTER TABLE ONLY public.penalties
+    ADD CONSTRAINT penalties_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.referral_codes
     ADD CONSTRAINT referral_codes_code_key UNIQUE (code);
 
@@ -1633,6 +1736,15 @@ ALTER TABLE ONLY public.referrals
 
 ALTER TABLE ONLY public.referrals
     ADD CONSTRAINT referrals_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.refund_events
+    ADD CONSTRAINT refund_events_pkey PRIMARY KEY (refund_id, n);
+
+ALTER TABLE ONLY public.refund_policies
+    ADD CONSTRAINT refund_policies_pkey PRIMARY KEY (name, version);
+
+ALTER TABLE ONLY public.refund_requests
+    ADD CONSTRAINT refund_requests_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_pkey PRIMARY KEY (region_code, item_id);
@@ -1800,6 +1912,8 @@ CREATE INDEX orders_provider ON public.orders USING btree (provider_id, id DESC)
 
 CREATE UNIQUE INDEX payment_parts_one_channel ON public.payment_parts USING btree (payment_id) WHERE (tender = ANY (ARRAY['wechat'::text, 'alipay'::text, 'offline'::text]));
 
+CREATE INDEX payment_refunds_given_as ON public.payment_refunds USING btree (given_as);
+
 CREATE INDEX payment_refunds_payment ON public.payment_refunds USING btree (payment_id, n);
 
 CREATE INDEX payments_account ON public.payments USING btree (account_id, id);
@@ -1814,7 +1928,15 @@ CREATE INDEX payments_order ON public.payments USING btree (order_id);
 
 CREATE UNIQUE INDEX payouts_ref ON public.payouts USING btree (adapter, ref) WHERE (ref IS NOT NULL);
 
+CREATE INDEX penalties_payer ON public.penalties USING btree (payer_kind, payer_id, id DESC);
+
 CREATE INDEX referrals_referrer ON public.referrals USING btree (referrer_id, id DESC);
+
+CREATE INDEX refund_requests_executed ON public.refund_requests USING btree (executed_at) WHERE (executed_at IS NOT NULL);
+
+CREATE INDEX refund_requests_open ON public.refund_requests USING btree (id DESC) WHERE (state = ANY (ARRAY['review'::text, 'requested'::text, 'approving'::text]));
+
+CREATE INDEX refund_requests_order ON public.refund_requests USING btree (order_id, id DESC);
 
 CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
 
@@ -1867,6 +1989,10 @@ CREATE TRIGGER ledger_transfers_stay BEFORE DELETE OR UPDATE ON public.ledger_tr
 CREATE TRIGGER order_events_final BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.order_events_are_final();
 
 CREATE TRIGGER order_lines_final BEFORE DELETE OR UPDATE ON public.order_lines FOR EACH ROW EXECUTE FUNCTION public.order_lines_are_final();
+
+CREATE TRIGGER refund_events_stay BEFORE DELETE OR UPDATE ON public.refund_events FOR EACH ROW EXECUTE FUNCTION public.refunds_refuse_change();
+
+CREATE TRIGGER refund_policies_stay BEFORE DELETE OR UPDATE ON public.refund_policies FOR EACH ROW EXECUTE FUNCTION public.refunds_refuse_change();
 
 CREATE TRIGGER settlement_lines_keep BEFORE DELETE OR UPDATE ON public.settlement_lines FOR EACH ROW EXECUTE FUNCTION public.settlement_line_keeps();
 
@@ -1942,6 +2068,15 @@ ALTER TABLE ONLY public.payment_refunds
 
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);
+
+ALTER TABLE ONLY public.penalties
+    ADD CONSTRAINT penalties_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.refund_events
+    ADD CONSTRAINT refund_events_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES public.refund_requests(id);
+
+ALTER TABLE ONLY public.refund_requests
+    ADD CONSTRAINT refund_requests_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
 
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);

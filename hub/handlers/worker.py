@@ -32,6 +32,13 @@ class RejectOrder(Command, frozen=True, kw_only=True):
     reason: Text = ""
 
 
+class AskTerminate(Command, frozen=True, kw_only=True):
+    """Why the technician does not want to go on."""
+
+    order_id: Id
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 class StartOrder(Command, frozen=True, kw_only=True):
     """`code` is what the customer shows."""
 
@@ -85,6 +92,9 @@ REQUESTS: tuple[Request, ...] = (
     verb_request(WORKER, "depart", OrderRef, OrderAck, "I am on my way; the customer sees me from now."),
     verb_request(WORKER, "arrive", OrderRef, OrderAck, "I am there; the customer sees me no longer."),
     verb_request(WORKER, "start", StartOrder, OrderAck, "The service begins, with the customer's code."),
-    verb_request(WORKER, "leave", OrderRef, OrderAck, "The service is over and I leave."),
+    verb_request(WORKER, "leave", OrderRef, OrderAck, "The service is over, or nobody has opened, and I leave."),
+    verb_request(WORKER, "ask_terminate", AskTerminate, OrderAck, "I do not want to go on; support is asked."),
+    verb_request(WORKER, "miss_customer", OrderRef, OrderAck, "I am at the door and reach nobody; my wait begins."),
+    verb_request(WORKER, "find_customer", OrderRef, OrderAck, "The customer has come; my wait is over."),
     refresh_request(WORKER),
 )

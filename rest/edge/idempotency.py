@@ -89,6 +89,8 @@ class Claim:
             raise KeyInvalid
         # The template is part of the scope; the path's variables are part of what was asked.
         asked = "\n".join(request.match_info.values()).encode() + b"\n" + raw
+        if request.rel_url.raw_query_string:  # a dry run is not what it only looks at
+            asked += b"\n" + request.rel_url.raw_query_string.encode()
         return cls(f"{caller} {route.method} {route.path}", key, sha256(asked).digest(), request, route)
 
     async def run(self, db: Database, twins: Twins, act: Act, *, light: bool = False) -> Finished:

@@ -39,9 +39,12 @@ CREATE UNIQUE INDEX payment_parts_one_channel ON payment_parts (payment_id)
 INSERT INTO payment_parts (payment_id, n, tender, amount_fen, refunded_fen)
 SELECT id, 1, method, amount_fen, refunded_fen FROM payments;
 
--- Where each refund went: its legs, one for each part that gave something.
+-- Where each refund went: its legs, one for each part that gave something. ref is the transfer that took it out of the
+-- escrow, given_as what an order's refund was given for: a request, or a step of the order. How far a channel has come,
+-- its channel_refunds of this ref says.
 CREATE TABLE payment_refunds (
     ref        text        NOT NULL,
+    given_as   text        NOT NULL,
     payment_id text        NOT NULL,
     n          smallint    NOT NULL,
     amount_fen bigint      NOT NULL CHECK (amount_fen > 0),
@@ -52,8 +55,9 @@ CREATE TABLE payment_refunds (
     FOREIGN KEY (payment_id, n) REFERENCES payment_parts (payment_id, n)
 );
 CREATE INDEX payment_refunds_payment ON payment_refunds (payment_id, n);
-INSERT INTO payment_refunds (ref, payment_id, n, amount_fen, points, reason, at)
-SELECT id || ':refunds_before_parts', id, 1, refunded_fen, 0, 'several', coalesce(ended_at, paid_at)
+CREATE INDEX payment_refunds_given_as ON payment_refunds (given_as);
+INSERT INTO payment_refunds (ref, given_as, payment_id, n, amount_fen, points, reason, at)
+SELECT id || ':refunds_before_parts', id || ':refunds_before_parts', id, 1, refunded_fen, 0, 'several', coalesce(ended_at, paid_at)
   FROM payments WHERE refunded_fen > 0;
 
 -- What a customer has begun or made on a day, less what was given up. One row, so that payments of one customer begun

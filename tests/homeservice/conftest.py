@@ -228,6 +228,11 @@ class Town:
             return await self.by_customer(actions.cancel, job, "changed my mind")
         if name == "drop":
             return await self.db.run(actions.decide_cancel, job.order.id, "acc_staff", saved=False, note="ok")
+        if name in {"insist", "terminate"}:
+            verb = {"insist": actions.break_off, "terminate": actions.terminate}[name]
+            return await self.db.run(verb, job.order.id, "acc_staff", "talked")
+        if name == "ask_terminate":
+            return await self.by_worker(actions.ask_terminate, job, tech, "tired")
         if name == "reject":
             return await self.by_worker(actions.reject, job, tech, "ill")
         if name == "arrive":
@@ -338,6 +343,8 @@ WAY_TO = {
     "rejected": [*_SERVED[:3], "reject"],
     "cancel_requested": [*_SERVED[:3], "cancel"],
     "cancelled": [*_SERVED[:3], "cancel", "drop"],
+    "closed_penalty": [*_SERVED[:5], "cancel", "insist"],
+    "terminated": [*_SERVED[:5], "ask_terminate", "terminate"],
 }
 
 

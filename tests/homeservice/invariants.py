@@ -17,7 +17,8 @@ CHECKS = {
                 WHEN 'in_pool' THEN c.status = 'open' WHEN 'has_candidates' THEN c.status = 'open'
                 WHEN 'pending_payment' THEN c.status = 'locked'
                 WHEN 'cancel_requested' THEN c.status IN ('paused', 'locked', 'won')
-                WHEN 'cancelled' THEN c.status = 'cancelled' WHEN 'completed' THEN c.status = 'done'
+                WHEN 'cancelled' THEN c.status = 'cancelled' WHEN 'terminated' THEN c.status = 'cancelled'
+                WHEN 'completed' THEN c.status = 'done' WHEN 'closed_penalty' THEN c.status = 'done'
                 ELSE c.status = 'won' END)""",
     "I1 the order's technician is the one its call has": """
         SELECT o.id FROM orders o JOIN calls c ON c.id = o.call_id
@@ -32,6 +33,7 @@ CHECKS = {
             OR (o.status = 'pending_payment' AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':lock'))
             OR (o.status = 'has_candidates' AND v.choice_due_at IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':choice'))
             OR (o.status = 'paid' AND v.answer_due_at IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':answer'))
+            OR (o.status = 'arrived' AND v.wait_due_at IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':wait'))
             OR (o.status = 'in_service' AND NOT EXISTS (SELECT FROM jobs WHERE key = o.id || ':service_end'))""",
     "I10 no job is parked": "SELECT key FROM jobs WHERE parked_at IS NOT NULL",
     "I11 no timer runs for an order that is closed": """
@@ -40,9 +42,9 @@ CHECKS = {
         SELECT o.id FROM orders o LEFT JOIN ledger_accounts a ON a.code = 'order:' || o.id || ':escrow'
          WHERE coalesce(a.balance_fen, 0) <>
                CASE WHEN o.closed_at IS NULL THEN o.paid_fen - o.refunded_fen ELSE 0 END""",
-    "HS-153 a completed order has one settlement of all it keeps, and no other order has one": """
+    "HS-153 an order that ended with money has one settlement of all it keeps, and no other order has one": """
         SELECT o.id FROM orders o LEFT JOIN settlements s ON s.order_id = o.id
-         WHERE (o.status = 'completed') <> (s.id IS NOT NULL) OR s.kept_fen <> o.paid_fen - o.refunded_fen""",
+         WHERE (o.status IN ('completed', 'closed_penalty')) <> (s.id IS NOT NULL) OR s.kept_fen <> o.paid_fen - o.refunded_fen""",
     "HS-162 what has not matured has its deadline": """
         SELECT s.id FROM settlements s JOIN settlement_lines l ON l.settlement_id = s.id AND l.state = 'accrued'
          WHERE NOT EXISTS (SELECT FROM jobs WHERE key = 'settlement:' || s.id || ':mature')""",
@@ -61,8 +63,34 @@ CHECKS = {
            AND (o.total_fen <> v.item_fen + v.travel_fen - v.coupon_fen - v.voucher_fen
                 OR (o.status <> 'pending_payment' AND o.paid_fen - o.refunded_fen <> o.total_fen - coalesce(
                     (SELECT sum((e.data->>'amount_fen')::bigint) FROM order_events e WHERE e.order_id = o.id AND e.verb = 'refund'), 0)))""",
+    "HS-129 an order that broke off keeps its penalty, less what was given back since": """
+        SELECT o.id FROM orders o
+         WHERE o.status = 'closed_penalty' AND o.paid_fen - o.refunded_fen <>
+               CASE WHEN EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.verb = 'reverse_penalty') THEN 0
+                    ELSE coalesce((SELECT p.item_fen + p.travel_fen FROM penalties p WHERE p.order_id = o.id AND p.payer_kind = 'customer'), 0)
+                         - coalesce((SELECT sum((e.data->>'amount_fen')::bigint) FROM order_events e WHERE e.order_id = o.id AND e.verb = 'refund'), 0) END""",
+    "HS-129 travel first: nothing is kept of the items before all of the travel is": """
+        SELECT p.id FROM penalties p JOIN homeservice_orders v ON v.order_id = p.order_id
+         WHERE p.payer_kind = 'customer' AND p.item_fen > 0 AND p.travel_fen <> v.travel_fen""",
+    "HS-130 a technician's penalty has moved once each way": """
+        SELECT p.id FROM penalties p WHERE p.payer_kind = 'worker' AND (
+               (SELECT count(*) FROM ledger_transfers t WHERE t.ref = p.id || ':debited') <> 1
+            OR (SELECT count(*) FROM ledger_transfers t WHERE t.ref = p.id || ':reversed') <> (p.state = 'reversed')::int)""",
+    "HS-128 nobody waits but at the door": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id WHERE o.status <> 'arrived' AND v.wait_started_at IS NOT NULL""",
+    "D3 what is reserved is the sum of the open refund requests": """
+        SELECT o.id FROM orders o WHERE o.refund_reserved_fen <> coalesce(
+            (SELECT sum(r.amount_fen) FROM refund_requests r WHERE r.order_id = o.id AND r.state IN ('review', 'requested', 'approving')), 0)""",
+    "I4 the legs of an executed request sum to what was approved": """
+        SELECT r.id FROM refund_requests r WHERE r.state = 'executed' AND r.approved_fen <> coalesce(
+            (SELECT sum(l.amount_fen) FROM payment_refunds l WHERE l.given_as = r.id), 0)""",
+    "I4 all that went back went back on some leg": """
+        SELECT o.id FROM orders o WHERE o.refunded_fen <> coalesce(
+            (SELECT sum(l.amount_fen) FROM payment_refunds l JOIN payments p ON p.id = l.payment_id WHERE p.order_id = o.id), 0)""",
+    "I24 a request's version counts its events": """
+        SELECT r.id FROM refund_requests r WHERE r.version <> (SELECT count(*) FROM refund_events e WHERE e.refund_id = r.id)""",
     "I16 a cancelled order keeps nothing": """
-        SELECT id FROM orders WHERE status = 'cancelled' AND paid_fen <> refunded_fen""",
+        SELECT id FROM orders WHERE status IN ('cancelled', 'terminated') AND paid_fen <> refunded_fen""",
     "I16 an unpaid order has taken nothing": """
         SELECT id FROM orders WHERE status IN ('in_pool', 'has_candidates', 'pending_payment') AND paid_fen <> refunded_fen""",
     "I13 the price agreed is the grab's quote": """
@@ -82,13 +110,13 @@ CHECKS = {
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
           LEFT JOIN coupons c ON c.id = v.coupon_id AND c.order_id = o.id
          WHERE v.coupon_id IS NOT NULL AND c.state IS DISTINCT FROM
-               CASE WHEN o.status = 'cancelled' OR (o.status = 'completed' AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) THEN NULL
+               CASE WHEN o.status IN ('cancelled', 'terminated') OR (o.status IN ('completed', 'closed_penalty') AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) THEN NULL
                     WHEN EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.verb IN ('pay', 'pay_late')) THEN 'used'
                     ELSE 'locked' END""",
     "I8 a coupon is on one live order, and held by no other": """
         SELECT v.coupon_id FROM homeservice_orders v JOIN orders o ON o.id = v.order_id
-         WHERE v.coupon_id IS NOT NULL AND o.status <> 'cancelled'
-           AND NOT (o.status = 'completed' AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) GROUP BY v.coupon_id HAVING count(*) > 1
+         WHERE v.coupon_id IS NOT NULL AND o.status NOT IN ('cancelled', 'terminated')
+           AND NOT (o.status IN ('completed', 'closed_penalty') AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) GROUP BY v.coupon_id HAVING count(*) > 1
         UNION ALL SELECT c.id FROM coupons c LEFT JOIN homeservice_orders v ON v.order_id = c.order_id
          WHERE c.order_id IS NOT NULL AND v.coupon_id IS DISTINCT FROM c.id""",
     "I8 as many coupons as a template says it issued, and not more than its quota": """

@@ -166,6 +166,7 @@ async def test_a_coupon_whose_time_ends_meanwhile_is_good_for_its_order_and_then
 
 STANDS = {
     "in_pool": "locked", "has_candidates": "locked", "pending_payment": "locked", "cancelled": "issued",
+    "terminated": "issued",
 }  # fmt: skip
 """Where the coupon of an order in this status stands; in all others it is used."""
 

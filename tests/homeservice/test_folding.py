@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from rest.lines.homeservice import actions
+from rest.money import penalties
 from tests.homeservice.conftest import WAY_TO, Town
 from tests.homeservice.folding import Phone, differences
+from tests.homeservice.test_breaks import found
+from tests.homeservice.test_refund_requests import approve, ask, reject
 
 
-@pytest.mark.parametrize("goal", ["completed", "rejected", "cancelled"])
+@pytest.mark.parametrize("goal", ["completed", "rejected", "cancelled", "closed_penalty", "terminated"])
 async def test_a_phone_that_only_listens_knows_every_step(town: Town, goal: str) -> None:
     tech, other = await town.technician(), await town.technician()
     job = await town.post()
@@ -28,6 +33,75 @@ async def test_a_phone_that_only_listens_knows_every_step(town: Town, goal: str)
         await town.run()
         assert await differences(town, phone, [job.order.id]) == [], name
     assert await town.faults() == []
+
+
+async def test_breaks_and_refunds_are_heard_as_well(town: Town) -> None:
+    """Every verb of part 4.9, and a refund from the wish to the money."""
+    tech, other = await town.technician(), await town.technician()
+    job = await town.post()
+    phone = Phone(job.order.customer_id)
+
+    async def staff(verb: Callable[..., Any], *args: Any) -> None:
+        await town.db.run(verb, job.order.id, "acc_sue", *args, "talked")
+        await same()
+
+    async def by(who: str, verb: Callable[..., Any], *args: Any) -> None:
+        await (town.by_customer(verb, job, *args) if who == "customer" else town.by_worker(verb, job, *args))
+        await same()
+
+    async def same() -> None:
+        await town.run()
+        assert await differences(town, phone, [job.order.id]) == []
+
+    await town.grab(job, tech)
+    for name in WAY_TO["departed"][1:]:
+        job = await town._go(job, tech, name)
+    await by("customer", actions.cancel, "ill")
+    await staff(actions.let_customer_go_on)
+    await staff(actions.record_phone_cancel)
+    await staff(actions.let_customer_go_on)
+    await by("worker", actions.ask_terminate, tech, "tired")
+    await staff(actions.let_technician_go_on)
+    await by("worker", actions.ask_terminate, tech, "really")
+    await staff(actions.change_technician, other.id)
+    for name in ("depart", "arrive"):
+        job = await town._go(job, other, name)
+        await same()
+    await by("worker", actions.miss_customer, other)
+    await found(town, job, other)
+    await same()
+    await by("worker", actions.miss_customer, other)
+    await town.advance(seconds=601)  # long enough
+    await same()
+    await by("worker", actions.leave, other)
+    one, two = await ask(town, job, 1_000), await ask(town, job, 2_000)
+    await same()
+    await approve(town, one)
+    await reject(town, two)
+    await same()
+    async with town.db.begin() as tx:
+        (kept,) = [one for one in await penalties.of_order(tx, job.order.id) if one.payer.kind == "customer"]
+    await town.db.run(actions.reverse_penalty, kept.id, "acc_sue", "mistake")
+    await same()
+    assert {event.verb for event in await town.events(job)} >= {
+        "ask_end", "go_on", "ask_terminate", "resume_trip", "change_technician", "miss_customer", "find_customer",
+        "wait_over", "leave_unmet", "ask_refund", "refund", "release_refund", "reverse_penalty",
+    }  # fmt: skip
+    assert await town.faults() == []
+
+
+@pytest.mark.parametrize("how", ["insist", "excuse"])
+async def test_an_end_at_the_door_is_heard(town: Town, how: str) -> None:
+    job, tech = await town.in_status("arrived")
+    phone = Phone(job.order.customer_id)
+    await town.by_worker(actions.miss_customer, job, tech)
+    if how == "insist":
+        await town.by_customer(actions.cancel, job, "ill")
+    verb = {"insist": actions.break_off, "excuse": actions.excuse}[how]
+    await town.db.run(verb, job.order.id, "acc_sue", "talked")
+    assert await differences(town, phone, [job.order.id]) == []
+    told = await town.heard(f"worker:{tech.id}", "order.changed")
+    assert told[-1]["verb"] == how
 
 
 async def test_steps_made_by_time_are_heard_as_well(town: Town) -> None:

@@ -15,9 +15,11 @@ from rest.edge import MACHINE, Machine, ProblemRunner
 from rest.edge.serve import around, mount
 from rest.lines.homeservice import demo, technicians
 from rest.lines.homeservice.regions import AREAS
-from rest.lines.homeservice.routes import ROUTES
+from rest.lines.homeservice.routes import REFUNDED, ROUTES
 from rest.marketing import coupons
 from rest.money import wallet
+from rest.money.penalties.routes import ROUTES as PENALTIES
+from rest.money.refunds.routes import staff_routes
 from storage.base.clock import ManualClock
 from storage.base.codec import instant
 from storage.base.settings import Settings
@@ -28,7 +30,8 @@ from tests.money.serving import KnownPeople
 ITEM = demo.ITEMS[1]
 AT = {"lon": demo.CENTRE.lon, "lat": demo.CENTRE.lat}
 ADDRESS = {"contact": "Wang", "phone": "13800001234", "detail": "Building 3, room 1204", **AT}
-PEOPLE = {"ann": [], "ben": [], "tom": ["technician"], "tim": ["technician"], "sue": ["support"], "fay": ["finance"]}
+PEOPLE = {"ann": [], "ben": [], "tom": ["technician"], "tim": ["technician"], "sue": ["support"], "fay": ["finance"],
+          "fox": ["finance"], "sam": ["supervisor"]}  # fmt: skip
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ async def client(db: Database, settings: Settings) -> AsyncIterator[Client]:
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
-    mount(app, ROUTES)
+    mount(app, [*ROUTES, *PENALTIES, *staff_routes(REFUNDED)])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -152,28 +155,34 @@ async def test_one_orders_day(client: Client, clock: ManualClock, db: Database) 
     assert [event["n"] for event in rest["data"]] == list(range(6, 12))
 
 
-async def test_finance_gives_a_completed_order_back(client: Client, clock: ManualClock) -> None:
-    order = await paid(client, clock)
+async def served(client: Client, clock: ManualClock, order: Any = None) -> Any:
+    """A completed order."""
+    order = order or await paid(client, clock)
     path, mine = f"/v1/orders/{order['id']}", f"/v1/partner/orders/{order['id']}"
-    refunds = f"/v1/admin/orders/{order['id']}/refunds"
-    body, key = (
-        {"amount": {"amount": 700, "currency": "CNY"}, "reason": "late"},
-        {"Idempotency-Key": "refund-key-00001"},
-    )
-    early = await client.as_("fay").send("POST", refunds, json=body, headers={"Idempotency-Key": "refund-key-00000"})
-    assert (early[0], early[2]["code"]) == (409, "invalid_state")
     for verb in ("accept", "depart", "arrive"):
         await ok(client, "tom", "POST", f"{mine}/{verb}")
     code = await ok(client, "ann", "POST", f"{path}/service_code")
     await ok(client, "tom", "POST", f"{mine}/start", {"code": code["code"]})
     for verb in ("end", "confirm_left"):
         await ok(client, "ann", "POST", f"{path}/{verb}")
-    await ok(client, "tom", "POST", f"{mine}/leave")
+    return await ok(client, "tom", "POST", f"{mine}/leave")
+
+
+async def test_finance_gives_a_completed_order_back(client: Client, clock: ManualClock) -> None:
+    order = await paid(client, clock)
+    refunds = f"/v1/admin/orders/{order['id']}/refunds"
+    body = {"amount": {"amount": 700, "currency": "CNY"}, "reason": "late", "note": "came late"}
+    early = await client.as_("fay").send("POST", refunds, json=body, headers={"Idempotency-Key": "refund-key-00000"})
+    assert (early[0], early[2]["code"]) == (409, "invalid_state")
+    done = await served(client, clock, order)
+    refunds, key = f"/v1/admin/orders/{done['id']}/refunds", {"Idempotency-Key": "refund-key-00001"}
     for _ in range(2):
-        after = await ok(client, "fay", "POST", refunds, body, **key)
+        given = await ok(client, "fay", "POST", refunds, body, **key)
+        assert (given["state"], given["approved"]["amount"], given["approved_by"]) == ("executed", 700, "acc_fay")
+        after = await ok(client, "ann", "GET", f"/v1/orders/{done['id']}")
         assert (after["status"], after["price"]["refunded"]["amount"]) == ("completed", 700)
-    assert (await client.as_("sue").send("POST", refunds, json=body, headers=key))[0] == 403
-    too_much = {"amount": {"amount": 27_001, "currency": "CNY"}, "reason": "late"}
+    assert (await client.as_("ann").send("POST", refunds, json=body, headers=key))[0] == 403
+    too_much = {"amount": {"amount": 27_001, "currency": "CNY"}, "reason": "late", "note": "x"}
     answer = await client.as_("fay").send(
         "POST", refunds, json=too_much, headers={"Idempotency-Key": "refund-key-00002"}
     )
@@ -286,6 +295,11 @@ OTHERS = [
     ("POST", "/end", None),
     ("POST", "/confirm_left", None),
     ("POST", "/help", None),
+    ("POST", "/find_customer", None),
+    ("POST", "/refunds?dry_run=true", {"reason": "late", "note": "x"}),
+    ("POST", "/refunds", {"reason": "late", "note": "x"}),
+    ("GET", "/refunds", None),
+    ("GET", "/penalties", None),
     ("POST", "/share", None),
     ("DELETE", "/share", None),
 ]

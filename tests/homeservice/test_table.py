@@ -24,6 +24,8 @@ from rest.lines.homeservice.model import (
     TIMERS,
     cases_left,
 )
+from rest.money import refunds
+from rest.money.refunds import RefundRules
 from rest.trade import orders
 from rest.trade.orders import By, Role
 from storage.base.errors import HubError
@@ -83,6 +85,27 @@ def decide(scene: Scene, *, saved: bool) -> Awaitable[Any]:
     return run(scene, actions.decide_cancel, scene.job.order.id, "acc_staff", saved=saved, note="talked")
 
 
+def by_staff(scene: Scene, verb: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+    return run(scene, verb, scene.job.order.id, "acc_staff", *args, "talked")
+
+
+async def find_customer(scene: Scene) -> Any:
+    async def verb(tx: Any) -> Any:
+        job = await orders.lock_for_worker(tx, HOMESERVICE, scene.job.order.id, scene.tech.id)
+        return await actions.find_customer(tx, job, By(Role.WORKER, scene.tech.id))
+
+    return await scene.town.db.run(verb)
+
+
+async def ask_refund(scene: Scene) -> Any:
+    async def verb(tx: Any) -> Any:
+        job = await orders.lock_for_customer(tx, HOMESERVICE, scene.job.order.id, scene.job.order.customer_id)
+        wish = actions.Wish(amount_fen=500, reason=refunds.Reason.LATE, note="late")
+        return await actions.ask_refund(tx, RefundRules(), job, By(Role.CUSTOMER, job.order.customer_id), wish)
+
+    return await scene.town.db.run(verb)
+
+
 def judge(scene: Scene, outcome: str) -> Awaitable[Any]:
     return run(scene, actions.decide_rejection, scene.job.order.id, "acc_staff", outcome=outcome, note="talked")
 
@@ -109,10 +132,48 @@ VERBS: dict[str, Callable[[Scene], Awaitable[Any]]] = {
     "ask_help": ask_help,
     "refund": lambda s: run(s, actions.refund, s.job.order.id, "acc_fay", 1_000, "complaint"),
     "share": lambda s: own(s, sharing.share),
+    "phone_cancel": lambda s: by_staff(s, actions.record_phone_cancel),
+    "go_on": lambda s: by_staff(s, actions.let_customer_go_on),
+    "insist": lambda s: by_staff(s, actions.break_off),
+    "ask_terminate": lambda s: bound(s, actions.ask_terminate, "tired"),
+    "resume_trip": lambda s: by_staff(s, actions.let_technician_go_on),
+    "change_technician": lambda s: by_staff(s, actions.change_technician, s.other.id),
+    "terminate": lambda s: by_staff(s, actions.terminate),
+    "miss_customer": lambda s: bound(s, actions.miss_customer),
+    "find_customer": find_customer,
+    "excuse": lambda s: by_staff(s, actions.excuse),
+    "ask_refund": ask_refund,
 }
 
 NO = "invalid_state"
-STRANGER = dict.fromkeys(("accept", "reject", "depart", "arrive", "start", "leave"), "not_found")
+STRANGER = dict.fromkeys(
+    ("accept", "reject", "depart", "arrive", "start", "leave", "ask_terminate", "miss_customer", "find_customer"),
+    "not_found",
+)
+SUPPORT_ON_THE_WAY = dict.fromkeys(
+    ("go_on", "insist", "resume_trip", "change_technician", "terminate"), "case_not_open"
+)
+SUPPORT_AT_THE_DOOR = dict.fromkeys(("go_on", "insist", "excuse"), "case_not_open")
+DEPARTED = {
+    "depart": "=",
+    "arrive": "arrived",
+    "ask_help": "departed",
+    "share": "departed",
+    "cancel": "departed",
+    "phone_cancel": "departed",
+    "ask_terminate": "departed",
+}
+ARRIVED = {
+    "arrive": "=",
+    "start": "in_service",
+    "ask_help": "arrived",
+    "share": "arrived",
+    "cancel": "arrived",
+    "phone_cancel": "arrived",
+    "miss_customer": "arrived",
+    "find_customer": "not_waiting",
+    "leave": "not_waiting",
+}
 ANSWERED = {"accept": "already_answered", "reject": "already_answered"}
 HELD = {"withdraw": "locked", "grab": "order_gone"}
 LOST = {"withdraw": "offer_closed", "grab": "order_gone"}
@@ -158,8 +219,56 @@ EXPECTED: dict[str, dict[str, str]] = {
         "share": "rejected",
     },
     "cancel_requested": HELD | ANSWERED | {"cancel": "=", "save": "paid", "drop": "cancelled"},
-    "departed": HELD | ANSWERED | {"depart": "=", "arrive": "arrived", "ask_help": "departed", "share": "departed"},
-    "arrived": HELD | ANSWERED | {"arrive": "=", "start": "in_service", "ask_help": "arrived", "share": "arrived"},
+    "departed": HELD | ANSWERED | SUPPORT_ON_THE_WAY | DEPARTED,
+    "departed, the customer wants out": HELD
+    | ANSWERED
+    | SUPPORT_ON_THE_WAY
+    | DEPARTED
+    | {"depart": NO, "cancel": "=", "go_on": "departed", "insist": "closed_penalty"},
+    "departed, the technician wants out": HELD
+    | ANSWERED
+    | SUPPORT_ON_THE_WAY
+    | DEPARTED
+    | {
+        "depart": NO,
+        "ask_terminate": "=",
+        "resume_trip": "departed",
+        "change_technician": "accepted",
+        "terminate": "terminated",
+    },
+    "arrived": HELD | ANSWERED | SUPPORT_AT_THE_DOOR | ARRIVED,
+    "arrived, the customer has wanted out on the way": HELD
+    | ANSWERED
+    | SUPPORT_AT_THE_DOOR
+    | ARRIVED
+    | {"go_on": "arrived", "insist": "closed_penalty"},
+    "arrived, the customer wants out": HELD
+    | ANSWERED
+    | SUPPORT_AT_THE_DOOR
+    | ARRIVED
+    | {"arrive": NO, "cancel": "=", "go_on": "arrived", "insist": "closed_penalty"},
+    "arrived, waiting": HELD
+    | ANSWERED
+    | SUPPORT_AT_THE_DOOR
+    | ARRIVED
+    | {
+        "arrive": NO,
+        "miss_customer": "=",
+        "find_customer": "arrived",
+        "leave": "wait_not_over",
+        "excuse": "terminated",
+    },
+    "arrived, waited for ten minutes and a moment": HELD
+    | ANSWERED
+    | SUPPORT_AT_THE_DOOR
+    | ARRIVED
+    | {
+        "arrive": NO,
+        "miss_customer": "=",
+        "find_customer": "arrived",
+        "leave": "closed_penalty",
+        "excuse": "terminated",
+    },
     "in_service": HELD | ANSWERED | {"end": "service_ended", "ask_help": "in_service", "share": "in_service"},
     "service_ended": HELD
     | ANSWERED
@@ -173,15 +282,27 @@ EXPECTED: dict[str, dict[str, str]] = {
     "leave_confirmed": HELD
     | ANSWERED
     | {"confirm_left": "=", "leave": "completed", "ask_help": "leave_confirmed", "share": "leave_confirmed"},
-    "completed": HELD | {"leave": "=", "refund": "completed"},
+    "completed": HELD | {"leave": "=", "refund": "completed", "ask_refund": "completed"},
     "cancelled": LOST,
+    "closed_penalty": HELD | {"refund": "closed_penalty", "ask_refund": "closed_penalty"},
+    "terminated": LOST,
 }
+"""By status, and by status with what else is the case."""
 
 
-async def scene_in(town: Town, status: str) -> Scene:
+async def scene_in(town: Town, name: str) -> Scene:
     other = await town.technician(metres=900)
-    job, tech = await town.in_status(status)
-    return Scene(town, job, tech, other)
+    status, _, how = name.partition(", ")
+    job, tech = await town.in_status("departed" if how.endswith("on the way") else status)
+    scene = Scene(town, job, tech, other)
+    for verb, word in (("cancel", "customer"), ("ask_terminate", "technician"), ("miss_customer", "wait")):
+        if word in how:
+            await VERBS[verb](scene)
+    if how.endswith("on the way"):
+        await VERBS["arrive"](scene)
+    if how.endswith("moment"):
+        await town.advance(seconds=600.001)
+    return scene
 
 
 async def outcome(scene: Scene, verb: str) -> str:
@@ -199,15 +320,15 @@ async def outcome(scene: Scene, verb: str) -> str:
     return after.order.status
 
 
-@pytest.mark.parametrize("status", STATUSES)
-async def test_every_verb_in_every_status(town: Town, status: str) -> None:
-    expected = {verb: EXPECTED[status].get(verb, NO) for verb in VERBS}
-    scene = await scene_in(town, status)
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_every_verb_in_every_status(town: Town, name: str) -> None:
+    expected = {verb: EXPECTED[name].get(verb, NO) for verb in VERBS}
+    scene = await scene_in(town, name)
     found: dict[str, str] = {}
     for verb in VERBS:
         found[verb] = await outcome(scene, verb)
         if found[verb] in STATUSES and verb != "share":
-            scene = await scene_in(town, status)
+            scene = await scene_in(town, name)
     assert found == expected
     assert await town.faults() == []
 
@@ -222,15 +343,52 @@ async def test_a_used_code_cannot_start_a_second_time(town: Town) -> None:
 
 
 def test_the_expectation_covers_every_status() -> None:
-    assert EXPECTED.keys() == set(STATUSES)
+    assert {name.partition(", ")[0] for name in EXPECTED} == set(STATUSES)
 
 
 def test_every_edge_of_the_table_is_reached_by_some_test_verb_or_timer() -> None:
     by_time_or_money = {
         "lose_candidates", "push_again", "raise_no_grab", "ask_choice", "near_start", "fail_payment", "unbind",
         "pay_late", "return_money", "miss_answer", "miss_departure", "time_up", "miss_confirmation", "ask_cancel",
+        "wait_over", "release_refund", "reverse_penalty",
     }  # fmt: skip
-    assert set(MACHINE.verbs) == (VERBS.keys() - {"share"}) | by_time_or_money
+    by_another_name = {"phone_cancel": "ask_end", "share": "pay"}
+    asked = {by_another_name.get(verb, verb) for verb in VERBS} | {"leave_unmet"}
+    assert set(MACHINE.verbs) == asked | by_time_or_money
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_verb_belongs_to_its_roles_alone(role: Role) -> None:
+    """Each cell of the table, asked as each role: its own statuses for who may, `forbidden` for who may not."""
+    for status in STATUSES:
+        for verb in MACHINE.verbs:
+            row = TABLE.get((status, verb))
+            by = By(role, "x")
+            if row is None:
+                wanted: object = NO
+            elif role in row.roles:
+                wanted = row.to
+            else:
+                wanted = "forbidden"
+            assert _decided(status, verb, by, row.to if row else (None,)) == wanted, (status, verb, role)
+    assert {verb for (_, verb), row in TABLE.items() if row.roles == {role}} >= ALONE[role]
+
+
+ALONE = {
+    Role.CUSTOMER: {"choose", "cancel", "end", "confirm_left"},
+    Role.WORKER: {"grab", "accept", "depart", "ask_terminate", "miss_customer", "leave_unmet", "start"},
+    Role.STAFF: {"insist", "go_on", "resume_trip", "change_technician", "terminate", "excuse", "refund",
+                 "reverse_penalty", "save", "drop"},
+    Role.SYSTEM: {"unbind", "time_up", "wait_over"},
+}  # fmt: skip
+"""Verbs that are nobody else's, from the specification."""
+
+
+def _decided(status: str, verb: str, by: By, targets: tuple[str | None, ...]) -> object:
+    try:
+        return tuple(MACHINE.decide(status, verb, by, to)[1] for to in targets)
+    except HubError as refused:
+        return refused.code
 
 
 def test_terminal_statuses_absorb() -> None:

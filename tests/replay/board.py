@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ENDED = frozenset({"completed", "cancelled"})
+ENDED = frozenset({"completed", "cancelled", "closed_penalty", "terminated"})
 
 
 @dataclass(frozen=True, slots=True)

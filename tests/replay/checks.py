@@ -26,7 +26,7 @@ BOUND = frozenset(
 """A technician is held or assigned."""
 
 WON = BOUND - {"pending_payment"}
-ENDED = frozenset({"completed", "cancelled"})
+ENDED = frozenset({"completed", "cancelled", "closed_penalty", "terminated"})
 
 
 _TOLD = ("order_id", "version", "status", "worker_id", "at")

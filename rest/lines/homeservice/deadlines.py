@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from rest.lines.homeservice.actions import pool, watching
+from rest.lines.homeservice.actions import breaking, pool, watching
 from rest.lines.homeservice.line import HOMESERVICE, timer_kind
 from rest.lines.homeservice.model import Job, timers
 from rest.trade import orders
@@ -23,6 +23,7 @@ WATCHERS: Mapping[str, Watcher] = {
     "departure": watching.nobody_departed,
     "service_end": watching.time_is_up,
     "leave": watching.nobody_confirmed,
+    "wait": breaking.wait_is_over,
 }
 """Timer of `model.TIMERS` → what it does."""
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import dispatch
 from chat import cases
 from rest.edge.values import Money
+from rest.lines.homeservice import breaks
 from rest.lines.homeservice.facts import OrderClock, OrderOffered, PartMoved, PaymentSettled
-from rest.lines.homeservice.model import LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
+from rest.lines.homeservice.model import CLOSED_PENALTY, LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
 from rest.lines.homeservice.prices import agreed_lines
 from rest.marketing import coupons
 from rest.money import payments, settlement
@@ -44,45 +45,45 @@ def technician(order: Order) -> list[str]:
 
 async def push_wider(tx: Tx, step: Step[Job]) -> None:
     """Offer the order again, also to technicians further away (HS-078)."""
-    await dispatch.renew(tx, _call(step), radius_factor=step.after.rules.radius_grow)
+    await dispatch.renew(tx, call_of(step), radius_factor=step.after.rules.radius_grow)
 
 
 async def win_call(tx: Tx, step: Step[Job]) -> None:
     """The chosen technician has the order; the others lose (HS-085)."""
-    await dispatch.win(tx, _call(step), _worker(step))
+    await dispatch.win(tx, call_of(step), worker_of(step))
 
 
 async def pause_call(tx: Tx, step: Step[Job]) -> None:
-    await dispatch.pause(tx, _call(step), reason="cancel_requested")
+    await dispatch.pause(tx, call_of(step), reason="cancel_requested")
 
 
 async def restore(tx: Tx, step: Step[Job]) -> None:
     """A kept order goes back to where it was (HS-090): the pool, a payment window that starts anew, its case."""
     status = step.after.order.status
     if status in POOL:
-        await dispatch.resume(tx, _call(step))
+        await dispatch.resume(tx, call_of(step))
     elif status == PENDING_PAYMENT and step.after.visit.lock_expires_at is not None:
-        await dispatch.relock(tx, _call(step), until=step.after.visit.lock_expires_at)
+        await dispatch.relock(tx, call_of(step), until=step.after.visit.lock_expires_at)
     elif status == REJECTED:
         await _open(tx, step, "rejected")
 
 
 async def cancel_call(tx: Tx, step: Step[Job]) -> None:
     """Everybody who offered, was locked or won is free again and told (part 5.4)."""
-    await dispatch.close_call(tx, _call(step), reason="order_cancelled")
+    await dispatch.close_call(tx, call_of(step), reason="order_cancelled")
 
 
 async def finish_call(tx: Tx, step: Step[Job]) -> None:
-    await dispatch.finish(tx, _call(step))
+    await dispatch.finish(tx, call_of(step))
 
 
-def _call(step: Step[Job]) -> str:
+def call_of(step: Step[Job]) -> str:
     call_id = step.after.order.call_id
     assert call_id is not None  # noqa: S101 - every order of this line is posted with a call
     return call_id
 
 
-def _worker(step: Step[Job]) -> str:
+def worker_of(step: Step[Job]) -> str:
     worker_id = step.after.order.provider_id
     assert worker_id is not None  # noqa: S101 - the row is only reachable with a technician
     return worker_id
@@ -131,49 +132,57 @@ async def return_late_money(tx: Tx, step: Step[Job]) -> None:
 async def refund_all(tx: Tx, step: Step[Job]) -> None:
     """Everything that was paid goes back, and nobody waits for more (HS-091)."""
     await payments.close_open(tx, step.after.order.id, step.verb)
-    await _give_back(tx, step, step.verb)
+    await refund_rest(tx, step)
     left = sum(payment.refundable_fen for payment in await payments.of_order(tx, step.after.order.id))
     assert left == 0, f"{step.after.order.id}: {left} fen are kept of what was promised"  # noqa: S101
 
 
-async def refund_part(tx: Tx, step: Step[Job]) -> None:
-    """What the order no longer keeps: everybody with a line gives his part back, then the customer has it (HS-161)."""
-    order, reason = step.after.order, step.data["reason"]
-    await settlement.reverse(tx, order.id, order.kept_fen, reason=reason)
-    await _give_back(tx, step, reason)
-
-
-async def _give_back(tx: Tx, step: Step[Job], reason: str) -> None:
-    """What this step promised, over all payments and their parts."""
-    amount_fen = step.after.order.refunded_fen - step.before.order.refunded_fen
+async def refund_rest(tx: Tx, step: Step[Job]) -> None:
+    """What the order no longer keeps goes back to how it was paid (HS-116, HS-150)."""
+    order = step.after.order
+    amount_fen = order.refunded_fen - step.before.order.refunded_fen
     if amount_fen:
-        await payments.give_back(tx, step.after.order.id, amount_fen, ref=_refund_ref(step), reason=reason)
+        reason = step.data.get("reason") or step.verb
+        await payments.give_back(tx, order.id, amount_fen, ref=_refund_ref(step), reason=reason)
 
 
 def _refund_ref(step: Step[Job]) -> str:
-    return f"{step.after.order.id}:refund:{step.after.order.version}"
+    """What money of this step is given as: its request, or the step itself."""
+    order = step.after.order
+    return step.data.get("refund_id") or f"{order.id}:refund:{order.version}"
+
+
+async def refund_part(tx: Tx, step: Step[Job]) -> None:
+    """What the order no longer keeps: everybody with a line gives his part back, then the customer has it (HS-161)."""
+    order = step.after.order
+    await settlement.reverse(tx, order.id, order.kept_fen, reason=step.data["reason"])
+    await refund_rest(tx, step)
 
 
 async def settle(tx: Tx, step: Step[Job]) -> None:
     """Share out what the order holds by the rule and the region's rate of its posting (HS-153 to HS-155)."""
     job = step.after
-    basis = settlement.Basis(
-        kept=job.order.kept_fen,
-        rate_bps=job.order.snapshot["technician_rate_bps"],
-        item=job.visit.item_fen,
-        travel=job.visit.travel_fen or 0,
-        coupon=job.visit.coupon_fen,
-        voucher=job.visit.voucher_fen,
-    )
     ended = settlement.Ended(
         order_id=job.order.id,
         line=LINE,
-        worker_id=_worker(step),
+        worker_id=worker_of(step),
         split_version=job.rules.split_version,
-        basis=basis,
+        basis=breaks.penalty_basis(job, step.data) if job.order.status == CLOSED_PENALTY else _basis(job),
         hold_s=job.rules.settle_hold_s,
     )
     await settlement.settle(tx, ended)
+
+
+def _basis(job: Job) -> settlement.Basis:
+    visit = job.visit
+    return settlement.Basis(
+        kept=job.order.kept_fen,
+        rate_bps=job.order.snapshot["technician_rate_bps"],
+        item=visit.item_fen,
+        travel=(visit.travel_fen or 0) + visit.travel_extra_fen,
+        coupon=visit.coupon_fen,
+        voucher=visit.voucher_fen,
+    )
 
 
 # Facts of their own
@@ -191,7 +200,7 @@ async def tell_payment(tx: Tx, step: Step[Job]) -> None:
 
 
 async def _refunded_parts(tx: Tx, step: Step[Job]) -> list[dict[str, Any]]:
-    legs = await payments.legs(tx, step.after.order.id, ref=_refund_ref(step))
+    legs = await payments.legs(tx, ref=_refund_ref(step))
     return [{"method": leg.tender.value, "amount_fen": leg.amount_fen, "points": leg.points} for leg in legs]
 
 
@@ -206,6 +215,12 @@ _PAYMENT_STATE = {
     "return_money": "returned",
     "drop": "refunded",
     "refund": "refunded",
+    "insist": "refunded",
+    "leave_unmet": "refunded",
+    "terminate": "refunded",
+    "excuse": "refunded",
+    "change_technician": "refunded",
+    "reverse_penalty": "refunded",
 }
 
 
@@ -266,13 +281,17 @@ CASE_TYPES: Mapping[str, _Case] = {
     "rejected": _Case("The technician rejected a paid order", 6, 300),
     "cancel_confirm": _Case("The customer wants to cancel", 5, 300),
     "late_departure": _Case("The technician has not departed", 7, 300),
+    "user_cancel_en_route": _Case("The customer wants to cancel; the technician is on his way", 7, 180),
+    "user_cancel_on_site": _Case("The customer wants to cancel; the technician is at the door", 8, 180),
+    "technician_terminate": _Case("The technician does not want to go on", 7, 180),
+    "user_unreachable": _Case("The technician cannot reach the customer", 8, 180),
     "leave_unconfirmed": _Case("The customer has not confirmed that the technician left", 1, 1_800),
     "safety": _Case("A person asks for help", 9, 60, cases.Stage.ALL),
 }
 """By case type: title, priority (9 is the most urgent), seconds until due, and who is called at once."""
 
 
-def _opens(kind: str) -> Effect[Job]:
+def opens(kind: str) -> Effect[Job]:
     async def open_case(tx: Tx, step: Step[Job]) -> None:
         await _open(tx, step, kind)
 
@@ -310,18 +329,31 @@ async def close_pool_cases(tx: Tx, step: Step[Job]) -> None:
     await cases.resolve_cases(tx, "order", step.after.order.id, POOL_CASES)
 
 
-_OUTCOMES = {"save": "saved", "drop": "not_saved", "agree": "technician_accepts", "give_up": "customer_refuses"}
+OUTCOMES = {
+    "save": "saved",
+    "drop": "not_saved",
+    "agree": "technician_accepts",
+    "give_up": "customer_refuses",
+    "go_on": "goes_on",
+    "insist": "insists",
+    "resume_trip": "goes_on",
+    "change_technician": "change_technician",
+    "terminate": "end_with_refund",
+    "find_customer": "customer_found",
+    "leave_unmet": "technician_leaves",
+    "excuse": "ended_without_penalty",
+}
 """The outcome (part 5.9) that a staff verb records on its case."""
 
 
-def _decides(kind: str) -> Effect[Job]:
+def decides(kind: str) -> Effect[Job]:
     async def close_case(tx: Tx, step: Step[Job]) -> None:
         await cases.close_case(
             tx,
             subject_kind="order",
             subject_id=step.after.order.id,
             type=kind,
-            outcome=_OUTCOMES[step.verb],
+            outcome=OUTCOMES[step.verb],
             by=step.by.id,
             note=step.data.get("note"),
         )
@@ -342,27 +374,28 @@ EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "take_money": take_money,
     "return_late_money": return_late_money,
     "refund_all": refund_all,
+    "refund_rest": refund_rest,
     "refund_part": refund_part,
     "settle": settle,
     "tell_payment": tell_payment,
     "offer_to_technician": offer_to_technician,
     "tell_clock": tell_clock,
     "end_tracking": end_tracking,
-    "open_no_grab": _opens("no_grab"),
-    "open_no_choice": _opens("no_choice"),
-    "open_pool_expired": _opens("pool_expired"),
-    "open_payment_failed": _opens("payment_failed"),
-    "open_accept_timeout": _opens("accept_timeout"),
-    "open_rejected": _opens("rejected"),
-    "open_cancel_confirm": _opens("cancel_confirm"),
-    "open_late_departure": _opens("late_departure"),
-    "open_leave_unconfirmed": _opens("leave_unconfirmed"),
-    "open_safety": _opens("safety"),
+    "open_no_grab": opens("no_grab"),
+    "open_no_choice": opens("no_choice"),
+    "open_pool_expired": opens("pool_expired"),
+    "open_payment_failed": opens("payment_failed"),
+    "open_accept_timeout": opens("accept_timeout"),
+    "open_rejected": opens("rejected"),
+    "open_cancel_confirm": opens("cancel_confirm"),
+    "open_late_departure": opens("late_departure"),
+    "open_leave_unconfirmed": opens("leave_unconfirmed"),
+    "open_safety": opens("safety"),
     "raise_no_grab": raise_no_grab,
     "ask_after_unbinds": ask_after_unbinds,
     "close_pool_cases": close_pool_cases,
-    "close_cancel_confirm": _decides("cancel_confirm"),
-    "close_rejected": _decides("rejected"),
+    "close_cancel_confirm": decides("cancel_confirm"),
+    "close_rejected": decides("rejected"),
 }
 
 

@@ -69,3 +69,27 @@ class LinkDead(NotFound):
     """This link is no longer valid."""
 
     code = "link_dead"
+
+
+class WaitNotOver(Invalid):
+    """You have not waited long enough yet."""
+
+    code = "wait_not_over"
+
+
+class NotWaiting(Conflict):
+    """Nobody is waiting at the door."""
+
+    code = "not_waiting"
+
+
+class TechnicianBusy(Conflict):
+    """This technician is booked for that time."""
+
+    code = "technician_busy"
+
+
+class SameTechnician(Invalid):
+    """This technician has the order already."""
+
+    code = "same_technician"

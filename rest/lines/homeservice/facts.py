@@ -56,3 +56,27 @@ class PaymentSettled(Fact, frozen=True, kw_only=True):
     amount: Money
     state: str
     parts: list[PartMoved]
+
+
+class WaitStarted(Fact, frozen=True, kw_only=True):
+    """The technician is at the door and reaches nobody; after `over_at` he may leave for the penalty (HS-126)."""
+
+    topic: ClassVar[str] = "wait.started"
+    order_id: str
+    started_at: datetime
+    over_at: datetime
+
+
+class WaitOver(Fact, frozen=True, kw_only=True):
+    """The technician has waited long enough and may leave (HS-127)."""
+
+    topic: ClassVar[str] = "wait.over"
+    order_id: str
+
+
+class WaitEnded(Fact, frozen=True, kw_only=True):
+    """The customer has turned up, says `who`; a later wait counts from nothing (HS-128)."""
+
+    topic: ClassVar[str] = "wait.ended"
+    order_id: str
+    who: str

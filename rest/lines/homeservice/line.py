@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chat import cases
-from rest.lines.homeservice import effects, store
+from rest.lines.homeservice import break_effects, effects, store
 from rest.lines.homeservice.model import BOUND, MACHINE, Job, cases_left, timers
 from rest.trade.orders import Line, Order, OrderChanged, Step
 from storage.tx import Tx
@@ -64,4 +64,10 @@ def is_shared(order: Order) -> bool:
     return order.status in BOUND
 
 
-HOMESERVICE: Line[Job] = Line(machine=MACHINE, load=store.load, save=store.save, effects=effects.EFFECTS, follow=follow)
+HOMESERVICE: Line[Job] = Line(
+    machine=MACHINE,
+    load=store.load,
+    save=store.save,
+    effects={**effects.EFFECTS, **break_effects.EFFECTS},
+    follow=follow,
+)

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from geo import Point
 from rest.lines.homeservice.rules import HomeserviceRules, rules_of
+from rest.money.refunds.ladder import Policy
+from rest.money.refunds.ready import READY, policy_of
 from rest.trade.orders.model import Machine, Order, Role, Transition, rows
 from rest.trade.pricing import DistanceTariff
 
@@ -31,6 +33,8 @@ SERVICE_ENDED = "service_ended"
 LEAVE_CONFIRMED = "leave_confirmed"
 COMPLETED = "completed"
 CANCELLED = "cancelled"
+CLOSED_PENALTY = "closed_penalty"
+TERMINATED = "terminated"
 
 STATUSES = (
     IN_POOL,
@@ -47,6 +51,8 @@ STATUSES = (
     LEAVE_CONFIRMED,
     COMPLETED,
     CANCELLED,
+    CLOSED_PENALTY,
+    TERMINATED,
 )
 
 POOL = (IN_POOL, HAS_CANDIDATES)
@@ -58,10 +64,29 @@ BOUND = (PAID, ACCEPTED, REJECTED, DEPARTED, ARRIVED, IN_SERVICE, SERVICE_ENDED,
 KNOWS_ADDRESS = (ACCEPTED, DEPARTED, ARRIVED, IN_SERVICE, SERVICE_ENDED, LEAVE_CONFIRMED)
 """The technician sees the exact address and the masked phone (HS-060)."""
 
+ON_THE_WAY = (DEPARTED, ARRIVED)
+"""Departed and not begun: an order that breaks off here costs a penalty (part 4.9)."""
+
+KEEPS_MONEY = (COMPLETED, CLOSED_PENALTY)
+"""Ended and shared out: what is given back from here on is taken back from those who have it."""
+
 _CUSTOMER = frozenset({Role.CUSTOMER})
 _WORKER = frozenset({Role.WORKER})
 _STAFF = frozenset({Role.STAFF})
 _SYSTEM = frozenset({Role.SYSTEM})
+
+_KEEP_PENALTY = ("finish_call", "refund_rest", "settle", "keep_penalty", "tell_payment")
+"""The order ends with a penalty: the technician is free, the rest goes back, what is kept is shared out (HS-159)."""
+
+
+def _after_end(status: str) -> dict[tuple[str, str], Transition]:
+    """Money may be asked back, and given when people have agreed to it (rest.money.refunds)."""
+    return {
+        (status, "ask_refund"): Transition((status,), _CUSTOMER | _STAFF),
+        (status, "release_refund"): Transition((status,), _CUSTOMER | _STAFF),
+        (status, "refund"): Transition((status,), _STAFF, ("return_coupon", "refund_part", "tell_payment")),
+    }
+
 
 TABLE: Mapping[tuple[str, str], Transition] = {
     # The pool
@@ -136,14 +161,67 @@ TABLE: Mapping[tuple[str, str], Transition] = {
         "leave",
         Transition((COMPLETED,), _WORKER, ("finish_call", "settle")),
     ),
+    # Breaks: the customer wants out after departure (HS-114 to HS-117, HS-123 to HS-125)
+    (DEPARTED, "ask_end"): Transition((DEPARTED,), _CUSTOMER | _STAFF, ("open_user_cancel_en_route",)),
+    (ARRIVED, "ask_end"): Transition((ARRIVED,), _CUSTOMER | _STAFF, ("open_user_cancel_on_site",)),
+    (DEPARTED, "go_on"): Transition((DEPARTED,), _STAFF, ("close_user_cancel",)),
+    (ARRIVED, "go_on"): Transition((ARRIVED,), _STAFF, ("close_user_cancel",)),
+    (DEPARTED, "insist"): Transition((CLOSED_PENALTY,), _STAFF, ("close_user_cancel", "end_tracking", *_KEEP_PENALTY)),
+    (ARRIVED, "insist"): Transition((CLOSED_PENALTY,), _STAFF, ("close_user_cancel", *_KEEP_PENALTY)),
+    # The technician wants out (HS-118 to HS-122)
+    (DEPARTED, "ask_terminate"): Transition((DEPARTED,), _WORKER, ("open_technician_terminate",)),
+    (DEPARTED, "resume_trip"): Transition((DEPARTED,), _STAFF, ("close_technician_terminate",)),
+    (DEPARTED, "change_technician"): Transition(
+        (ACCEPTED,),
+        _STAFF,
+        (
+            "close_technician_terminate",
+            "end_tracking",
+            "fix_cheaper_price",
+            "refund_rest",
+            "debit_technician",
+            "tell_payment",
+        ),
+    ),
+    (DEPARTED, "terminate"): Transition(
+        (TERMINATED,),
+        _STAFF,
+        (
+            "close_technician_terminate",
+            "end_tracking",
+            "cancel_call",
+            "return_coupon",
+            "refund_all",
+            "debit_technician",
+            "tell_payment",
+        ),
+    ),
+    # Nobody opens (HS-126 to HS-128)
+    (ARRIVED, "miss_customer"): Transition((ARRIVED,), _WORKER, ("open_user_unreachable", "tell_wait_started")),
+    (ARRIVED, "wait_over"): Transition((ARRIVED,), _SYSTEM, ("tell_wait_over",)),
+    (ARRIVED, "find_customer"): Transition(
+        (ARRIVED,), _CUSTOMER | _WORKER | _STAFF, ("close_user_unreachable", "tell_wait_ended")
+    ),
+    (ARRIVED, "leave_unmet"): Transition((CLOSED_PENALTY,), _WORKER, ("resolve_user_unreachable", *_KEEP_PENALTY)),
+    (ARRIVED, "excuse"): Transition(
+        (TERMINATED,), _STAFF, ("close_user_unreachable", "cancel_call", "return_coupon", "refund_all", "tell_payment")
+    ),
     # After the end
-    (COMPLETED, "refund"): Transition((COMPLETED,), _STAFF, ("return_coupon", "refund_part", "tell_payment")),
+    **_after_end(COMPLETED),
+    **_after_end(CLOSED_PENALTY),
+    (CLOSED_PENALTY, "reverse_penalty"): Transition(
+        (CLOSED_PENALTY,), _STAFF, ("return_coupon", "refund_part", "tell_payment")
+    ),
     # Help, at any time a technician is bound
     **{(status, "ask_help"): Transition((status,), _CUSTOMER | _WORKER, ("open_safety",)) for status in BOUND},
 }
 
 MACHINE = Machine(
-    line=LINE, statuses=STATUSES, initial=IN_POOL, terminal=frozenset({COMPLETED, CANCELLED}), table=TABLE
+    line=LINE,
+    statuses=STATUSES,
+    initial=IN_POOL,
+    terminal=frozenset({COMPLETED, CANCELLED, CLOSED_PENALTY, TERMINATED}),
+    table=TABLE,
 )
 
 
@@ -155,6 +233,7 @@ class Visit:
     chosen technician and, with `travel_fen`, stay after he is let go, for late money (HS-088). `lock_epoch` counts
     the locks, so that money of an earlier one is told from money of this one; the price of each lock has its own lines.
     `coupon_fen` is what the coupon takes off, known from the posting on: it depends on the items alone.
+    `travel_extra_fen` is what a changed technician's way costs beyond `travel_fen`, which the customer has paid.
     """
 
     order_id: str
@@ -193,6 +272,9 @@ class Visit:
     ends_at: datetime | None
     ended_at: datetime | None
     leave_due_at: datetime | None
+    wait_started_at: datetime | None
+    wait_due_at: datetime | None
+    travel_extra_fen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +288,12 @@ class Job:
     def rules(self) -> HomeserviceRules:
         """The rules this order was posted under."""
         return rules_of(self.order.snapshot["rules"])
+
+    @property
+    def policy(self) -> Policy:
+        """The refund policy this order was sold under."""
+        stored = self.order.snapshot.get("refund_policy")
+        return READY[LINE] if stored is None else policy_of(stored)
 
     @property
     def tariff(self) -> DistanceTariff:
@@ -233,6 +321,7 @@ TIMERS: Mapping[str, tuple[str, frozenset[str]]] = {
     "departure": ("departure_due_at", frozenset({ACCEPTED})),
     "service_end": ("ends_at", frozenset({IN_SERVICE})),
     "leave": ("leave_due_at", frozenset({SERVICE_ENDED})),
+    "wait": ("wait_due_at", frozenset({ARRIVED})),
 }
 """Timer name → the visit's field that says when, and the statuses in which it runs (spec part 6).
 
@@ -259,6 +348,11 @@ CASES: Mapping[str, frozenset[str]] = {
     "cancel_confirm": frozenset({CANCEL_REQUESTED}),
     "late_departure": frozenset({ACCEPTED}),
     "leave_unconfirmed": frozenset({SERVICE_ENDED}),
+    # Who wanted out on the way still wants it at the door.
+    "user_cancel_en_route": frozenset(ON_THE_WAY),
+    "user_cancel_on_site": frozenset({ARRIVED}),
+    "technician_terminate": frozenset({DEPARTED}),
+    "user_unreachable": frozenset({ARRIVED}),
     "safety": frozenset(STATUSES),
 }
 """Case type → the statuses in which it may stay open; leaving them closes it as `self_resolved` (HS-194)."""

@@ -46,6 +46,7 @@ class HomeserviceRules:
     buffer_s: int = 1_800  # HS-044: travel time kept free before and after a visit
     code_ttl_s: int = 300  # HS-104: the start code
     leave_alone_s: int = 1_800  # HS-110: after this the technician may leave unconfirmed
+    wait_s: int = 600  # HS-127: a technician whom nobody opens may leave when more than this has passed
     share_ttl_s: int = 86_400  # a share link outlives no order by much
 
     # Money: what a region starts with; each region sets its own
@@ -53,6 +54,7 @@ class HomeserviceRules:
     travel_base_fen: int = 900
     travel_per_km_fen: int = 250
     technician_rate_bps: int = 6_000  # HS-154
+    technician_penalty_bps: int = 5_000  # HS-130: of the items' price, by a technician who will not go on
     split_version: int = 1  # the rule of table split_rules that new orders are shared out by
     pay_policy: int = 1  # the version of `policies.PAY_POLICIES` that new orders are paid by
     settle_hold_s: int = 86_400  # HS-162: after an order's end its parts wait this long; 0: they may be spent at once
@@ -66,8 +68,8 @@ class HomeserviceRules:
                 raise ValueError(f"{PREFIX}{field.name.upper()} must be between 1 and 10000000")
         if self.no_grab_lead_s <= self.no_grab_s:
             raise ValueError("the second stage of no_grab comes after the first")
-        if self.technician_rate_bps > 10_000:
-            raise ValueError("a technician cannot get more than the whole")
+        if max(self.technician_rate_bps, self.technician_penalty_bps) > 10_000:
+            raise ValueError("a technician gets and owes no more than the whole")
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> HomeserviceRules:

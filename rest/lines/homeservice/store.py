@@ -53,6 +53,9 @@ _MOVING = (
     "ends_at",
     "ended_at",
     "leave_due_at",
+    "wait_started_at",
+    "wait_due_at",
+    "travel_extra_fen",
 )
 
 # Columns of both tables side by side; the visit's carry a prefix because both have `worker`-like names.
@@ -136,6 +139,7 @@ _GIVEN = tuple(name for name in (*_FIXED, *_MOVING) if name in Placement.__datac
 _BLANK: dict[str, Any] = dict.fromkeys(name for name in (*_FIXED, *_MOVING) if name != "pool_entered_at") | {
     "lock_epoch": 0,
     "coupon_fen": 0,
+    "travel_extra_fen": 0,
     "voucher_fen": 0,
     "unbinds": 0,
     "push_round": 1,

@@ -14,9 +14,12 @@ import msgspec
 
 import dispatch
 from rest.lines.homeservice import actions
+from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import Job
 from rest.lines.homeservice.starting import with_tries
 from rest.lines.homeservice.technicians import NotActive
+from rest.trade import orders
+from rest.trade.orders import By, Role
 from storage import idempotency
 from storage.base import codec
 from storage.idempotency import StoredAnswer
@@ -116,6 +119,16 @@ async def reject(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 -
     return order_ack(await actions.reject(tx, body.order_id, worker_of(caller), body.reason))
 
 
+async def ask_terminate(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+    return order_ack(await actions.ask_terminate(tx, body.order_id, worker_of(caller), body.reason))
+
+
+async def find_customer(tx: Tx, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
+    worker_id = worker_of(caller)
+    job = await orders.lock_for_worker(tx, HOMESERVICE, body.order_id, worker_id)
+    return order_ack(await actions.find_customer(tx, job, By(Role.WORKER, worker_id)))
+
+
 async def start(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
     async def act(tx: Tx) -> Fields:
         return order_ack(await actions.start(tx, body.order_id, worker_of(caller), body.code))
@@ -142,5 +155,8 @@ VERBS: Mapping[str, Verb] = {
     "worker.arrive": _step("worker.arrive", actions.arrive),
     "worker.start": start,
     "worker.leave": _step("worker.leave", actions.leave),
+    "worker.ask_terminate": _verb("worker.ask_terminate", ask_terminate),
+    "worker.miss_customer": _step("worker.miss_customer", actions.miss_customer),
+    "worker.find_customer": _verb("worker.find_customer", find_customer),
     "customer.choose": _verb("customer.choose", choose),
 }

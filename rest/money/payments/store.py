@@ -188,7 +188,7 @@ async def save(tx: Tx, payment: Payment) -> None:
         raise RetryTx
 
 
-async def save_refund(tx: Tx, payment: Payment, legs: Iterable[Leg], *, ref: str, reason: str) -> None:
+async def save_refund(tx: Tx, payment: Payment, legs: Iterable[Leg], *, ref: str, given_as: str, reason: str) -> None:
     """What the parts have given back so far, and the legs of this refund; needs the lock."""
     await tx.execute(
         """
@@ -203,22 +203,22 @@ async def save_refund(tx: Tx, payment: Payment, legs: Iterable[Leg], *, ref: str
     )
     await tx.executemany(
         """
-        INSERT INTO payment_refunds (ref, payment_id, n, amount_fen, points, reason, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO payment_refunds (ref, given_as, payment_id, n, amount_fen, points, reason, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
-        [(ref, payment.id, leg.n, leg.amount_fen, leg.points, reason, tx.now) for leg in legs],
+        [(ref, given_as, payment.id, leg.n, leg.amount_fen, leg.points, reason, tx.now) for leg in legs],
     )
 
 
-async def legs(tx: Tx, refs: Sequence[str]) -> list[Leg]:
-    """What refunds of these references gave; empty when there were none."""
+async def legs(tx: Tx, given_as: str) -> list[Leg]:
+    """What the refund given as this gave, of every payment; empty when there was none."""
     rows = await tx.fetch(
         """
         SELECT r.payment_id, r.n, p.tender, r.amount_fen, r.points
           FROM payment_refunds AS r JOIN payment_parts AS p ON p.payment_id = r.payment_id AND p.n = r.n
-         WHERE r.ref = ANY ($1) ORDER BY r.payment_id, r.n
+         WHERE r.given_as = $1 ORDER BY r.payment_id, r.n
         """,
-        list(refs),
+        given_as,
     )
     return [Leg(**{**row, "tender": Tender(row["tender"])}) for row in rows]
 

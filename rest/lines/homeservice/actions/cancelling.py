@@ -1,4 +1,4 @@
-"""Cancelling before departure: at once while nothing is bound, otherwise support decides (HS-089 to HS-091)."""
+"""Cancelling. Before departure: at once while nothing is bound, otherwise support decides (HS-089 to HS-091)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from rest.lines.homeservice import candidates
+from rest.lines.homeservice.actions.breaking import ask_end
 from rest.lines.homeservice.actions.pool import is_lock_running, unbind
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import (
     HAS_CANDIDATES,
     IN_POOL,
+    ON_THE_WAY,
     PAID,
     PENDING_PAYMENT,
     POOL,
@@ -25,10 +27,13 @@ from storage.tx import Tx
 async def cancel(tx: Tx, order_id: str, account_id: str, reason: str) -> Job:
     """The customer wants out. Unpaid and unlocked orders end at once; others wait for support's word.
 
-    Asking again changes nothing. Raises NotFound, WrongState (from `departed` on).
+    From `departed` on it may cost a penalty (part 4.9). Asking again changes nothing. Raises NotFound, WrongState (from
+    `in_service` on).
     """
     job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
     by = By(Role.CUSTOMER, account_id)
+    if job.order.status in ON_THE_WAY:
+        return await ask_end(tx, job, by, reason)
     at_once = job.order.status in POOL and not job.rules.support_confirms_unpaid_cancel
     verb = "cancel" if at_once or job.order.closed_at is not None else "ask_cancel"
     if not await orders.guard(tx, HOMESERVICE, job, verb, by):

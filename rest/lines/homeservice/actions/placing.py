@@ -136,6 +136,7 @@ def _snapshot(found: catalogue.OpenItem, rules: HomeserviceRules) -> dict[str, o
         "tariff": {"base_m": tariff.base_m, "base_fen": tariff.base_fen, "per_km_fen": tariff.per_km_fen},
         "technician_rate_bps": found.terms.technician_rate_bps,
         "rules": rules.snapshot(),
+        "refund_policy": found.refund_policy,
     }
 
 

@@ -7,9 +7,18 @@ from datetime import timedelta
 
 from geo import haversine_m
 from rest.lines.homeservice import candidates, codes
+from rest.lines.homeservice.actions.breaking import leave_unmet, not_waiting
 from rest.lines.homeservice.errors import NotConfirmed, PositionUnknown, TooEarly, TooFar
 from rest.lines.homeservice.line import HOMESERVICE
-from rest.lines.homeservice.model import IN_SERVICE, LEAVE_CONFIRMED, SERVICE_ENDED, Job, visit_end
+from rest.lines.homeservice.model import (
+    ARRIVED,
+    CLOSED_PENALTY,
+    IN_SERVICE,
+    LEAVE_CONFIRMED,
+    SERVICE_ENDED,
+    Job,
+    visit_end,
+)
 from rest.lines.homeservice.technicians import count_done
 from rest.trade import orders
 from rest.trade.orders import By, Role
@@ -65,7 +74,7 @@ async def start(tx: Tx, order_id: str, worker_id: str, code: str) -> Job:
         HOMESERVICE.machine.decide(job.order.status, "start", by)
     await codes.use(tx, order_id, code)
     ends_at = visit_end(tx.now, job.visit.minutes)
-    after = replace(job, visit=replace(job.visit, started_at=tx.now, ends_at=ends_at))
+    after = not_waiting(replace(job, visit=replace(job.visit, started_at=tx.now, ends_at=ends_at)))
     return await orders.apply(tx, HOMESERVICE, job, "start", by, after=after)
 
 
@@ -100,9 +109,14 @@ async def confirm_left(tx: Tx, order_id: str, account_id: str) -> Job:
 async def leave(tx: Tx, order_id: str, worker_id: str) -> Job:
     """The technician has left: the order is completed and its money shared out (HS-109).
 
-    Raises NotFound, NotConfirmed until the customer has confirmed or half an hour has passed, WrongState.
+    At a closed door: he has waited long enough (HS-127). Raises NotFound, WrongState; NotConfirmed until the customer
+    has confirmed or half an hour has passed; NotWaiting, WaitNotOver at the door.
     """
     job, by = await _lock_mine(tx, order_id, worker_id)
+    if job.order.status == ARRIVED:
+        return await leave_unmet(tx, job, by)
+    if job.order.status == CLOSED_PENALTY and await orders.is_repeat(tx, job.order, "leave_unmet", by):
+        return job
     if not await orders.guard(tx, HOMESERVICE, job, "leave", by):
         return job
     if job.order.status == SERVICE_ENDED and not _may_leave_alone(tx, job):

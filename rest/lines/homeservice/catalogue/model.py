@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rest.trade.pricing import DistanceTariff
 from storage.base.errors import Invalid, NotFound
@@ -45,6 +46,7 @@ class OpenItem:
 
     item: Item
     terms: RegionTerms
+    refund_policy: Mapping[str, Any]
 
 
 def area_stem(area_code: str) -> str:

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rest.lines.homeservice.catalogue.model import Item, OpenItem, RegionTerms
+from rest.money import refunds
+from rest.money.refunds.store import LATEST
 from rest.trade.pricing import DistanceTariff
 from storage.base import codec
 from storage.tx import Tx
+
+_POLICY = LATEST.format(name="'homeservice'")
 
 
 async def is_open(tx: Tx, region_code: str) -> bool:
@@ -47,11 +51,11 @@ async def items_under(tx: Tx, stem: str) -> list[Item]:
 
 
 async def region_item(tx: Tx, region_code: str, item_id: str) -> tuple[bool, OpenItem | None]:
-    """Whether the region is open, and the item with its terms if it can be ordered there. One round trip."""
+    """Whether the region is open, and the item, if it can be ordered there, with all an order snapshots. One trip."""
     row = await tx.fetchrow(
-        """
+        f"""
         SELECT r.region_code, r.travel_base_m, r.travel_base_fen, r.travel_per_km_fen, r.technician_rate_bps,
-               i.id, i.name, i.detail, i.minutes, p.price_fen
+               i.id, i.name, i.detail, i.minutes, p.price_fen, ({_POLICY}) AS refund_policy
           FROM region_settings r
           LEFT JOIN region_items p ON p.region_code = r.region_code AND p.item_id = $2 AND p.enabled
           LEFT JOIN items i ON i.id = p.item_id AND i.state = 'on'
@@ -62,7 +66,11 @@ async def region_item(tx: Tx, region_code: str, item_id: str) -> tuple[bool, Ope
     )
     if row is None:
         return False, None
-    return True, None if row["id"] is None else OpenItem(item=_item_of(row), terms=_terms_of(row))
+    if row["id"] is None:
+        return True, None
+    published = None if row["refund_policy"] is None else codec.loads(row["refund_policy"])
+    policy = refunds.sold_under("homeservice", published)
+    return True, OpenItem(item=_item_of(row), terms=_terms_of(row), refund_policy=policy)
 
 
 async def save_item(tx: Tx, item_id: str, name: Mapping[str, str], detail: Mapping[str, str], minutes: int) -> None:

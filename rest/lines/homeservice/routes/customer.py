@@ -354,9 +354,9 @@ ROUTES = [
         errors=(WrongState, CandidateGone, Locked, PriceChanged),
     ),
     Route(
-        "POST", "/v1/orders/{order_id}/cancel", cancel, "orders.cancel", "Cancel before departure",
+        "POST", "/v1/orders/{order_id}/cancel", cancel, "orders.cancel", "Cancel, before the service begins",
         request=ReasonBody, response=OrderView, idempotent="optional", tags=_TAGS, has_etag=True,
-        errors=(WrongState,), description="Unpaid and unlocked orders end at once; for others support decides.",
+        errors=(WrongState,), description="At once if unpaid and unlocked; else support decides; may cost a penalty.",
     ),
     Route(
         "POST", "/v1/orders/{order_id}/reschedule", reschedule, "orders.reschedule", "Move an unpaid pool order",

@@ -8,19 +8,17 @@ from chat.cases import CaseNotOpen
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer
-from rest.edge.values import Amount, Body, Line, Note, Page, PageQuery
+from rest.edge.values import Body, Note, Page, PageQuery
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.routes.common import event_page, order_reply
 from rest.lines.homeservice.routes.views import EventView, OrderView
-from rest.money.wallet import RefundExceedsPaid
 from rest.trade import orders
 from rest.trade.orders import Role, WrongState
 from storage.tx import Tx
 
 READERS = ("support", "finance", "ops", "admin")
 SUPPORT = ("support", "admin")
-FINANCE = ("finance", "admin")
 
 
 class CancelDecision(Body, frozen=True, kw_only=True):
@@ -41,13 +39,6 @@ class ArrivalNote(Body, frozen=True, kw_only=True):
     """How support knows that the technician is there."""
 
     note: Note
-
-
-class RefundBody(Body, frozen=True, kw_only=True):
-    """How much goes back to the customer, and why."""
-
-    amount: Amount
-    reason: Line
 
 
 async def read_order(ctx: Ctx) -> Answer:
@@ -96,16 +87,6 @@ async def confirm_arrival(ctx: Ctx) -> Answer:
     return await ctx.transact(act)
 
 
-async def refund(ctx: Ctx) -> Answer:
-    body: RefundBody = ctx.body
-
-    async def act(tx: Tx) -> Answer:
-        job = await actions.refund(tx, ctx.path["order_id"], ctx.actor.account_id, body.amount.amount, body.reason)
-        return await order_reply(tx, job, Role.STAFF)
-
-    return await ctx.transact(act)
-
-
 _TAGS = ("orders", "admin")
 
 ROUTES = [
@@ -134,11 +115,5 @@ ROUTES = [
         "Confirm an arrival that the position does not show",
         request=ArrivalNote, response=OrderView, has_etag=True, idempotent="optional", roles=SUPPORT, tags=_TAGS,
         errors=(WrongState,),
-    ),
-    Route(
-        "POST", "/v1/admin/orders/{order_id}/refunds", refund, "admin_orders.refund",
-        "Give a part or all of a completed order back",
-        request=RefundBody, response=OrderView, has_etag=True, idempotent="required", roles=FINANCE, tags=_TAGS,
-        errors=(WrongState, RefundExceedsPaid),
     ),
 ]  # fmt: skip

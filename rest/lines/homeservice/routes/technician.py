@@ -31,10 +31,12 @@ from rest.lines.homeservice.errors import (
     CodeInvalid,
     CodeUsed,
     NotConfirmed,
+    NotWaiting,
     PositionUnknown,
     StartCodeExpired,
     TooEarly,
     TooFar,
+    WaitNotOver,
 )
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import Job
@@ -369,7 +371,7 @@ ROUTES = [
     Route(
         "POST", "/v1/partner/orders/{order_id}/leave", _step(actions.leave), "partner.leave", "I have left",
         response=OrderView, idempotent="optional", has_etag=True, roles=TECHNICIAN, tags=_VISIT,
-        errors=(NotActive, WrongState, NotConfirmed),
+        errors=(NotActive, WrongState, NotConfirmed, NotWaiting, WaitNotOver),
     ),
     Route(
         "POST", "/v1/partner/orders/{order_id}/help", ask_help, "partner.help", "Call all of support for help",

@@ -23,6 +23,16 @@ REQUESTS = {
     "drop": "cancel_decision",
     "agree": "rejection_decision",
     "give_up": "rejection_decision",
+    "ask_end": "cancel",
+    "leave_unmet": "leave",
+    "go_on": "break_decision",
+    "insist": "break_decision",
+    "resume_trip": "break_decision",
+    "change_technician": "break_decision",
+    "terminate": "break_decision",
+    "excuse": "end_without_penalty",
+    "ask_refund": "refunds",
+    "refund": "refunds",
 }
 """Verbs of the table that a caller asks for by another name."""
 
@@ -200,6 +210,10 @@ def _allowed(job: Job, reader: Role) -> list[str]:
     verbs = set(MACHINE.allowed(job.order.status, reader))
     if job.visit.worker_id is None:
         verbs.discard("pay_late")  # nobody was chosen who could be paid late
+    if job.visit.wait_started_at is None:
+        verbs -= {"find_customer", "leave_unmet"}  # nobody waits at the door
+    if not job.order.refund_reserved_fen:
+        verbs.discard("release_refund")
     return sorted({REQUESTS.get(verb, verb) for verb in verbs})
 
 

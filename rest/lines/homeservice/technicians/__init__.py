@@ -21,7 +21,7 @@ from rest.lines.homeservice.technicians.actions import (
     worker_id_of,
 )
 from rest.lines.homeservice.technicians.model import HoursInvalid, NotActive, Technician
-from rest.lines.homeservice.technicians.store import accepts_by_itself, count_done
+from rest.lines.homeservice.technicians.store import accepts_by_itself, count_done, free_travel_m
 
 __all__ = [
     "DAY_MIN",
@@ -34,6 +34,7 @@ __all__ = [
     "add_technician",
     "change_settings",
     "count_done",
+    "free_travel_m",
     "go_offline",
     "go_online",
     "me",

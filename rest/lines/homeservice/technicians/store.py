@@ -35,6 +35,11 @@ async def accepts_by_itself(tx: Tx, worker_id: str) -> bool:
     return bool(await tx.fetchval("SELECT auto_accept FROM technicians WHERE worker_id = $1", worker_id))
 
 
+async def free_travel_m(tx: Tx, worker_id: str) -> int:
+    """Metres he travels for nothing."""
+    return await tx.fetchval("SELECT free_travel_m FROM technicians WHERE worker_id = $1", worker_id) or 0
+
+
 async def save(tx: Tx, worker_id: str, *, free_travel_m: int, auto_accept: bool) -> None:
     await tx.execute(
         "UPDATE technicians SET free_travel_m = $2, auto_accept = $3 WHERE worker_id = $1",

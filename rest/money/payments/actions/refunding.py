@@ -26,7 +26,7 @@ async def return_late(tx: Tx, payment_id: str) -> Payment:
     source, ref = ledger.unapplied(payment.account_id), f"{payment.id}:returned"
     await _move(tx, payment, given, source, ref=ref, reason=RETURNED)
     await store.save(tx, returned)
-    await store.save_refund(tx, returned, _legs(payment, given), ref=ref, reason=RETURNED)
+    await store.save_refund(tx, returned, _legs(payment, given), ref=ref, given_as=ref, reason=RETURNED)
     return returned
 
 
@@ -43,13 +43,13 @@ async def refund(tx: Tx, payment_id: str, amount_fen: int, *, ref: str, reason: 
     Raises RefundExceedsPaid, WrongPaymentState, RefReused, NotFound.
     """
     payment = await lock(tx, payment_id)
-    known = await store.legs(tx, [ref])
+    known = await store.legs(tx, ref)
     if known:
         if sum(leg.amount_fen for leg in known) != amount_fen or known[0].payment_id != payment_id:
             raise ledger.RefReused
         return payment
     _check_amount(amount_fen)
-    return await _refund(tx, payment, payment.spread(amount_fen), ref=ref, reason=reason)
+    return await _refund(tx, payment, payment.spread(amount_fen), ref=ref, given_as=ref, reason=reason)
 
 
 async def refund_all(tx: Tx, order_id: str, *, reason: str) -> int:
@@ -70,13 +70,13 @@ async def give_back(tx: Tx, order_id: str, amount_fen: int, *, ref: str, reason:
     Any row of refunds of an order ends like one refund of their sum. The same `ref` again gives nothing and returns the
     same legs. Raises RefundExceedsPaid, RefReused.
     """
-    payments = [one for one in await store.of_order(tx, order_id) if one.was_applied]
-    known = await store.legs(tx, [_ref(ref, one) for one in payments])
+    known = await store.legs(tx, ref)
     if known:
         if sum(leg.amount_fen for leg in known) != amount_fen:
             raise ledger.RefReused
         return known
     _check_amount(amount_fen)
+    payments = [one for one in await store.of_order(tx, order_id) if one.was_applied]
     left = sum(payment.refundable_fen for payment in payments)
     if amount_fen > left:
         raise RefundExceedsPaid(left)
@@ -87,21 +87,17 @@ async def give_back(tx: Tx, order_id: str, amount_fen: int, *, ref: str, reason:
         if any(mine):
             if (await lock(tx, payment.id)).version != payment.version:
                 raise RetryTx
-            await _refund(tx, payment, mine, ref=_ref(ref, payment), reason=reason)
+            await _refund(tx, payment, mine, ref=f"{ref}:{payment.id}", given_as=ref, reason=reason)
             made += _legs(payment, mine)
     return made
 
 
-async def legs(tx: Tx, order_id: str, *, ref: str) -> list[Leg]:
+async def legs(tx: Tx, *, ref: str) -> list[Leg]:
     """What `give_back` of this reference gave; empty when there was none."""
-    return await store.legs(tx, [_ref(ref, one) for one in await store.of_order(tx, order_id)])
+    return await store.legs(tx, ref)
 
 
-def _ref(ref: str, payment: Payment) -> str:
-    return f"{ref}:{payment.id}"
-
-
-async def _refund(tx: Tx, payment: Payment, given: Sequence[int], *, ref: str, reason: str) -> Payment:
+async def _refund(tx: Tx, payment: Payment, given: Sequence[int], *, ref: str, given_as: str, reason: str) -> Payment:
     """Move what each part gives out of the order's escrow. Raises RefundExceedsPaid, RefReused."""
     after = payment.refunded(given, tx.now)
     try:
@@ -111,7 +107,7 @@ async def _refund(tx: Tx, payment: Payment, given: Sequence[int], *, ref: str, r
     if not is_new:
         return payment
     await store.save(tx, after)
-    await store.save_refund(tx, after, _legs(payment, given), ref=ref, reason=reason)
+    await store.save_refund(tx, after, _legs(payment, given), ref=ref, given_as=given_as, reason=reason)
     return after
 
 

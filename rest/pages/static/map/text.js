@@ -176,6 +176,8 @@ const zh = {
   order_leave_confirmed: "已确认离开",
   order_completed: "已完成",
   order_cancelled: "已取消",
+  order_closed_penalty: "已扣违约金结束",
+  order_terminated: "已终止",
 };
 
 const en = {
@@ -353,6 +355,8 @@ const en = {
   order_leave_confirmed: "leaving confirmed",
   order_completed: "completed",
   order_cancelled: "cancelled",
+  order_closed_penalty: "ended with a penalty",
+  order_terminated: "terminated",
 };
 
 export const tables = { zh, en };
