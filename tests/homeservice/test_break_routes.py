@@ -97,6 +97,7 @@ async def test_support_decides_what_the_technician_said(client: Client, clock: M
     assert (changed["status"], changed["worker"]["display_name"]) == ("accepted", "Tim")
     assert (await client.as_("tom").send("GET", mine))[0] == 404
     await ok(client, "tim", "POST", f"{mine}/depart")
+    clock.advance(seconds=1)  # lists are by age
     await ok(client, "tim", "POST", f"{mine}/ask_terminate", {"reason": "me too"})
     ended = await ok(client, "sue", "POST", f"{admin}/break_decision", {"outcome": "end_with_refund", **NOTE}, **key())
     assert (ended["status"], ended["price"]["refunded"]["amount"]) == ("terminated", 27_700)
