@@ -155,6 +155,14 @@ async def test_one_orders_day(client: Client, clock: ManualClock, db: Database) 
     assert [event["n"] for event in rest["data"]] == list(range(6, 12))
 
 
+async def test_paying_names_a_method_or_tenders(client: Client, clock: ManualClock) -> None:
+    order = (await post(client, clock))[2]
+    for n, body in enumerate(({}, {"method": "wallet", "tenders": [{"method": "wallet"}]})):
+        key = {"Idempotency-Key": f"key-how-0000000{n}"}
+        answer = await client.as_("ann").send("POST", f"/v1/orders/{order['id']}/pay", json=body, headers=key)
+        assert (answer[0], answer[2]["code"]) == (400, "method_missing")
+
+
 async def served(client: Client, clock: ManualClock, order: Any = None) -> Any:
     """A completed order."""
     order = order or await paid(client, clock)

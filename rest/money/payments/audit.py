@@ -8,16 +8,19 @@ from storage.tx import Tx
 
 CHECKS: Mapping[str, str] = {
     "I12 I13 what has come is booked once, and as much as the payment says": """
-    SELECT format('payment %s: is %s, booked %s times, %s of %s fen', p.id, p.state, count(DISTINCT t.id) FILTER
-                  (WHERE t.ref = p.id || ':received'), coalesce(sum(e.amount_fen), 0), p.paid_fen)
+    SELECT format('payment %s: is %s, booked %s times, %s of %s fen', p.id, p.state, coalesce(b.times, 0),
+                  coalesce(b.fen, 0), p.paid_fen)
       FROM payments AS p
-      LEFT JOIN ledger_transfers AS t ON t.ref IN (p.id || ':received', p.id || ':restored')
-      LEFT JOIN (ledger_entries AS e JOIN ledger_accounts AS a
-                 ON a.id = e.account_id AND a.kind IN ('order_escrow', 'customer_unapplied')) ON e.transfer_id = t.id
-     GROUP BY p.id
-    HAVING count(DISTINCT t.id) FILTER (WHERE t.ref = p.id || ':received')
-           <> (p.state IN ('paid', 'paid_late', 'refunded'))::int
-        OR coalesce(sum(e.amount_fen), 0) <> p.paid_fen
+      LEFT JOIN (
+           SELECT split_part(t.ref, ':', 1) AS id, sum(e.amount_fen) AS fen,
+                  count(DISTINCT t.id) FILTER (WHERE t.ref LIKE '%:received') AS times
+             FROM ledger_transfers AS t
+             JOIN ledger_entries AS e ON e.transfer_id = t.id
+             JOIN ledger_accounts AS a ON a.id = e.account_id AND a.kind IN ('order_escrow', 'customer_unapplied')
+            WHERE t.ref LIKE 'pay\\_%:received' OR t.ref LIKE 'pay\\_%:restored'
+            GROUP BY 1) AS b ON b.id = p.id
+     WHERE coalesce(b.times, 0) <> (p.state IN ('paid', 'paid_late', 'refunded'))::int
+        OR coalesce(b.fen, 0) <> p.paid_fen
     """,
     "a payment is the sum of its parts": """
     SELECT format('payment %s: its parts sum to %s of %s fen, %s of %s given back', p.id,
