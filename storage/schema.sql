@@ -1122,14 +1122,16 @@ CREATE TABLE public.refund_events (
 );
 
 CREATE TABLE public.refund_legs (
-    ref text NOT NULL,
     given_as text NOT NULL,
+    n smallint NOT NULL,
     order_id text NOT NULL,
     payment_id text NOT NULL,
     method text NOT NULL,
     amount_fen bigint NOT NULL,
+    ref text NOT NULL,
     at timestamp with time zone NOT NULL,
-    CONSTRAINT refund_legs_amount_fen_check CHECK ((amount_fen > 0))
+    CONSTRAINT refund_legs_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT refund_legs_n_check CHECK ((n >= 1))
 );
 
 CREATE TABLE public.refund_policies (
@@ -1579,7 +1581,7 @@ ALTER TABLE ONLY public.refund_events
     ADD CONSTRAINT refund_events_pkey PRIMARY KEY (refund_id, n);
 
 ALTER TABLE ONLY public.refund_legs
-    ADD CONSTRAINT refund_legs_pkey PRIMARY KEY (ref);
+    ADD CONSTRAINT refund_legs_pkey PRIMARY KEY (given_as, n);
 
 ALTER TABLE ONLY public.refund_policies
     ADD CONSTRAINT refund_policies_pkey PRIMARY KEY (name, version);
@@ -1740,7 +1742,7 @@ CREATE UNIQUE INDEX payouts_ref ON public.payouts USING btree (adapter, ref) WHE
 
 CREATE INDEX penalties_payer ON public.penalties USING btree (payer_kind, payer_id, id DESC);
 
-CREATE INDEX refund_legs_given_as ON public.refund_legs USING btree (given_as);
+CREATE INDEX refund_legs_order ON public.refund_legs USING btree (order_id);
 
 CREATE INDEX refund_requests_executed ON public.refund_requests USING btree (executed_at) WHERE (executed_at IS NOT NULL);
 
