@@ -42,6 +42,11 @@ Fen = Annotated[int, Meta(ge=0, le=FEN_MAX)]
 Left = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
+def _none() -> tuple[()]:
+    """A tuple as a default would be written into the contract as Python writes it."""
+    return ()
+
+
 class PolicyInvalid(Invalid):
     """This is not a refund policy; `reason` says why."""
 
@@ -67,7 +72,7 @@ class Fee(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Never more than was paid. What does not fit is taken off the last parts first.
     """
 
-    shares: Annotated[tuple[Share, ...], Meta(max_length=len(TERMS))] = ()
+    shares: Annotated[tuple[Share, ...], Meta(max_length=len(TERMS))] = msgspec.field(default_factory=_none)
     fixed_fen: Fen = 0
     floor_fen: Fen = 0
     cap_fen: Fen | None = None
@@ -112,7 +117,7 @@ class Fee(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step: while `at_least <= left < below` (None: without end), or in the stage it names."""
 
-    fee: Fee = Fee()
+    fee: Fee = msgspec.field(default_factory=Fee)
     at_least: Left | None = None
     below: Left | None = None
     stage: Word | None = None
@@ -130,7 +135,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clock: Literal["minutes", "days", "stages"]
     tiers: Annotated[tuple[Tier, ...], Meta(min_length=1, max_length=20)]
     no_show: Fee | None = None
-    waivers: Annotated[tuple[Word, ...], Meta(max_length=10)] = ()
+    waivers: Annotated[tuple[Word, ...], Meta(max_length=10)] = msgspec.field(default_factory=_none)
     provider_review: bool = False
     second_over_fen: Fen | None = None
 

@@ -26,7 +26,7 @@ class LegView(msgspec.Struct, frozen=True, kw_only=True):
         return cls(method=leg.method, amount=Money(leg.amount_fen), state=leg.state)
 
 
-class RefundView(msgspec.Struct, frozen=True, kw_only=True):
+class RefundRequestView(msgspec.Struct, frozen=True, kw_only=True):
     """A refund request. `progress` of an executed one: processing, succeeded, or manual: a person sees to it."""
 
     id: str
@@ -45,7 +45,7 @@ class RefundView(msgspec.Struct, frozen=True, kw_only=True):
     executed_at: datetime | None
 
     @classmethod
-    def of(cls, one: Request, legs: list[Leg]) -> RefundView:
+    def of(cls, one: Request, legs: list[Leg]) -> RefundRequestView:
         return cls(
             id=one.id,
             order_id=one.subject.order_id,

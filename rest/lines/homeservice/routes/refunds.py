@@ -25,7 +25,7 @@ from rest.money.refunds import (
 )
 from rest.money.refunds.routes import whole
 from rest.money.refunds.rules import current_rules
-from rest.money.refunds.views import RefundForFinance, RefundView
+from rest.money.refunds.views import RefundForFinance, RefundRequestView
 from rest.money.wallet import RefundExceedsPaid
 from rest.trade import orders
 from rest.trade.orders import By, Role, WrongState
@@ -65,7 +65,7 @@ class RefundPreview(msgspec.Struct, frozen=True, kw_only=True):
 class RefundAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One of three: the request that was made; of a dry run what it would be; before the end what a cancel would do."""
 
-    refund: RefundView | None = None
+    refund: RefundRequestView | None = None
     preview: RefundPreview | None = None
     cancel: LadderView | None = None
 
@@ -93,7 +93,7 @@ async def ask(ctx: Ctx) -> Answer:
         job = await orders.lock_for_customer(tx, HOMESERVICE, ctx.path["order_id"], account_id)
         by = By(Role.CUSTOMER, account_id)
         request = await actions.ask_refund(tx, current_rules(), job, by, _wish(body))
-        return RefundAnswer(refund=RefundView.of(request, []))
+        return RefundAnswer(refund=RefundRequestView.of(request, []))
 
     return await ctx.transact(act)
 
@@ -119,7 +119,7 @@ async def list_mine(ctx: Ctx) -> Answer:
             order_id=ctx.path["order_id"],
         )
         legs = await store.legs_of(tx, [one.id for one in found])
-    return ctx.page(found, view=lambda one: RefundView.of(one, legs.get(one.id, [])), key=lambda one: (one.id,))
+    return ctx.page(found, view=lambda one: RefundRequestView.of(one, legs.get(one.id, [])), key=lambda one: (one.id,))
 
 
 async def read_mine(ctx: Ctx) -> Answer:
@@ -129,7 +129,7 @@ async def read_mine(ctx: Ctx) -> Answer:
 
 async def _mine(tx: Tx, one: Request) -> Reply:
     legs = (await store.legs_of(tx, [one.id])).get(one.id, [])
-    return Reply(RefundView.of(one, legs), etag=one.version)
+    return Reply(RefundRequestView.of(one, legs), etag=one.version)
 
 
 async def withdraw(ctx: Ctx) -> Answer:
@@ -190,25 +190,25 @@ ROUTES = [
     ),
     Route(
         "GET", "/v1/orders/{order_id}/refunds", list_mine, "orders.refunds", "Refund requests of my order",
-        query=PageQuery, response=Page[RefundView], tags=_TAGS,
+        query=PageQuery, response=Page[RefundRequestView], tags=_TAGS,
     ),
     Route(
         "GET", "/v1/refunds/{refund_id}", read_mine, "refunds.read", "One of my refund requests",
-        response=RefundView, has_etag=True, tags=_TAGS,
+        response=RefundRequestView, has_etag=True, tags=_TAGS,
     ),
     Route(
         "POST", "/v1/refunds/{refund_id}/withdraw", withdraw, "refunds.withdraw", "Take my refund request back",
-        response=RefundView, has_etag=True, idempotent="optional", tags=_TAGS, errors=(WrongRefundState,),
+        response=RefundRequestView, has_etag=True, idempotent="optional", tags=_TAGS, errors=(WrongRefundState,),
     ),
     Route(
         "GET", "/v1/partner/refunds/{refund_id}", read_of_worker, "partner.refund", "A refund request of my order",
-        response=RefundView, has_etag=True, roles=("technician",), tags=_TAGS, errors=(NotActive,),
+        response=RefundRequestView, has_etag=True, roles=("technician",), tags=_TAGS, errors=(NotActive,),
     ),
     Route(
         "POST", "/v1/partner/refunds/{refund_id}/review", review, "partner.review_refund",
         "Say what I think of a refund request of my order",
-        request=Opinion, response=RefundView, has_etag=True, idempotent="optional", roles=("technician",), tags=_TAGS,
-        errors=(NotActive, WrongRefundState),
+        request=Opinion, response=RefundRequestView, has_etag=True, idempotent="optional", roles=("technician",),
+        tags=_TAGS, errors=(NotActive, WrongRefundState),
     ),
     Route(
         "POST", "/v1/admin/orders/{order_id}/refunds", ask_for_customer, "admin_orders.refund",
