@@ -1,4 +1,5 @@
-"""A kiosk: the smallest line there can be, with rows in a table, for what the cashier does for lines it does not know."""
+"""A kiosk: the smallest line there can be, with rows in a table, for what the cashier does for lines it does not
+know."""
 
 from __future__ import annotations
 

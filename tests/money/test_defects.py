@@ -75,7 +75,8 @@ async def test_d1_two_channels_pay_one_order(db: Database) -> None:
 
 @pytest.mark.parametrize("paid_fen", [1, 689, 691, 1_000])
 def test_d2_news_of_another_amount_pays_nothing(paid_fen: int) -> None:
-    """Elsewhere the notification's amount is not even read. Of a mix the channel's part is what counts, not the price."""
+    """Elsewhere the notification's amount is not even read. Of a mix the channel's part is what counts, not the
+    price."""
     attempt = Attempt(
         payment_id="pay_1", order_id=ORDER, account_id=ANN, channel="wechat", amount_fen=690, state=AttemptState.READY,
         payer=None, description="x", expires_at=MONDAY, params=None, trade_no=None, reason=None, version=1,
@@ -86,7 +87,8 @@ def test_d2_news_of_another_amount_pays_nothing(paid_fen: int) -> None:
 
 
 async def test_d4_a_balance_is_never_computed_from_what_was_read_before_the_lock(db: Database) -> None:
-    """Elsewhere two spenders read 1,000 each and both write their own rest; here every entry's balance follows the last."""
+    """Elsewhere two spenders read 1,000 each and both write their own rest; here every entry's balance follows the
+    last."""
 
     async def spend(n: int) -> None:
         async with db.begin() as tx:

@@ -51,7 +51,9 @@ async def test_what_is_kept_needs_the_secret_and_is_never_the_same() -> None:
     salt = new_salt()
     kept = await slow_hash("123456", salt, SECRET)
     assert kept == await slow_hash("123456", salt, SECRET)
-    assert len({kept, await slow_hash("123456", new_salt(), SECRET), await slow_hash("123456", salt, SECRET + "x")}) == 3
+    assert (
+        len({kept, await slow_hash("123456", new_salt(), SECRET), await slow_hash("123456", salt, SECRET + "x")}) == 3
+    )
 
 
 @pytest.fixture

@@ -118,7 +118,12 @@ def test_limits_of_one_payment() -> None:
 
 
 def test_a_policy_that_cannot_hold_is_not_made() -> None:
-    for wrong in ({"tenders": (T.BONUS,)}, {"tenders": (T.WALLET, T.WALLET)}, {"methods_max": 0}, {"points_per_yuan": 0}):
+    for wrong in (
+        {"tenders": (T.BONUS,)},
+        {"tenders": (T.WALLET, T.WALLET)},
+        {"methods_max": 0},
+        {"points_per_yuan": 0},
+    ):
         with pytest.raises(ValueError, match=r"each tender once|something pay"):
             PayPolicy(**({"version": 1, "tenders": (T.WALLET,), "methods_max": 1} | wrong))
 
@@ -142,7 +147,9 @@ any_policy = st.sampled_from(POLICIES) | policies
 @given(any_policy, st.integers(1, 150_000), purses, st.data())
 def test_whatever_is_allowed_sums_exactly(policy: PayPolicy, payable: int, purse: Purse, data: st.DataObject) -> None:
     """FR-064. Mostly sensible wishes, so that many are allowed."""
-    named = data.draw(st.lists(st.sampled_from(policy.offered(OPEN) or [T.WALLET]), min_size=1, max_size=5, unique=True))
+    named = data.draw(
+        st.lists(st.sampled_from(policy.offered(OPEN) or [T.WALLET]), min_size=1, max_size=5, unique=True)
+    )
     most = payable // len(named)
     asked = [Ask(tender, data.draw(st.none() if n == 0 else st.integers(-1, most))) for n, tender in enumerate(named)]
     try:
@@ -163,9 +170,7 @@ def test_whatever_is_allowed_sums_exactly(policy: PayPolicy, payable: int, purse
 
 
 @given(any_policy, st.integers(1, 150_000), purses, st.sampled_from([OPEN, frozenset({"alipay"}), frozenset()]))
-def test_what_is_suggested_can_be_paid(
-    policy: PayPolicy, payable: int, purse: Purse, channels: frozenset[str]
-) -> None:
+def test_what_is_suggested_can_be_paid(policy: PayPolicy, payable: int, purse: Purse, channels: frozenset[str]) -> None:
     """FR-222: within the purse, within the policy, all of the price."""
     found = policy.suggest(payable, purse, channels)
     if not found:

@@ -1,4 +1,4 @@
-"""Mixed payments on the real book: held while the channel is awaited, posted together, freed, taken again, given back."""
+"""Mixed payments on the real book: held while the channel is awaited, posted together, freed, given back."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rest.money.payments.entries import giving_back, holding, releasing, taking,
 from storage.base.clock import ManualClock
 from storage.postgres import Database
 from storage.tx import Tx
+from tests.conftest import MONDAY
 
 ANN, ORDER, WU = "acc_ann", "ord_1", "wrk_wu"
 T = Tender
@@ -47,7 +48,9 @@ async def fund(tx: Tx) -> None:
     await ledger.post(tx, ref="fund:points", kind="gift", entries=points)
 
 
-async def begin(tx: Tx, parts: Sequence[Part] = EVERYTHING, *, epoch: int = 1, order: str = ORDER, **more: Any) -> Payment:
+async def begin(
+    tx: Tx, parts: Sequence[Part] = EVERYTHING, *, epoch: int = 1, order: str = ORDER, **more: Any
+) -> Payment:
     amount = sum(part.amount_fen for part in parts)
     return await payments.open_payment(
         tx, order_id=order, account_id=ANN, amount_fen=amount, lock_epoch=epoch, parts=parts, **more
@@ -106,7 +109,9 @@ async def test_whatever_ends_without_money_frees_all_it_held(db: Database, end: 
         elif end == "fail":
             await payments.fail(tx, opened.id, "refused")
         else:
-            await payments.open_payment(tx, order_id=ORDER, account_id=ANN, amount_fen=2_000, lock_epoch=1, method=T.ALIPAY)
+            await payments.open_payment(
+                tx, order_id=ORDER, account_id=ANN, amount_fen=2_000, lock_epoch=1, method=T.ALIPAY
+            )
         assert await purse(tx) == {}
         ended = await payments.find(tx, opened.id)
     assert ended is not None
@@ -274,8 +279,12 @@ def sums(entries: list[tuple[str, int]]) -> dict[str, int]:
 
 @given(parts_of, st.data())
 def test_every_step_balances_and_undoes_what_it_should(parts: list[Part], data: st.DataObject) -> None:
-    payment = Payment("pay_1", ORDER, ANN, parts[0].tender, sum(part.amount_fen for part in parts), 0, State.PAID, 1, None,
-                      None, 1, None, None, None, paid_fen=sum(part.amount_fen for part in parts), parts=tuple(parts))  # type: ignore[arg-type]  # fmt: skip
+    whole = sum(part.amount_fen for part in parts)
+    payment = Payment(
+        id="pay_1", order_id=ORDER, account_id=ANN, method=parts[0].tender, amount_fen=whole, refunded_fen=0,
+        state=State.PAID, lock_epoch=1, ref=None, reason=None, version=1, created_at=MONDAY, paid_at=MONDAY,
+        ended_at=None, paid_fen=whole, parts=tuple(parts),
+    )  # fmt: skip
     to = ledger.escrow(ORDER)
     assert sums(holding(payment) + voiding(payment)) == {}
     inner = [part for part in parts if not part.by_channel]
@@ -319,7 +328,9 @@ async def test_news_close_and_paying_again_meet(db: Database) -> None:
 
     for n in range(12):
         async with db.begin() as tx:
-            opened = await begin(tx, [Part(T.WALLET, 300), Part(T.POINTS, 10, points=1_000), Part(T.WECHAT, 50)], epoch=n)
+            opened = await begin(
+                tx, [Part(T.WALLET, 300), Part(T.POINTS, 10, points=1_000), Part(T.WECHAT, 50)], epoch=n
+            )
         await asyncio.gather(
             db.run(payments.receive, opened.id, lock_epoch=n), db.run(payments.close_open, ORDER, "unbound"), again(n)
         )

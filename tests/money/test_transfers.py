@@ -74,7 +74,9 @@ class Desk:
         assert (status, view["state"]) == (201, "review"), view
         return one, number
 
-    async def confirm(self, number: str, fen: int = PRICE, ref: str = "20260105-1", who: str = "fay") -> tuple[int, Any]:
+    async def confirm(
+        self, number: str, fen: int = PRICE, ref: str = "20260105-1", who: str = "fay"
+    ) -> tuple[int, Any]:
         body = {"amount": {"amount": fen, "currency": "CNY"}, "bank_ref": ref}
         return await self.call("POST", f"/v1/admin/transfers/{number}/confirm", body, who=who)
 
@@ -111,8 +113,8 @@ async def desk(db: Database, clock: ManualClock, settings: Settings) -> AsyncIte
 
 
 A_TRANSFER = Transfer(
-    payment_id="pay_1", order_id="kio_1", account_id="acc_ann", amount_fen=5, file_id="fil_1", state=TransferState.REVIEW,
-    bank_ref=None, reason=None, decided_by=None, version=1, sent_at=MONDAY, decided_at=None,
+    payment_id="pay_1", order_id="kio_1", account_id="acc_ann", amount_fen=5, file_id="fil_1",
+    state=TransferState.REVIEW, bank_ref=None, reason=None, decided_by=None, version=1, sent_at=MONDAY, decided_at=None,
 )  # fmt: skip
 
 
@@ -170,7 +172,9 @@ async def test_a_rejected_transfer_is_payable_again(desk: Desk) -> None:
     one, number = await desk.sent()
     body = {"reason": "no such money"}
     for _ in range(2):
-        assert (await desk.call("POST", f"/v1/admin/transfers/{number}/reject", body, who="fay"))[1]["state"] == "rejected"
+        assert (await desk.call("POST", f"/v1/admin/transfers/{number}/reject", body, who="fay"))[1][
+            "state"
+        ] == "rejected"
     await desk.runner.drain()
     assert await desk.status(one) == "unpaid"
     assert (await desk.call("GET", f"/v1/payments/{number}"))[1]["state"] == "failed"
@@ -184,7 +188,11 @@ async def test_a_rejected_transfer_is_payable_again(desk: Desk) -> None:
 async def test_what_a_voucher_is_not(desk: Desk) -> None:
     one, number = await desk.begun()
     path = f"/v1/payments/{number}/transfer"
-    for picture in (await desk.picture("acc_ben"), await desk.picture(purpose="chat"), "fil_00000000000000000000000000"):
+    for picture in (
+        await desk.picture("acc_ben"),
+        await desk.picture(purpose="chat"),
+        "fil_00000000000000000000000000",
+    ):
         assert (await desk.call("POST", path, {"file_id": picture}))[0] == 404
     mine = await desk.picture()
     assert (await desk.call("POST", path, {"file_id": mine}, who="ben"))[0] == 404

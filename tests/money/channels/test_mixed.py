@@ -140,7 +140,9 @@ async def test_who_may_see_and_end_a_payment(till: Till) -> None:
     assert (await purse(till), await till.status(job)) == ((50_000, 3_000), "pending_payment")
     status, done = await pay(till, job, [{"method": "wallet"}], key=4)
     assert (status, done["payment"]["state"]) == (201, "paid")
-    assert (await call(till, "POST", f"/v1/payments/{done['payment']['payment_id']}/cancel"))[1]["code"] == "payment_state"
+    assert (await call(till, "POST", f"/v1/payments/{done['payment']['payment_id']}/cancel"))[1][
+        "code"
+    ] == "payment_state"
     assert await till.town.faults() == []
 
 
@@ -152,7 +154,10 @@ async def test_who_may_see_and_end_a_payment(till: Till) -> None:
         ([{"method": "offline"}], "method_unavailable"),
         ([{"method": "wechat"}, {"method": "alipay"}], "parts_mismatch"),
         ([{"method": "credit"}], "insufficient_balance"),
-        ([{"method": "prepaid", "amount": {"amount": 1, "currency": "CNY"}}, {"method": "wechat"}], "insufficient_balance"),
+        (
+            [{"method": "prepaid", "amount": {"amount": 1, "currency": "CNY"}}, {"method": "wechat"}],
+            "insufficient_balance",
+        ),
     ],
 )
 async def test_what_cannot_be_paid_takes_nothing(till: Till, tenders: Any, code: str) -> None:
@@ -206,7 +211,10 @@ async def test_late_money_takes_its_other_parts_again_or_goes_back(till: Till, s
     if spent:
         async with till.db.begin() as tx:
             await wallet.move(
-                tx, ref="spent", kind="pay", entries=[(ledger.customer_wallet(ME), -45_000), (ledger.platform_topup(), 45_000)]
+                tx,
+                ref="spent",
+                kind="pay",
+                entries=[(ledger.customer_wallet(ME), -45_000), (ledger.platform_topup(), 45_000)],
             )
     await till.advance(seconds=60)
     await till.deliver()
@@ -305,7 +313,11 @@ async def test_the_password_guards_the_wallet_and_not_the_channel(till: Till) ->
         status, problem = await pay(till, job, key=key, password="000000")
         assert (status, problem["code"], problem["tries_left"]) == (422, "pay_password_wrong", left)
     status, problem = await pay(till, job, key=20, password="000000")
-    assert (status, problem["code"], problem["until"]) == (423, "pay_locked", instant(till.clock.now() + timedelta(hours=24)))
+    assert (status, problem["code"], problem["until"]) == (
+        423,
+        "pay_locked",
+        instant(till.clock.now() + timedelta(hours=24)),
+    )
     assert (await pay(till, job, key=21, password="123456"))[0] == 423
     assert (await pay(till, job, [{"method": "wechat"}], key=22))[0] == 201
     assert (await purse(till), await till.states(job)) == ((50_000, 3_000), ["created"])
