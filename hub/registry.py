@@ -76,10 +76,12 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "tracking": (WORKER, CUSTOMER, DESK),
     "payment": (CUSTOMER, WORKER, DESK),
     "money": (),  # between domains: no phone hears it
-    "refund": (CUSTOMER, DESK),
+    "refund": (CUSTOMER, WORKER, DESK),
     "wallet": (CUSTOMER, WORKER),
     "settlement": (CUSTOMER, WORKER),
     "withdrawal": (CUSTOMER, WORKER, DESK),
+    "penalty": (CUSTOMER, WORKER),
+    "wait": (CUSTOMER, WORKER, DESK),
     "coupon": (CUSTOMER,),
     "referral": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
