@@ -44,6 +44,7 @@ from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.points import DEADLINES as POINTS_DEADLINES
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
@@ -63,6 +64,7 @@ DEADLINES: Mapping[str, Handler] = {
     **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
+    **POINTS_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,

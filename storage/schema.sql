@@ -1070,6 +1070,74 @@ CREATE TABLE public.payouts (
     ref text
 );
 
+CREATE TABLE public.points_lots (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    ref text NOT NULL,
+    reason text NOT NULL,
+    earned bigint NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    used bigint DEFAULT 0 NOT NULL,
+    expired bigint DEFAULT 0 NOT NULL,
+    clawed bigint DEFAULT 0 NOT NULL,
+    repaid bigint DEFAULT 0 NOT NULL,
+    undone bigint DEFAULT 0 NOT NULL,
+    "left" bigint GENERATED ALWAYS AS ((((((earned - held) - used) - expired) - clawed) - repaid)) STORED,
+    is_pending boolean NOT NULL,
+    available_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT points_lots_check CHECK (((undone >= 0) AND (undone <= earned))),
+    CONSTRAINT points_lots_check1 CHECK ((expires_at > available_at)),
+    CONSTRAINT points_lots_check2 CHECK (((NOT is_pending) OR ((held = 0) AND (used = 0) AND (repaid = 0)))),
+    CONSTRAINT points_lots_clawed_check CHECK ((clawed >= 0)),
+    CONSTRAINT points_lots_earned_check CHECK (((earned >= 1) AND (earned <= 1000000000))),
+    CONSTRAINT points_lots_expired_check CHECK ((expired >= 0)),
+    CONSTRAINT points_lots_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_lots_left_check CHECK (("left" >= 0)),
+    CONSTRAINT points_lots_repaid_check CHECK ((repaid >= 0)),
+    CONSTRAINT points_lots_used_check CHECK ((used >= 0))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.points_purses (
+    account_id text NOT NULL,
+    available bigint DEFAULT 0 NOT NULL,
+    pending bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    owed bigint DEFAULT 0 NOT NULL,
+    earned bigint DEFAULT 0 NOT NULL,
+    used bigint DEFAULT 0 NOT NULL,
+    expired bigint DEFAULT 0 NOT NULL,
+    clawed bigint DEFAULT 0 NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT points_purses_available_check CHECK ((available >= 0)),
+    CONSTRAINT points_purses_check CHECK (((((earned - used) - expired) - clawed) = (((available + pending) + held) - owed))),
+    CONSTRAINT points_purses_clawed_check CHECK ((clawed >= 0)),
+    CONSTRAINT points_purses_earned_check CHECK ((earned >= 0)),
+    CONSTRAINT points_purses_expired_check CHECK ((expired >= 0)),
+    CONSTRAINT points_purses_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_purses_owed_check CHECK ((owed >= 0)),
+    CONSTRAINT points_purses_pending_check CHECK ((pending >= 0)),
+    CONSTRAINT points_purses_used_check CHECK ((used >= 0))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.points_uses (
+    holder_id text NOT NULL,
+    lot_id text NOT NULL,
+    account_id text NOT NULL,
+    held bigint NOT NULL,
+    used bigint NOT NULL,
+    returned bigint NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT points_uses_check CHECK (((held = 0) OR (used = 0))),
+    CONSTRAINT points_uses_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_uses_returned_check CHECK ((returned >= 0)),
+    CONSTRAINT points_uses_used_check CHECK ((used >= 0))
+);
+
 CREATE TABLE public.region_items (
     region_code text NOT NULL,
     item_id text NOT NULL,
@@ -1462,6 +1530,18 @@ ALTER TABLE ONLY public.payments
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_pkey PRIMARY KEY (withdrawal_id);
 
+ALTER TABLE ONLY public.points_lots
+    ADD CONSTRAINT points_lots_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.points_lots
+    ADD CONSTRAINT points_lots_ref_key UNIQUE (ref);
+
+ALTER TABLE ONLY public.points_purses
+    ADD CONSTRAINT points_purses_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.points_uses
+    ADD CONSTRAINT points_uses_pkey PRIMARY KEY (holder_id, lot_id);
+
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_pkey PRIMARY KEY (region_code, item_id);
 
@@ -1613,6 +1693,12 @@ CREATE INDEX payments_order ON public.payments USING btree (order_id);
 
 CREATE UNIQUE INDEX payouts_ref ON public.payouts USING btree (adapter, ref) WHERE (ref IS NOT NULL);
 
+CREATE INDEX points_lots_account ON public.points_lots USING btree (account_id, id);
+
+CREATE INDEX points_lots_live ON public.points_lots USING btree (account_id) WHERE ("left" > 0);
+
+CREATE INDEX points_uses_lot ON public.points_uses USING btree (lot_id);
+
 CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
 
 CREATE INDEX sessions_of_account ON public.sessions USING btree (account_id, created_at DESC, id DESC) WHERE (revoked_at IS NULL);
@@ -1729,6 +1815,15 @@ ALTER TABLE ONLY public.orders
 
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);
+
+ALTER TABLE ONLY public.points_lots
+    ADD CONSTRAINT points_lots_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
+
+ALTER TABLE ONLY public.points_uses
+    ADD CONSTRAINT points_uses_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
+
+ALTER TABLE ONLY public.points_uses
+    ADD CONSTRAINT points_uses_lot_id_fkey FOREIGN KEY (lot_id) REFERENCES public.points_lots(id);
 
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);

@@ -50,6 +50,7 @@ ZH = {
     "idempotency_key_invalid": "幂等键格式错误",
     "idempotency_key_required": "缺少幂等键",
     "insufficient_balance": "余额不足",
+    "insufficient_points": "积分不足",
     "internal": "服务器内部错误",
     "invalid_input": "输入有误",
     "invalid_state": "当前状态不允许此操作",
