@@ -1124,6 +1124,14 @@ CREATE TABLE public.points_purses (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.points_returns (
+    ref text NOT NULL,
+    account_id text NOT NULL,
+    points bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT points_returns_points_check CHECK ((points >= 0))
+);
+
 CREATE TABLE public.points_uses (
     holder_id text NOT NULL,
     lot_id text NOT NULL,
@@ -1539,6 +1547,9 @@ ALTER TABLE ONLY public.points_lots
 ALTER TABLE ONLY public.points_purses
     ADD CONSTRAINT points_purses_pkey PRIMARY KEY (account_id);
 
+ALTER TABLE ONLY public.points_returns
+    ADD CONSTRAINT points_returns_pkey PRIMARY KEY (ref);
+
 ALTER TABLE ONLY public.points_uses
     ADD CONSTRAINT points_uses_pkey PRIMARY KEY (holder_id, lot_id);
 
@@ -1818,6 +1829,9 @@ ALTER TABLE ONLY public.payouts
 
 ALTER TABLE ONLY public.points_lots
     ADD CONSTRAINT points_lots_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
+
+ALTER TABLE ONLY public.points_returns
+    ADD CONSTRAINT points_returns_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
 
 ALTER TABLE ONLY public.points_uses
     ADD CONSTRAINT points_uses_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);

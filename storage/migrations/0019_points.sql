@@ -53,3 +53,12 @@ CREATE TABLE points_uses (
     CHECK (held = 0 OR used = 0)
 );
 CREATE INDEX points_uses_lot ON points_uses (lot_id);
+
+-- What was given back or taken back, so that the same news does it once even where no account moved (points that had
+-- expired when they came back).
+CREATE TABLE points_returns (
+    ref        text        PRIMARY KEY,
+    account_id text        NOT NULL REFERENCES points_purses (account_id),
+    points     bigint      NOT NULL CHECK (points >= 0),
+    at         timestamptz NOT NULL
+);

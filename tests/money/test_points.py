@@ -83,7 +83,7 @@ def machine(url: str) -> type[RuleBasedStateMachine]:
         def run(self, verb: Any, *args: Any, **named: Any) -> Any:
             return self.loop.run(self.db.run(verb, *args, **named))
 
-        @rule(number=some, wait=st.integers(0, 2), live=st.none() | st.integers(1, 4))
+        @rule(number=some, wait=st.integers(0, 2), live=st.none() | st.integers(1, 8))
         def earn(self, number: int, wait: int, live: int | None) -> None:
             ref, start = f"lot{len(self.lots)}", self.clock.now() + wait * DAY
             ends = start + live * DAY if live else None
@@ -113,6 +113,15 @@ def machine(url: str) -> type[RuleBasedStateMachine]:
                 self.holds.append(holder)
                 assert self.loop.run(self._hold(holder, number)) == "ok"
                 assert self.loop.run(self._hold(holder, number + 1)) == "ref_reused"
+
+        @precondition(lambda self: self.holds)
+        @rule(which=which, number=some)
+        def hold_again(self, which: int, number: int) -> None:
+            holder = self.holds[which % len(self.holds)]
+            if self.book.at("held", holder=holder) or self.book.at("used", holder=holder):
+                return
+            expected = "ok" if self.book.hold(holder, number) else "insufficient_points"
+            assert self.loop.run(self._hold(holder, number)) == expected
 
         async def _hold(self, holder: str, number: int) -> str:
             return await answer(self.db.run(points.hold, ANN, number, holder_id=holder))
@@ -202,6 +211,27 @@ async def test_points_taken_back_after_they_were_spent_are_owed_and_paid_from_th
     assert await answer(db.run(points.hold, ANN, 1, holder_id="x")) == "insufficient_points"
     await db.run(points.give_back, "pmo_1", 80, ref="pmo_1:refund", reason="refund")
     assert (await counts(db))["available"] == 50
+    assert await faults(db) == []
+
+
+async def test_other_points_are_taken_before_anything_is_owed(db: Database) -> None:
+    await give(db, "spent", 10, expires_at=MONDAY + DAY)
+    await give(db, "other", 10)
+    await db.run(points.spend, ANN, 10, holder_id="x", reason="mall")
+    await db.run(points.claw_back, 15, earned_ref="spent", ref="r", reason="refund")  # never more than it gave
+    assert await counts(db) == {"available": 0, "pending": 0, "held": 0, "used": 10, "expired": 0, "owed": 0}
+    assert await faults(db) == []
+
+
+async def test_a_debt_is_paid_when_pending_points_become_good(db: Database, clock: ManualClock) -> None:
+    await give(db, "spent", 10)
+    await db.run(points.spend, ANN, 10, holder_id="x", reason="mall")
+    await give(db, "waits", 30, available_at=MONDAY + DAY)
+    await db.run(points.claw_back, 10, earned_ref="spent", ref="r", reason="refund")
+    assert await counts(db) == {"available": 0, "pending": 30, "held": 0, "used": 10, "expired": 0, "owed": 10}
+    clock.advance(hours=24)
+    await runner(db).drain()
+    assert await counts(db) == {"available": 20, "pending": 0, "held": 0, "used": 10, "expired": 0, "owed": 0}
     assert await faults(db) == []
 
 

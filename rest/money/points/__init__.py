@@ -1,6 +1,7 @@
 """Points: a customer's points as lots, in step with the book (unit PTS).
 
-Tables    points_purses (the sums, and the lock of all lots of a customer), points_lots, points_uses
+Tables    points_purses (the sums, and the lock of all lots of a customer), points_lots, points_uses,
+          points_returns
 States    a lot: pending → available → gone, piece by piece: held, used, expired, taken back, repaid into a debt
 Calls     ledger: customer:<>:points, :points_pending, :points_owed, payment:<>:held_points, platform:points
 Tells     points.changed, points.expiring to the customer
@@ -13,7 +14,8 @@ Source    FR-069, FR-091 to FR-098; RV-329 to RV-332; docs/decisions/0020-points
 For payments (a tender in points): `hold(tx, account_id, points, holder_id=payment_id)` moves from the customer's
 account into `payment:<payment_id>:held_points`; then either `use_held(tx, payment_id)` (they are spent: the account is
 0 again) or `release(tx, payment_id)` (they are back in their lots). A refund returns what was used by
-`give_back(tx, payment_id, points, ref=…)`. All four may be repeated. Nobody else posts to these accounts.
+`give_back(tx, payment_id, points, ref=…)`. All may be repeated; who has released may hold again. A payment that holds
+nothing first takes by `spend(tx, account_id, points, holder_id=payment_id)`. Nobody else posts to these accounts.
 
 What people get points for is not known here: marketing has the rules.
 Lock order: whatever the caller holds (order, payment, coupon) → purse → ledger accounts.

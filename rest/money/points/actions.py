@@ -7,6 +7,7 @@ Lock order: the caller's rows → purse → ledger accounts → job rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -80,25 +81,37 @@ def _watch(tx: Tx, lot: Lot) -> None:
 
 
 async def hold(tx: Tx, account_id: str, points: int, *, holder_id: str, reason: str = "hold") -> None:
-    """Set points aside for a payment or a purchase. Raises InsufficientPoints; RefReused for another number."""
+    """Set points aside for a payment or a purchase; asking again while it has them changes nothing.
+
+    A holder that has released his may hold again. Raises InsufficientPoints; RefReused for another number.
+    """
     _check(points)
     purse = await _open(tx, account_id)
-    held = await store.uses(tx, holder_id)
-    if held:
-        if sum(use.held + use.used + use.returned for use in held) != points or held[0].account_id != account_id:
-            raise ledger.RefReused
+    before = await store.uses(tx, holder_id)
+    if any(use.account_id != account_id or use.held not in {0, points} for use in _summed(before)):
+        raise ledger.RefReused
+    if any(use.held or use.used for use in before):
         return
     after, uses = model.hold(purse, points, holder_id)
-    await _save(tx, purse, after, ref=f"{holder_id}:points_held", reason=reason, uses=uses, holder_id=holder_id)
+    await _save(tx, purse, after, ref=_step(holder_id, "held", purse), reason=reason, uses=uses, holder_id=holder_id)
+
+
+def _summed(uses: Sequence[Use]) -> list[Use]:
+    return [replace(uses[0], held=sum(use.held for use in uses))] if uses else []
 
 
 async def use_held(tx: Tx, holder_id: str, *, reason: str = "use") -> None:
     """What this holder set aside is spent."""
+    await _use(tx, holder_id, reason)
+
+
+async def _use(tx: Tx, holder_id: str, reason: str, *, note: str | None = None, by_id: str | None = None) -> None:
     found = await _open_holder(tx, holder_id)
     if found is not None:
         purse, held = found
         after, uses = model.use_held(purse, [use for use in held if use.held])
-        await _save(tx, purse, after, ref=f"{holder_id}:points_used", reason=reason, uses=uses, holder_id=holder_id)
+        ref = _step(holder_id, "used", purse)
+        await _save(tx, purse, after, ref=ref, reason=reason, uses=uses, holder_id=holder_id, note=note, by_id=by_id)
 
 
 async def release(tx: Tx, holder_id: str, *, reason: str = "release") -> None:
@@ -107,7 +120,7 @@ async def release(tx: Tx, holder_id: str, *, reason: str = "release") -> None:
     if found is not None:
         purse, held = found
         after, uses = model.release(purse, [use for use in held if use.held], tx.now)
-        ref = f"{holder_id}:points_released"
+        ref = _step(holder_id, "released", purse)
         await _save(tx, purse, after, ref=ref, reason=reason, uses=uses, holder_id=holder_id)
 
 
@@ -121,14 +134,10 @@ async def spend(
     note: str | None = None,
     by_id: str | None = None,
 ) -> None:
-    """Spend points at once. Raises InsufficientPoints; RefReused for another number under the same holder."""
-    await hold(tx, account_id, points, holder_id=holder_id, reason=reason)
-    found = await _open_holder(tx, holder_id)
-    assert found is not None  # noqa: S101 - held just now
-    purse, held = found
-    after, uses = model.use_held(purse, [use for use in held if use.held])
-    ref = f"{holder_id}:points_used"
-    await _save(tx, purse, after, ref=ref, reason=reason, uses=uses, holder_id=holder_id, note=note, by_id=by_id)
+    """Spend points at once; a holder spends once. Raises InsufficientPoints."""
+    if not await store.uses(tx, holder_id):
+        await hold(tx, account_id, points, holder_id=holder_id, reason=reason)
+        await _use(tx, holder_id, reason, note=note, by_id=by_id)
 
 
 async def give_back(tx: Tx, holder_id: str, points: int, *, ref: str, reason: str) -> None:
@@ -140,9 +149,9 @@ async def give_back(tx: Tx, holder_id: str, points: int, *, ref: str, reason: st
     found = await _open_holder(tx, holder_id)
     if found is None:
         raise NotFound
-    if await ledger.is_posted(tx, _in_book(ref)):
-        return
     purse, used = found
+    if not await store.add_return(tx, ref, purse.account_id, points):
+        return
     after, uses = model.give_back(purse, used, points, tx.now)
     await _save(tx, purse, after, ref=ref, reason=reason, uses=uses, holder_id=holder_id)
 
@@ -157,7 +166,7 @@ async def claw_back(tx: Tx, points: int, *, earned_ref: str, ref: str, reason: s
     if known is None:
         return 0
     purse = await _open(tx, known.account_id, also=[known.id])
-    if await ledger.is_posted(tx, _in_book(ref)):
+    if not await store.add_return(tx, ref, known.account_id, points):
         return 0
     after = model.claw_back(purse, points, known.id)
     await _save(tx, purse, after, ref=ref, reason=reason)
@@ -261,6 +270,11 @@ def _tell(tx: Tx, before: Purse, after: Totals, reason: str) -> None:
         owed=after.owed,
     )
     tx.tell(fact, to=[owner(before.account_id)])
+
+
+def _step(holder_id: str, what: str, purse: Purse) -> str:
+    """A holder may hold and release several times; the purse's version tells the steps apart."""
+    return f"{holder_id}:{what}:{purse.totals.version}"
 
 
 def _in_book(ref: str) -> str:

@@ -155,13 +155,14 @@ async def holder_account(tx: Tx, holder_id: str) -> str | None:
 
 
 async def save_uses(tx: Tx, changed: Sequence[Use]) -> None:
-    """New ones, or over those there are. Needs the purse's lock."""
+    """What each has now; `returned` of an earlier hold adds up. Needs the purse's lock."""
     await tx.execute(
         """
         INSERT INTO points_uses AS u (holder_id, lot_id, account_id, held, used, returned)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
             ON CONFLICT (holder_id, lot_id) DO UPDATE
-           SET held = excluded.held, used = excluded.used, returned = excluded.returned, version = u.version + 1
+           SET held = excluded.held, used = excluded.used, returned = greatest(u.returned, excluded.returned),
+               version = u.version + 1
         """,
         [use.holder_id for use in changed],
         [use.lot_id for use in changed],
@@ -183,3 +184,15 @@ async def expiring(tx: Tx, account_id: str, before: Any) -> int:  # noqa: ANN401
         before,
     )
     return points
+
+
+async def add_return(tx: Tx, ref: str, account_id: str, points: int) -> bool:
+    """Whether this return is new. Needs the purse's lock."""
+    written = await tx.execute(
+        "INSERT INTO points_returns (ref, account_id, points, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        ref,
+        account_id,
+        points,
+        tx.now,
+    )
+    return written == 1
