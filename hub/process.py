@@ -46,6 +46,8 @@ from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.points import DEADLINES as POINTS_DEADLINES
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.topups import DEADLINES as TOPUP_DEADLINES
+from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
 from rest.people import jobs as people_jobs
@@ -65,6 +67,7 @@ DEADLINES: Mapping[str, Handler] = {
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
     **POINTS_DEADLINES,
+    **TOPUP_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
@@ -76,7 +79,7 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS)
+SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, TOPUP_SUBSCRIBERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

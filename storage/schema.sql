@@ -1290,6 +1290,79 @@ CREATE TABLE public.technicians (
     CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
 
+CREATE TABLE public.topup_offers (
+    id text NOT NULL,
+    name jsonb NOT NULL,
+    kind text NOT NULL,
+    tier_ids text[] NOT NULL,
+    bonus_fen bigint NOT NULL,
+    bonus_points bigint NOT NULL,
+    bonus_coupon text,
+    first_time_only boolean NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    per_account_max integer NOT NULL,
+    place integer NOT NULL,
+    active boolean NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT topup_offers_bonus_fen_check CHECK (((bonus_fen >= 0) AND (bonus_fen <= '1000000000000'::bigint))),
+    CONSTRAINT topup_offers_bonus_points_check CHECK (((bonus_points >= 0) AND (bonus_points <= 1000000000))),
+    CONSTRAINT topup_offers_check CHECK ((valid_until > valid_from)),
+    CONSTRAINT topup_offers_check1 CHECK (((bonus_fen > 0) OR (bonus_points > 0) OR (bonus_coupon IS NOT NULL))),
+    CONSTRAINT topup_offers_kind_check CHECK ((kind = ANY (ARRAY['platform'::text, 'recharge'::text, 'technician'::text]))),
+    CONSTRAINT topup_offers_per_account_max_check CHECK ((per_account_max >= 1)),
+    CONSTRAINT topup_offers_place_check CHECK (((place >= 0) AND (place <= 10000)))
+);
+
+CREATE TABLE public.topup_tiers (
+    id text NOT NULL,
+    kind text NOT NULL,
+    amount_fen bigint NOT NULL,
+    place integer NOT NULL,
+    active boolean NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT topup_tiers_amount_fen_check CHECK (((amount_fen >= 1) AND (amount_fen <= '1000000000000'::bigint))),
+    CONSTRAINT topup_tiers_kind_check CHECK ((kind = ANY (ARRAY['platform'::text, 'recharge'::text, 'technician'::text]))),
+    CONSTRAINT topup_tiers_place_check CHECK (((place >= 0) AND (place <= 10000)))
+);
+
+CREATE TABLE public.topups (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    worker_id text,
+    amount_fen bigint NOT NULL,
+    tier_id text,
+    offer_id text,
+    bonus_fen bigint DEFAULT 0 NOT NULL,
+    bonus_points bigint DEFAULT 0 NOT NULL,
+    bonus_coupon text,
+    method text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    paid_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    CONSTRAINT topups_amount_fen_check CHECK (((amount_fen >= 1) AND (amount_fen <= '1000000000000'::bigint))),
+    CONSTRAINT topups_bonus_fen_check CHECK ((bonus_fen >= 0)),
+    CONSTRAINT topups_bonus_points_check CHECK ((bonus_points >= 0)),
+    CONSTRAINT topups_check CHECK (((kind = ANY (ARRAY['technician'::text, 'worker'::text])) = (worker_id IS NOT NULL))),
+    CONSTRAINT topups_check1 CHECK (((offer_id IS NOT NULL) OR ((bonus_fen = 0) AND (bonus_points = 0) AND (bonus_coupon IS NULL)))),
+    CONSTRAINT topups_check2 CHECK (((state = 'paid'::text) = (paid_at IS NOT NULL))),
+    CONSTRAINT topups_kind_check CHECK ((kind = ANY (ARRAY['platform'::text, 'recharge'::text, 'technician'::text, 'worker'::text]))),
+    CONSTRAINT topups_method_check CHECK ((method = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT topups_state_check CHECK ((state = ANY (ARRAY['created'::text, 'paid'::text, 'closed'::text])))
+)
+WITH (fillfactor='80');
+
 CREATE TABLE public.withdrawal_events (
     withdrawal_id text NOT NULL,
     n integer NOT NULL,
@@ -1595,6 +1668,15 @@ ALTER TABLE ONLY public.technicians
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_pkey PRIMARY KEY (worker_id);
 
+ALTER TABLE ONLY public.topup_offers
+    ADD CONSTRAINT topup_offers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.topup_tiers
+    ADD CONSTRAINT topup_tiers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.topups
+    ADD CONSTRAINT topups_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.withdrawal_events
     ADD CONSTRAINT withdrawal_events_pkey PRIMARY KEY (withdrawal_id, n);
 
@@ -1676,6 +1758,8 @@ CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (cr
 
 CREATE INDEX jobs_due ON public.jobs USING btree (due_at) WHERE (parked_at IS NULL);
 
+CREATE INDEX ledger_accounts_credits ON public.ledger_accounts USING btree (owner_id) WHERE (kind = 'customer_credit'::text);
+
 CREATE INDEX ledger_accounts_owner ON public.ledger_accounts USING btree (owner_id);
 
 CREATE INDEX ledger_accounts_system ON public.ledger_accounts USING btree (id) WHERE (floor_fen IS NULL);
@@ -1727,6 +1811,14 @@ CREATE INDEX settlements_reversed ON public.settlements USING btree (id DESC) WH
 CREATE INDEX settlements_worker ON public.settlements USING btree (worker_id, id DESC);
 
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX topup_offers_kind ON public.topup_offers USING btree (kind, place, id) WHERE active;
+
+CREATE UNIQUE INDEX topup_tiers_amount ON public.topup_tiers USING btree (kind, amount_fen) WHERE active;
+
+CREATE INDEX topups_account ON public.topups USING btree (account_id, id);
+
+CREATE INDEX topups_offer ON public.topups USING btree (offer_id, account_id) WHERE (offer_id IS NOT NULL);
 
 CREATE INDEX withdrawals_open ON public.withdrawals USING btree (state, id DESC) WHERE (state = ANY (ARRAY['review'::text, 'sending'::text, 'sent'::text]));
 
@@ -1859,6 +1951,12 @@ ALTER TABLE ONLY public.settlement_lines
 
 ALTER TABLE ONLY public.settlements
     ADD CONSTRAINT settlements_line_split_version_fkey FOREIGN KEY (line, split_version) REFERENCES public.split_rules(line, version);
+
+ALTER TABLE ONLY public.topups
+    ADD CONSTRAINT topups_offer_id_fkey FOREIGN KEY (offer_id) REFERENCES public.topup_offers(id);
+
+ALTER TABLE ONLY public.topups
+    ADD CONSTRAINT topups_tier_id_fkey FOREIGN KEY (tier_id) REFERENCES public.topup_tiers(id);
 
 ALTER TABLE ONLY public.withdrawal_events
     ADD CONSTRAINT withdrawal_events_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);

@@ -62,3 +62,70 @@ CREATE TABLE points_returns (
     points     bigint      NOT NULL CHECK (points >= 0),
     at         timestamptz NOT NULL
 );
+
+-- What may be topped up at one tap. One active tier of each amount and kind.
+CREATE TABLE topup_tiers (
+    id         text        PRIMARY KEY,
+    kind       text        NOT NULL CHECK (kind IN ('platform', 'recharge', 'technician')),
+    amount_fen bigint      NOT NULL CHECK (amount_fen BETWEEN 1 AND 1000000000000),
+    place      int         NOT NULL CHECK (place BETWEEN 0 AND 10000),
+    active     boolean     NOT NULL,
+    version    int         NOT NULL DEFAULT 1,
+    changed_by text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX topup_tiers_amount ON topup_tiers (kind, amount_fen) WHERE active;
+
+-- What is given for topping up. Empty `tier_ids` mean any tier of the kind. The first by `place` that fits is given.
+CREATE TABLE topup_offers (
+    id              text        PRIMARY KEY,
+    name            jsonb       NOT NULL,
+    kind            text        NOT NULL CHECK (kind IN ('platform', 'recharge', 'technician')),
+    tier_ids        text[]      NOT NULL,
+    bonus_fen       bigint      NOT NULL CHECK (bonus_fen BETWEEN 0 AND 1000000000000),
+    bonus_points    bigint      NOT NULL CHECK (bonus_points BETWEEN 0 AND 1000000000),
+    bonus_coupon    text,
+    first_time_only boolean     NOT NULL,
+    valid_from      timestamptz NOT NULL,
+    valid_until     timestamptz NOT NULL,
+    per_account_max int         NOT NULL CHECK (per_account_max >= 1),
+    place           int         NOT NULL CHECK (place BETWEEN 0 AND 10000),
+    active          boolean     NOT NULL,
+    version         int         NOT NULL DEFAULT 1,
+    changed_by      text        NOT NULL,
+    created_at      timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL,
+    CHECK (valid_until > valid_from),
+    CHECK (bonus_fen > 0 OR bonus_points > 0 OR bonus_coupon IS NOT NULL)
+);
+CREATE INDEX topup_offers_kind ON topup_offers (kind, place, id) WHERE active;
+
+-- A top-up, and what was promised for it when it was asked for. `worker_id`: whose orders the credit is good for, or
+-- whose wallet it is.
+CREATE TABLE topups (
+    id           text        PRIMARY KEY,
+    account_id   text        NOT NULL,
+    kind         text        NOT NULL CHECK (kind IN ('platform', 'recharge', 'technician', 'worker')),
+    worker_id    text,
+    amount_fen   bigint      NOT NULL CHECK (amount_fen BETWEEN 1 AND 1000000000000),
+    tier_id      text        REFERENCES topup_tiers (id),
+    offer_id     text        REFERENCES topup_offers (id),
+    bonus_fen    bigint      NOT NULL DEFAULT 0 CHECK (bonus_fen >= 0),
+    bonus_points bigint      NOT NULL DEFAULT 0 CHECK (bonus_points >= 0),
+    bonus_coupon text,
+    method       text        NOT NULL CHECK (method IN ('wechat', 'alipay')),
+    state        text        NOT NULL CHECK (state IN ('created', 'paid', 'closed')),
+    reason       text,
+    version      int         NOT NULL DEFAULT 1,
+    created_at   timestamptz NOT NULL,
+    expires_at   timestamptz NOT NULL,
+    paid_at      timestamptz,
+    closed_at    timestamptz,
+    CHECK ((kind IN ('technician', 'worker')) = (worker_id IS NOT NULL)),
+    CHECK (offer_id IS NOT NULL OR (bonus_fen = 0 AND bonus_points = 0 AND bonus_coupon IS NULL)),
+    CHECK ((state = 'paid') = (paid_at IS NOT NULL))
+) WITH (fillfactor = 80);
+CREATE INDEX topups_account ON topups (account_id, id);
+CREATE INDEX topups_offer ON topups (offer_id, account_id) WHERE offer_id IS NOT NULL;
+CREATE INDEX ledger_accounts_credits ON ledger_accounts (owner_id) WHERE kind = 'customer_credit';

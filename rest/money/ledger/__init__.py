@@ -14,7 +14,7 @@ and channel accounts take part in every payment: they have no floor, are never l
 last checkpoint and the entries after it.
 """
 
-from rest.money.ledger.actions import balance, balance_at, entries, is_posted, post, size, verify
+from rest.money.ledger.actions import balance, balance_at, credits_of, entries, is_posted, post, size, verify
 from rest.money.ledger.model import (
     Account,
     BadTransfer,
@@ -63,6 +63,7 @@ __all__ = [
     "balance",
     "balance_at",
     "clearing",
+    "credits_of",
     "customer_bonus",
     "customer_credit",
     "customer_owed",

@@ -31,6 +31,9 @@ from rest.money.channels.jobs import outside_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.channels.simulator import Identity, Simulator, make_identity, settings_of
 from rest.money.channels.subscribers import SUBSCRIBERS
+from rest.money.topups import DEADLINES as TOPUP_DEADLINES
+from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
+from rest.money.topups.routes import ROUTES as TOPUPS
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.jobs import JobRunner, join_subscribers
@@ -43,7 +46,7 @@ from tests.money.serving import KnownPeople
 __all__ = ["new_town", "town"]
 
 BOTH = ["wechat", "alipay"]
-PEOPLE = {"cust1": [], "ben": [], "fay": ["finance"], "sue": ["support"]}
+PEOPLE = {"cust1": [], "ben": [], "fay": ["finance"], "sue": ["support"], "opal": ["ops"], "tech": ["technician"]}
 
 
 @pytest.fixture(scope="session")
@@ -193,15 +196,15 @@ async def till(  # noqa: PLR0917 - fixtures
     place.runner = JobRunner(
         db,
         channel_settings,
-        {**place.dispatcher.handlers(), **DEADLINES, **cases.DEADLINES},
+        {**place.dispatcher.handlers(), **DEADLINES, **cases.DEADLINES, **TOPUP_DEADLINES},
         outside=outside_jobs(db, channels),
-        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS),
+        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS),
     )
     app = web.Application(middlewares=[around], client_max_size=channel_settings.request_bytes_max)
     app[MACHINE] = Machine(db, channel_settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
-    mount(app, [*HOMESERVICE, *CHANNEL])
+    mount(app, [*HOMESERVICE, *CHANNEL, *TOPUPS])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()
