@@ -39,6 +39,8 @@ from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
+from rest.marketing.rewards import DEADLINES as REWARD_DEADLINES
+from rest.marketing.rewards import SUBSCRIBERS as REWARD_SUBSCRIBERS
 from rest.money.channels import CHANNELS
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
@@ -68,6 +70,7 @@ DEADLINES: Mapping[str, Handler] = {
     **SETTLEMENT_DEADLINES,
     **POINTS_DEADLINES,
     **TOPUP_DEADLINES,
+    **REWARD_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
@@ -79,7 +82,9 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, TOPUP_SUBSCRIBERS)
+SUBSCRIBERS: Subscribers = join_subscribers(
+    HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, TOPUP_SUBSCRIBERS, REWARD_SUBSCRIBERS
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,12 @@ from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.marketing.rewards.routes import ROUTES as REWARDS
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.points.routes import ROUTES as POINTS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.topups.routes import ROUTES as TOPUPS
 from rest.money.wallet.routes import ROUTES as WALLET
@@ -36,7 +38,22 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, TOPUPS, DESK, FLEET, FIELD)
+TABLES = (
+    PEOPLE,
+    AREAS,
+    HOMESERVICE,
+    COUPONS,
+    WALLET,
+    CHANNEL,
+    SETTLEMENT,
+    WITHDRAWALS,
+    TOPUPS,
+    POINTS,
+    REWARDS,
+    DESK,
+    FLEET,
+    FIELD,
+)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 

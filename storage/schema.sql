@@ -1178,6 +1178,43 @@ CREATE TABLE public.relay_state (
     CONSTRAINT relay_state_one_row_check CHECK (one_row)
 );
 
+CREATE TABLE public.reward_rules (
+    event text NOT NULL,
+    line text NOT NULL,
+    version integer NOT NULL,
+    active boolean NOT NULL,
+    fixed bigint NOT NULL,
+    per_100_yuan bigint NOT NULL,
+    points_max bigint NOT NULL,
+    pending_s integer NOT NULL,
+    valid_days integer,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT reward_rules_event_check CHECK ((event <> ''::text)),
+    CONSTRAINT reward_rules_fixed_check CHECK (((fixed >= 0) AND (fixed <= 1000000000))),
+    CONSTRAINT reward_rules_pending_s_check CHECK (((pending_s >= 0) AND (pending_s <= 31536000))),
+    CONSTRAINT reward_rules_per_100_yuan_check CHECK (((per_100_yuan >= 0) AND (per_100_yuan <= 1000000))),
+    CONSTRAINT reward_rules_points_max_check CHECK (((points_max >= 1) AND (points_max <= 1000000000))),
+    CONSTRAINT reward_rules_valid_days_check CHECK (((valid_days >= 1) AND (valid_days <= 3650))),
+    CONSTRAINT reward_rules_version_check CHECK ((version >= 1))
+);
+
+CREATE TABLE public.rewards (
+    ref text NOT NULL,
+    account_id text NOT NULL,
+    event text NOT NULL,
+    line text NOT NULL,
+    rule integer NOT NULL,
+    base_fen bigint NOT NULL,
+    kept_fen bigint NOT NULL,
+    points bigint NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT rewards_base_fen_check CHECK ((base_fen >= 0)),
+    CONSTRAINT rewards_check CHECK (((kept_fen >= 0) AND (kept_fen <= base_fen))),
+    CONSTRAINT rewards_points_check CHECK ((points >= 1))
+);
+
 CREATE TABLE public.schema_migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -1635,6 +1672,12 @@ ALTER TABLE ONLY public.region_settings
 ALTER TABLE ONLY public.relay_state
     ADD CONSTRAINT relay_state_pkey PRIMARY KEY (one_row);
 
+ALTER TABLE ONLY public.reward_rules
+    ADD CONSTRAINT reward_rules_pkey PRIMARY KEY (event, line, version);
+
+ALTER TABLE ONLY public.rewards
+    ADD CONSTRAINT rewards_pkey PRIMARY KEY (ref);
+
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
@@ -1936,6 +1979,9 @@ ALTER TABLE ONLY public.region_items
 
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_region_code_fkey FOREIGN KEY (region_code) REFERENCES public.region_settings(region_code);
+
+ALTER TABLE ONLY public.rewards
+    ADD CONSTRAINT rewards_event_line_rule_fkey FOREIGN KEY (event, line, rule) REFERENCES public.reward_rules(event, line, version);
 
 ALTER TABLE ONLY public.service_codes
     ADD CONSTRAINT service_codes_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);

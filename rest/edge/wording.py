@@ -91,6 +91,7 @@ ZH = {
     "region_code": "区域编码应为六位数字",
     "region_not_served": "该地区暂未开通服务",
     "request_timeout": "请求内容未按时送达",
+    "reward_rule_invalid": "积分规则有误",
     "self_referral": "不能推荐自己",
     "session_revoked": "登录已失效，请重新登录",
     "slot_conflict": "该时段您已有预约",

@@ -1,5 +1,5 @@
-"""Marketing: what makes customers come back. Coupons so far.
+"""Marketing: what makes customers come back. Coupons, and rewards in points.
 
-It stands below trade, which prices orders with it, and above money, which it never moves: a coupon is a promise to
-ask for less.
+It stands below trade, which prices orders with it, and above money: a coupon is a promise to ask for less, and points
+are kept in the book.
 """

@@ -129,3 +129,35 @@ CREATE TABLE topups (
 CREATE INDEX topups_account ON topups (account_id, id);
 CREATE INDEX topups_offer ON topups (offer_id, account_id) WHERE offer_id IS NOT NULL;
 CREATE INDEX ledger_accounts_credits ON ledger_accounts (owner_id) WHERE kind = 'customer_credit';
+
+-- What people get points for. Never changed: a new version of an (event, line) replaces the one before. `line` '' is
+-- for events that belong to no line. Where there is no rule, nothing is given.
+CREATE TABLE reward_rules (
+    event        text        NOT NULL CHECK (event <> ''),
+    line         text        NOT NULL,
+    version      int         NOT NULL CHECK (version >= 1),
+    active       boolean     NOT NULL,
+    fixed        bigint      NOT NULL CHECK (fixed BETWEEN 0 AND 1000000000),
+    per_100_yuan bigint      NOT NULL CHECK (per_100_yuan BETWEEN 0 AND 1000000),
+    points_max   bigint      NOT NULL CHECK (points_max BETWEEN 1 AND 1000000000),
+    pending_s    int         NOT NULL CHECK (pending_s BETWEEN 0 AND 31536000),
+    valid_days   int         CHECK (valid_days BETWEEN 1 AND 3650),
+    changed_by   text        NOT NULL,
+    created_at   timestamptz NOT NULL,
+    PRIMARY KEY (event, line, version)
+);
+
+-- What was given by which version for what, so that what is kept of it can be worked out again when money goes back.
+CREATE TABLE rewards (
+    ref        text        PRIMARY KEY,
+    account_id text        NOT NULL,
+    event      text        NOT NULL,
+    line       text        NOT NULL,
+    rule       int         NOT NULL,
+    base_fen   bigint      NOT NULL CHECK (base_fen >= 0),
+    kept_fen   bigint      NOT NULL CHECK (kept_fen BETWEEN 0 AND base_fen),
+    points     bigint      NOT NULL CHECK (points >= 1),
+    version    int         NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL,
+    FOREIGN KEY (event, line, rule) REFERENCES reward_rules (event, line, version)
+);

@@ -134,10 +134,12 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     **rows(
         (SERVICE_ENDED, LEAVE_CONFIRMED),
         "leave",
-        Transition((COMPLETED,), _WORKER, ("finish_call", "settle")),
+        Transition((COMPLETED,), _WORKER, ("finish_call", "earn_points", "settle")),
     ),
     # After the end
-    (COMPLETED, "refund"): Transition((COMPLETED,), _STAFF, ("return_coupon", "refund_part", "tell_payment")),
+    (COMPLETED, "refund"): Transition(
+        (COMPLETED,), _STAFF, ("return_coupon", "take_points_back", "refund_part", "tell_payment")
+    ),
     # Help, at any time a technician is bound
     **{(status, "ask_help"): Transition((status,), _CUSTOMER | _WORKER, ("open_safety",)) for status in BOUND},
 }

@@ -22,6 +22,7 @@ Lock order: whatever the caller holds (order, payment, coupon) → purse → led
 """
 
 from rest.money.points.actions import (
+    adjust,
     claw_back,
     earn,
     give_back,
@@ -40,6 +41,7 @@ __all__ = [
     "InsufficientPoints",
     "Lot",
     "Totals",
+    "adjust",
     "claw_back",
     "earn",
     "give_back",

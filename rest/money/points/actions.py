@@ -6,6 +6,7 @@ Lock order: the caller's rows → purse → ledger accounts → job rows.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -171,6 +172,22 @@ async def claw_back(tx: Tx, points: int, *, earned_ref: str, ref: str, reason: s
     after = model.claw_back(purse, points, known.id)
     await _save(tx, purse, after, ref=ref, reason=reason)
     return after.totals.clawed - purse.totals.clawed
+
+
+async def adjust(
+    tx: Tx, account_id: str, points: int, *, ref: str, note: str, by_id: str, valid_days: int | None = None
+) -> None:
+    """Staff give or take points; who did it and why is kept with the transfer (FR-094). Raises InsufficientPoints."""
+    if points > 0:
+        ends = None if valid_days is None else tx.now + timedelta(days=valid_days)
+        await earn(tx, account_id, points, ref=ref, reason="adjust", expires_at=ends, note=note, by_id=by_id)
+    else:
+        await spend(tx, account_id, -points, holder_id=_holder(ref), reason="adjust", note=note, by_id=by_id)
+
+
+def _holder(ref: str) -> str:
+    """A reference as an account may be named after it."""
+    return f"adj_{hashlib.sha256(ref.encode()).hexdigest()[:32]}"
 
 
 async def mature(tx: Tx, payload: dict[str, Any]) -> None:
