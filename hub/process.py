@@ -39,6 +39,8 @@ from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
+from rest.marketing.points_mall import DEADLINES as MALL_DEADLINES
+from rest.marketing.points_mall import SUBSCRIBERS as MALL_SUBSCRIBERS
 from rest.marketing.rewards import DEADLINES as REWARD_DEADLINES
 from rest.marketing.rewards import SUBSCRIBERS as REWARD_SUBSCRIBERS
 from rest.money.channels import CHANNELS
@@ -71,6 +73,7 @@ DEADLINES: Mapping[str, Handler] = {
     **POINTS_DEADLINES,
     **TOPUP_DEADLINES,
     **REWARD_DEADLINES,
+    **MALL_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
@@ -83,7 +86,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
 SUBSCRIBERS: Subscribers = join_subscribers(
-    HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, TOPUP_SUBSCRIBERS, REWARD_SUBSCRIBERS
+    HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, TOPUP_SUBSCRIBERS, REWARD_SUBSCRIBERS, MALL_SUBSCRIBERS
 )
 
 

@@ -20,6 +20,7 @@ from rest.fleet.routes import ROUTES as FLEET
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.marketing.points_mall.routes import ROUTES as POINTS_MALL
 from rest.marketing.rewards.routes import ROUTES as REWARDS
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
@@ -49,6 +50,7 @@ TABLES = (
     WITHDRAWALS,
     TOPUPS,
     POINTS,
+    POINTS_MALL,
     REWARDS,
     DESK,
     FLEET,

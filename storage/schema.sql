@@ -1101,6 +1101,54 @@ CREATE TABLE public.points_lots (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.points_products (
+    id text NOT NULL,
+    name jsonb NOT NULL,
+    coupon_template text,
+    points bigint NOT NULL,
+    cash_fen bigint NOT NULL,
+    stock bigint NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    sold bigint DEFAULT 0 NOT NULL,
+    per_account_max integer NOT NULL,
+    active boolean NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT points_products_cash_fen_check CHECK (((cash_fen >= 0) AND (cash_fen <= '1000000000000'::bigint))),
+    CONSTRAINT points_products_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_products_per_account_max_check CHECK ((per_account_max >= 1)),
+    CONSTRAINT points_products_points_check CHECK (((points >= 1) AND (points <= 1000000000))),
+    CONSTRAINT points_products_sold_check CHECK ((sold >= 0)),
+    CONSTRAINT points_products_stock_check CHECK ((stock >= 0))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.points_purchases (
+    id text NOT NULL,
+    product_id text NOT NULL,
+    account_id text NOT NULL,
+    coupon_template text,
+    points bigint NOT NULL,
+    cash_fen bigint NOT NULL,
+    method text,
+    state text NOT NULL,
+    reason text,
+    note text,
+    delivered_by text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT points_purchases_cash_fen_check CHECK ((cash_fen >= 0)),
+    CONSTRAINT points_purchases_check CHECK (((cash_fen > 0) = (method IS NOT NULL))),
+    CONSTRAINT points_purchases_method_check CHECK ((method = ANY (ARRAY['wallet'::text, 'wechat'::text, 'alipay'::text]))),
+    CONSTRAINT points_purchases_points_check CHECK ((points >= 1)),
+    CONSTRAINT points_purchases_state_check CHECK ((state = ANY (ARRAY['created'::text, 'done'::text, 'delivered'::text, 'closed'::text])))
+)
+WITH (fillfactor='80');
+
 CREATE TABLE public.points_purses (
     account_id text NOT NULL,
     available bigint DEFAULT 0 NOT NULL,
@@ -1654,6 +1702,12 @@ ALTER TABLE ONLY public.points_lots
 ALTER TABLE ONLY public.points_lots
     ADD CONSTRAINT points_lots_ref_key UNIQUE (ref);
 
+ALTER TABLE ONLY public.points_products
+    ADD CONSTRAINT points_products_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.points_purchases
+    ADD CONSTRAINT points_purchases_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.points_purses
     ADD CONSTRAINT points_purses_pkey PRIMARY KEY (account_id);
 
@@ -1835,6 +1889,12 @@ CREATE INDEX points_lots_account ON public.points_lots USING btree (account_id, 
 
 CREATE INDEX points_lots_live ON public.points_lots USING btree (account_id) WHERE ("left" > 0);
 
+CREATE INDEX points_products_open ON public.points_products USING btree (id) WHERE active;
+
+CREATE INDEX points_purchases_account ON public.points_purchases USING btree (account_id, id);
+
+CREATE INDEX points_purchases_product ON public.points_purchases USING btree (product_id, account_id) WHERE (state <> 'closed'::text);
+
 CREATE INDEX points_uses_lot ON public.points_uses USING btree (lot_id);
 
 CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
@@ -1964,6 +2024,12 @@ ALTER TABLE ONLY public.payouts
 
 ALTER TABLE ONLY public.points_lots
     ADD CONSTRAINT points_lots_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
+
+ALTER TABLE ONLY public.points_products
+    ADD CONSTRAINT points_products_coupon_template_fkey FOREIGN KEY (coupon_template) REFERENCES public.coupon_templates(id);
+
+ALTER TABLE ONLY public.points_purchases
+    ADD CONSTRAINT points_purchases_product_id_fkey FOREIGN KEY (product_id) REFERENCES public.points_products(id);
 
 ALTER TABLE ONLY public.points_returns
     ADD CONSTRAINT points_returns_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);

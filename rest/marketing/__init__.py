@@ -1,4 +1,5 @@
-"""Marketing: what makes customers come back. Coupons, and rewards in points.
+"""Marketing: what makes customers come back. Coupons, rewards in points, and what points
+buy.
 
 It stands below trade, which prices orders with it, and above money: a coupon is a promise to ask for less, and points
 are kept in the book.

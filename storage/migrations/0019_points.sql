@@ -161,3 +161,45 @@ CREATE TABLE rewards (
     created_at timestamptz NOT NULL,
     FOREIGN KEY (event, line, rule) REFERENCES reward_rules (event, line, version)
 );
+
+-- What points buy, perhaps with some cash. `stock` is left, `held` waits for its cash, `sold` is gone; their sum changes
+-- only when staff add or take stock.
+CREATE TABLE points_products (
+    id              text        PRIMARY KEY,
+    name            jsonb       NOT NULL,
+    coupon_template text        REFERENCES coupon_templates (id),
+    points          bigint      NOT NULL CHECK (points BETWEEN 1 AND 1000000000),
+    cash_fen        bigint      NOT NULL CHECK (cash_fen BETWEEN 0 AND 1000000000000),
+    stock           bigint      NOT NULL CHECK (stock >= 0),
+    held            bigint      NOT NULL DEFAULT 0 CHECK (held >= 0),
+    sold            bigint      NOT NULL DEFAULT 0 CHECK (sold >= 0),
+    per_account_max int         NOT NULL CHECK (per_account_max >= 1),
+    active          boolean     NOT NULL,
+    version         int         NOT NULL DEFAULT 1,
+    changed_by      text        NOT NULL,
+    created_at      timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL
+) WITH (fillfactor = 80);
+CREATE INDEX points_products_open ON points_products (id) WHERE active;
+
+-- One thing bought with points. The price is what it was when it was asked for.
+CREATE TABLE points_purchases (
+    id              text        PRIMARY KEY,
+    product_id      text        NOT NULL REFERENCES points_products (id),
+    account_id      text        NOT NULL,
+    coupon_template text,
+    points          bigint      NOT NULL CHECK (points >= 1),
+    cash_fen        bigint      NOT NULL CHECK (cash_fen >= 0),
+    method          text        CHECK (method IN ('wallet', 'wechat', 'alipay')),
+    state           text        NOT NULL CHECK (state IN ('created', 'done', 'delivered', 'closed')),
+    reason          text,
+    note            text,
+    delivered_by    text,
+    version         int         NOT NULL DEFAULT 1,
+    created_at      timestamptz NOT NULL,
+    expires_at      timestamptz NOT NULL,
+    ended_at        timestamptz,
+    CHECK ((cash_fen > 0) = (method IS NOT NULL))
+) WITH (fillfactor = 80);
+CREATE INDEX points_purchases_account ON points_purchases (account_id, id);
+CREATE INDEX points_purchases_product ON points_purchases (product_id, account_id) WHERE state <> 'closed';

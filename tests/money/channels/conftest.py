@@ -25,6 +25,9 @@ from rest.lines.homeservice.model import Job
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
+from rest.marketing.points_mall import DEADLINES as MALL_DEADLINES
+from rest.marketing.points_mall import SUBSCRIBERS as MALL_SUBSCRIBERS
+from rest.marketing.points_mall.routes import ROUTES as MALL
 from rest.money import ledger, payments
 from rest.money.channels import CHANNELS, Channels, open_channels
 from rest.money.channels.jobs import outside_jobs
@@ -196,15 +199,15 @@ async def till(  # noqa: PLR0917 - fixtures
     place.runner = JobRunner(
         db,
         channel_settings,
-        {**place.dispatcher.handlers(), **DEADLINES, **cases.DEADLINES, **TOPUP_DEADLINES},
+        {**place.dispatcher.handlers(), **DEADLINES, **cases.DEADLINES, **TOPUP_DEADLINES, **MALL_DEADLINES},
         outside=outside_jobs(db, channels),
-        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS),
+        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS, MALL_SUBSCRIBERS),
     )
     app = web.Application(middlewares=[around], client_max_size=channel_settings.request_bytes_max)
     app[MACHINE] = Machine(db, channel_settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
-    mount(app, [*HOMESERVICE, *CHANNEL, *TOPUPS])
+    mount(app, [*HOMESERVICE, *CHANNEL, *TOPUPS, *MALL])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()
