@@ -136,6 +136,7 @@ async def _entries(ctx: Ctx, account_id: str) -> Answer:
     query: PageQuery = ctx.query
     before = int(ctx.after[0]) if ctx.after else None  # type: ignore[arg-type]  # this list's only key is a version
     async with ctx.db.begin() as tx:
+        await people.account_of(tx, account_id)
         code = ledger.customer_points(account_id)
         lines = await ledger.entries(tx, code, before_version=before, limit=query.limit + 1)
     return ctx.page(lines, view=PointsEntry.of, key=lambda line: (line.version,))
@@ -153,6 +154,7 @@ async def _lots(ctx: Ctx, account_id: str) -> Answer:
     query: PageQuery = ctx.query
     before_id = str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
     async with ctx.db.begin() as tx:
+        await people.account_of(tx, account_id)
         found = await store.lots_of_account(tx, account_id, before_id=before_id, limit=query.limit + 1)
     return ctx.page(found, view=LotView.of, key=lambda lot: (lot.id,))
 
