@@ -39,13 +39,20 @@ from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
+from rest.marketing.points_mall import DEADLINES as MALL_DEADLINES
+from rest.marketing.points_mall import SUBSCRIBERS as MALL_SUBSCRIBERS
+from rest.marketing.rewards import DEADLINES as REWARD_DEADLINES
+from rest.marketing.rewards import SUBSCRIBERS as REWARD_SUBSCRIBERS
 from rest.money.channels import CHANNELS
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.points import DEADLINES as POINTS_DEADLINES
 from rest.money.refunds.deadlines import DEADLINES as REFUND_DEADLINES
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.topups import DEADLINES as TOPUP_DEADLINES
+from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
 from rest.money.transfers import DEADLINES as TRANSFER_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
@@ -68,6 +75,10 @@ DEADLINES: Mapping[str, Handler] = {
     **SETTLEMENT_DEADLINES,
     **TRANSFER_DEADLINES,
     **REFUND_DEADLINES,
+    **POINTS_DEADLINES,
+    **TOPUP_DEADLINES,
+    **REWARD_DEADLINES,
+    **MALL_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
@@ -80,7 +91,9 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS)
+SUBSCRIBERS: Subscribers = join_subscribers(
+    HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, TOPUP_SUBSCRIBERS, REWARD_SUBSCRIBERS, MALL_SUBSCRIBERS
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,9 @@ from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import REFUNDED as HOMESERVICE_REFUNDED
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.marketing.points_mall.routes import ROUTES as POINTS_MALL
 from rest.marketing.referrals.routes import ROUTES as REFERRALS
+from rest.marketing.rewards.routes import ROUTES as REWARDS
 from rest.money.cashier import PAYABLES, Payable, Payables
 from rest.money.cashier.finance import ROUTES as FINANCE
 from rest.money.cashier.routes import cashier_routes
@@ -32,9 +34,11 @@ from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.passwords.routes import ROUTES as PASSWORDS
 from rest.money.penalties.routes import ROUTES as PENALTIES
+from rest.money.points.routes import ROUTES as POINTS
 from rest.money.refunds.routes import staff_routes
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.settlement.rule_routes import ROUTES as SPLIT_RULES
+from rest.money.topups.routes import ROUTES as TOPUPS
 from rest.money.transfers.routes import ROUTES as TRANSFERS
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
@@ -73,6 +77,10 @@ TABLES = (
     REFUNDS,
     PENALTIES,
     WITHDRAWALS,
+    TOPUPS,
+    POINTS,
+    POINTS_MALL,
+    REWARDS,
     DESK,
     FLEET,
     FIELD,

@@ -1202,6 +1202,130 @@ CREATE TABLE public.penalties (
     CONSTRAINT penalties_travel_fen_check CHECK ((travel_fen >= 0))
 );
 
+CREATE TABLE public.points_lots (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    ref text NOT NULL,
+    reason text NOT NULL,
+    earned bigint NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    used bigint DEFAULT 0 NOT NULL,
+    expired bigint DEFAULT 0 NOT NULL,
+    clawed bigint DEFAULT 0 NOT NULL,
+    repaid bigint DEFAULT 0 NOT NULL,
+    undone bigint DEFAULT 0 NOT NULL,
+    "left" bigint GENERATED ALWAYS AS ((((((earned - held) - used) - expired) - clawed) - repaid)) STORED,
+    is_pending boolean NOT NULL,
+    available_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT points_lots_check CHECK (((undone >= 0) AND (undone <= earned))),
+    CONSTRAINT points_lots_check1 CHECK ((expires_at > available_at)),
+    CONSTRAINT points_lots_check2 CHECK (((NOT is_pending) OR ((held = 0) AND (used = 0) AND (repaid = 0)))),
+    CONSTRAINT points_lots_clawed_check CHECK ((clawed >= 0)),
+    CONSTRAINT points_lots_earned_check CHECK (((earned >= 1) AND (earned <= 1000000000))),
+    CONSTRAINT points_lots_expired_check CHECK ((expired >= 0)),
+    CONSTRAINT points_lots_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_lots_left_check CHECK (("left" >= 0)),
+    CONSTRAINT points_lots_repaid_check CHECK ((repaid >= 0)),
+    CONSTRAINT points_lots_used_check CHECK ((used >= 0))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.points_products (
+    id text NOT NULL,
+    name jsonb NOT NULL,
+    coupon_template text,
+    points bigint NOT NULL,
+    cash_fen bigint NOT NULL,
+    stock bigint NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    sold bigint DEFAULT 0 NOT NULL,
+    per_account_max integer NOT NULL,
+    active boolean NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT points_products_cash_fen_check CHECK (((cash_fen >= 0) AND (cash_fen <= '1000000000000'::bigint))),
+    CONSTRAINT points_products_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_products_per_account_max_check CHECK ((per_account_max >= 1)),
+    CONSTRAINT points_products_points_check CHECK (((points >= 1) AND (points <= 1000000000))),
+    CONSTRAINT points_products_sold_check CHECK ((sold >= 0)),
+    CONSTRAINT points_products_stock_check CHECK ((stock >= 0))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.points_purchases (
+    id text NOT NULL,
+    product_id text NOT NULL,
+    account_id text NOT NULL,
+    coupon_template text,
+    points bigint NOT NULL,
+    cash_fen bigint NOT NULL,
+    method text,
+    state text NOT NULL,
+    reason text,
+    note text,
+    delivered_by text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT points_purchases_cash_fen_check CHECK ((cash_fen >= 0)),
+    CONSTRAINT points_purchases_check CHECK (((cash_fen > 0) = (method IS NOT NULL))),
+    CONSTRAINT points_purchases_method_check CHECK ((method = ANY (ARRAY['wallet'::text, 'wechat'::text, 'alipay'::text]))),
+    CONSTRAINT points_purchases_points_check CHECK ((points >= 1)),
+    CONSTRAINT points_purchases_state_check CHECK ((state = ANY (ARRAY['created'::text, 'done'::text, 'delivered'::text, 'closed'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.points_purses (
+    account_id text NOT NULL,
+    available bigint DEFAULT 0 NOT NULL,
+    pending bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    owed bigint DEFAULT 0 NOT NULL,
+    earned bigint DEFAULT 0 NOT NULL,
+    used bigint DEFAULT 0 NOT NULL,
+    expired bigint DEFAULT 0 NOT NULL,
+    clawed bigint DEFAULT 0 NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT points_purses_available_check CHECK ((available >= 0)),
+    CONSTRAINT points_purses_check CHECK (((((earned - used) - expired) - clawed) = (((available + pending) + held) - owed))),
+    CONSTRAINT points_purses_clawed_check CHECK ((clawed >= 0)),
+    CONSTRAINT points_purses_earned_check CHECK ((earned >= 0)),
+    CONSTRAINT points_purses_expired_check CHECK ((expired >= 0)),
+    CONSTRAINT points_purses_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_purses_owed_check CHECK ((owed >= 0)),
+    CONSTRAINT points_purses_pending_check CHECK ((pending >= 0)),
+    CONSTRAINT points_purses_used_check CHECK ((used >= 0))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.points_returns (
+    ref text NOT NULL,
+    account_id text NOT NULL,
+    points bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT points_returns_points_check CHECK ((points >= 0))
+);
+
+CREATE TABLE public.points_uses (
+    holder_id text NOT NULL,
+    lot_id text NOT NULL,
+    account_id text NOT NULL,
+    held bigint NOT NULL,
+    used bigint NOT NULL,
+    returned bigint NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT points_uses_check CHECK (((held = 0) OR (used = 0))),
+    CONSTRAINT points_uses_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_uses_returned_check CHECK ((returned >= 0)),
+    CONSTRAINT points_uses_used_check CHECK ((used >= 0))
+);
+
 CREATE TABLE public.referral_codes (
     account_id text NOT NULL,
     code text NOT NULL COLLATE pg_catalog."C",
@@ -1309,6 +1433,43 @@ CREATE TABLE public.relay_state (
     floor_seq bigint DEFAULT 0 NOT NULL,
     CONSTRAINT relay_state_check CHECK (((told_seq <= last_seq) AND (floor_seq <= last_seq))),
     CONSTRAINT relay_state_one_row_check CHECK (one_row)
+);
+
+CREATE TABLE public.reward_rules (
+    event text NOT NULL,
+    line text NOT NULL,
+    version integer NOT NULL,
+    active boolean NOT NULL,
+    fixed bigint NOT NULL,
+    per_100_yuan bigint NOT NULL,
+    points_max bigint NOT NULL,
+    pending_s integer NOT NULL,
+    valid_days integer,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT reward_rules_event_check CHECK ((event <> ''::text)),
+    CONSTRAINT reward_rules_fixed_check CHECK (((fixed >= 0) AND (fixed <= 1000000000))),
+    CONSTRAINT reward_rules_pending_s_check CHECK (((pending_s >= 0) AND (pending_s <= 31536000))),
+    CONSTRAINT reward_rules_per_100_yuan_check CHECK (((per_100_yuan >= 0) AND (per_100_yuan <= 1000000))),
+    CONSTRAINT reward_rules_points_max_check CHECK (((points_max >= 1) AND (points_max <= 1000000000))),
+    CONSTRAINT reward_rules_valid_days_check CHECK (((valid_days >= 1) AND (valid_days <= 3650))),
+    CONSTRAINT reward_rules_version_check CHECK ((version >= 1))
+);
+
+CREATE TABLE public.rewards (
+    ref text NOT NULL,
+    account_id text NOT NULL,
+    event text NOT NULL,
+    line text NOT NULL,
+    rule integer NOT NULL,
+    base_fen bigint NOT NULL,
+    kept_fen bigint NOT NULL,
+    points bigint NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT rewards_base_fen_check CHECK ((base_fen >= 0)),
+    CONSTRAINT rewards_check CHECK (((kept_fen >= 0) AND (kept_fen <= base_fen))),
+    CONSTRAINT rewards_points_check CHECK ((points >= 1))
 );
 
 CREATE TABLE public.schema_migrations (
@@ -1422,6 +1583,79 @@ CREATE TABLE public.technicians (
     CONSTRAINT technicians_free_travel_m_check CHECK (((free_travel_m >= 0) AND (free_travel_m <= 100000))),
     CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
+
+CREATE TABLE public.topup_offers (
+    id text NOT NULL,
+    name jsonb NOT NULL,
+    kind text NOT NULL,
+    tier_ids text[] NOT NULL,
+    bonus_fen bigint NOT NULL,
+    bonus_points bigint NOT NULL,
+    bonus_coupon text,
+    first_time_only boolean NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    per_account_max integer NOT NULL,
+    place integer NOT NULL,
+    active boolean NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT topup_offers_bonus_fen_check CHECK (((bonus_fen >= 0) AND (bonus_fen <= '1000000000000'::bigint))),
+    CONSTRAINT topup_offers_bonus_points_check CHECK (((bonus_points >= 0) AND (bonus_points <= 1000000000))),
+    CONSTRAINT topup_offers_check CHECK ((valid_until > valid_from)),
+    CONSTRAINT topup_offers_check1 CHECK (((bonus_fen > 0) OR (bonus_points > 0) OR (bonus_coupon IS NOT NULL))),
+    CONSTRAINT topup_offers_kind_check CHECK ((kind = ANY (ARRAY['platform'::text, 'recharge'::text, 'technician'::text]))),
+    CONSTRAINT topup_offers_per_account_max_check CHECK ((per_account_max >= 1)),
+    CONSTRAINT topup_offers_place_check CHECK (((place >= 0) AND (place <= 10000)))
+);
+
+CREATE TABLE public.topup_tiers (
+    id text NOT NULL,
+    kind text NOT NULL,
+    amount_fen bigint NOT NULL,
+    place integer NOT NULL,
+    active boolean NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT topup_tiers_amount_fen_check CHECK (((amount_fen >= 1) AND (amount_fen <= '1000000000000'::bigint))),
+    CONSTRAINT topup_tiers_kind_check CHECK ((kind = ANY (ARRAY['platform'::text, 'recharge'::text, 'technician'::text]))),
+    CONSTRAINT topup_tiers_place_check CHECK (((place >= 0) AND (place <= 10000)))
+);
+
+CREATE TABLE public.topups (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    worker_id text,
+    amount_fen bigint NOT NULL,
+    tier_id text,
+    offer_id text,
+    bonus_fen bigint DEFAULT 0 NOT NULL,
+    bonus_points bigint DEFAULT 0 NOT NULL,
+    bonus_coupon text,
+    method text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    paid_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    CONSTRAINT topups_amount_fen_check CHECK (((amount_fen >= 1) AND (amount_fen <= '1000000000000'::bigint))),
+    CONSTRAINT topups_bonus_fen_check CHECK ((bonus_fen >= 0)),
+    CONSTRAINT topups_bonus_points_check CHECK ((bonus_points >= 0)),
+    CONSTRAINT topups_check CHECK (((kind = ANY (ARRAY['technician'::text, 'worker'::text])) = (worker_id IS NOT NULL))),
+    CONSTRAINT topups_check1 CHECK (((offer_id IS NOT NULL) OR ((bonus_fen = 0) AND (bonus_points = 0) AND (bonus_coupon IS NULL)))),
+    CONSTRAINT topups_check2 CHECK (((state = 'paid'::text) = (paid_at IS NOT NULL))),
+    CONSTRAINT topups_kind_check CHECK ((kind = ANY (ARRAY['platform'::text, 'recharge'::text, 'technician'::text, 'worker'::text]))),
+    CONSTRAINT topups_method_check CHECK ((method = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT topups_state_check CHECK ((state = ANY (ARRAY['created'::text, 'paid'::text, 'closed'::text])))
+)
+WITH (fillfactor='80');
 
 CREATE TABLE public.transfers (
     payment_id text NOT NULL,
@@ -1725,6 +1959,27 @@ ALTER TABLE ONLY public.penalties
 ALTER TABLE ONLY public.penalties
     ADD CONSTRAINT penalties_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.points_lots
+    ADD CONSTRAINT points_lots_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.points_lots
+    ADD CONSTRAINT points_lots_ref_key UNIQUE (ref);
+
+ALTER TABLE ONLY public.points_products
+    ADD CONSTRAINT points_products_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.points_purchases
+    ADD CONSTRAINT points_purchases_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.points_purses
+    ADD CONSTRAINT points_purses_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.points_returns
+    ADD CONSTRAINT points_returns_pkey PRIMARY KEY (ref);
+
+ALTER TABLE ONLY public.points_uses
+    ADD CONSTRAINT points_uses_pkey PRIMARY KEY (holder_id, lot_id);
+
 ALTER TABLE ONLY public.referral_codes
     ADD CONSTRAINT referral_codes_code_key UNIQUE (code);
 
@@ -1754,6 +2009,12 @@ ALTER TABLE ONLY public.region_settings
 
 ALTER TABLE ONLY public.relay_state
     ADD CONSTRAINT relay_state_pkey PRIMARY KEY (one_row);
+
+ALTER TABLE ONLY public.reward_rules
+    ADD CONSTRAINT reward_rules_pkey PRIMARY KEY (event, line, version);
+
+ALTER TABLE ONLY public.rewards
+    ADD CONSTRAINT rewards_pkey PRIMARY KEY (ref);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
@@ -1787,6 +2048,15 @@ ALTER TABLE ONLY public.technicians
 
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_pkey PRIMARY KEY (worker_id);
+
+ALTER TABLE ONLY public.topup_offers
+    ADD CONSTRAINT topup_offers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.topup_tiers
+    ADD CONSTRAINT topup_tiers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.topups
+    ADD CONSTRAINT topups_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_bank_ref_key UNIQUE (bank_ref);
@@ -1890,6 +2160,8 @@ CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (cr
 
 CREATE INDEX jobs_due ON public.jobs USING btree (due_at) WHERE (parked_at IS NULL);
 
+CREATE INDEX ledger_accounts_credits ON public.ledger_accounts USING btree (owner_id) WHERE (kind = 'customer_credit'::text);
+
 CREATE INDEX ledger_accounts_owner ON public.ledger_accounts USING btree (owner_id);
 
 CREATE INDEX ledger_accounts_system ON public.ledger_accounts USING btree (id) WHERE (floor_fen IS NULL);
@@ -1930,6 +2202,18 @@ CREATE UNIQUE INDEX payouts_ref ON public.payouts USING btree (adapter, ref) WHE
 
 CREATE INDEX penalties_payer ON public.penalties USING btree (payer_kind, payer_id, id DESC);
 
+CREATE INDEX points_lots_account ON public.points_lots USING btree (account_id, id);
+
+CREATE INDEX points_lots_live ON public.points_lots USING btree (account_id) WHERE ("left" > 0);
+
+CREATE INDEX points_products_open ON public.points_products USING btree (id) WHERE active;
+
+CREATE INDEX points_purchases_account ON public.points_purchases USING btree (account_id, id);
+
+CREATE INDEX points_purchases_product ON public.points_purchases USING btree (product_id, account_id) WHERE (state <> 'closed'::text);
+
+CREATE INDEX points_uses_lot ON public.points_uses USING btree (lot_id);
+
 CREATE INDEX referrals_referrer ON public.referrals USING btree (referrer_id, id DESC);
 
 CREATE INDEX refund_requests_executed ON public.refund_requests USING btree (executed_at) WHERE (executed_at IS NOT NULL);
@@ -1955,6 +2239,14 @@ CREATE INDEX settlements_reversed ON public.settlements USING btree (id DESC) WH
 CREATE INDEX settlements_worker ON public.settlements USING btree (worker_id, id DESC);
 
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX topup_offers_kind ON public.topup_offers USING btree (kind, place, id) WHERE active;
+
+CREATE UNIQUE INDEX topup_tiers_amount ON public.topup_tiers USING btree (kind, amount_fen) WHERE active;
+
+CREATE INDEX topups_account ON public.topups USING btree (account_id, id);
+
+CREATE INDEX topups_offer ON public.topups USING btree (offer_id, account_id) WHERE (offer_id IS NOT NULL);
 
 CREATE INDEX transfers_review ON public.transfers USING btree (payment_id) WHERE (state = 'review'::text);
 
@@ -2072,6 +2364,24 @@ ALTER TABLE ONLY public.payouts
 ALTER TABLE ONLY public.penalties
     ADD CONSTRAINT penalties_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
 
+ALTER TABLE ONLY public.points_lots
+    ADD CONSTRAINT points_lots_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
+
+ALTER TABLE ONLY public.points_products
+    ADD CONSTRAINT points_products_coupon_template_fkey FOREIGN KEY (coupon_template) REFERENCES public.coupon_templates(id);
+
+ALTER TABLE ONLY public.points_purchases
+    ADD CONSTRAINT points_purchases_product_id_fkey FOREIGN KEY (product_id) REFERENCES public.points_products(id);
+
+ALTER TABLE ONLY public.points_returns
+    ADD CONSTRAINT points_returns_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
+
+ALTER TABLE ONLY public.points_uses
+    ADD CONSTRAINT points_uses_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.points_purses(account_id);
+
+ALTER TABLE ONLY public.points_uses
+    ADD CONSTRAINT points_uses_lot_id_fkey FOREIGN KEY (lot_id) REFERENCES public.points_lots(id);
+
 ALTER TABLE ONLY public.refund_events
     ADD CONSTRAINT refund_events_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES public.refund_requests(id);
 
@@ -2083,6 +2393,9 @@ ALTER TABLE ONLY public.region_items
 
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_region_code_fkey FOREIGN KEY (region_code) REFERENCES public.region_settings(region_code);
+
+ALTER TABLE ONLY public.rewards
+    ADD CONSTRAINT rewards_event_line_rule_fkey FOREIGN KEY (event, line, rule) REFERENCES public.reward_rules(event, line, version);
 
 ALTER TABLE ONLY public.service_codes
     ADD CONSTRAINT service_codes_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
@@ -2098,6 +2411,12 @@ ALTER TABLE ONLY public.settlement_lines
 
 ALTER TABLE ONLY public.settlements
     ADD CONSTRAINT settlements_line_split_version_fkey FOREIGN KEY (line, split_version) REFERENCES public.split_rules(line, version);
+
+ALTER TABLE ONLY public.topups
+    ADD CONSTRAINT topups_offer_id_fkey FOREIGN KEY (offer_id) REFERENCES public.topup_offers(id);
+
+ALTER TABLE ONLY public.topups
+    ADD CONSTRAINT topups_tier_id_fkey FOREIGN KEY (tier_id) REFERENCES public.topup_tiers(id);
 
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);

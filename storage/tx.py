@@ -3,7 +3,8 @@
 SQL, the instant, new ids, facts and deadlines all come from here. A `Tx` is opened and committed only at an edge
 (route, socket handler, job, relay) by `Database.begin`.
 
-Lock order, everywhere: worker rows (sorted) → order → call → booking → coupon → ledger accounts (sorted) → job rows.
+Lock order, everywhere: worker rows (sorted) → order → call → booking → coupon → points purse →
+ledger accounts (sorted) → job rows.
 Job rows come last by construction: facts and deadlines are written together just before the commit.
 """
 

@@ -1,5 +1,6 @@
-"""Marketing: what makes customers come back, and brings others. Coupons and referrals so far.
+"""Marketing: what makes customers come back, and brings others: coupons, referrals, rewards in points, and what points
+buy.
 
-It stands below trade, which prices orders with it, and above money, which it never moves: a coupon is a promise to
-ask for less.
+It stands below trade, which prices orders with it, and above money: a coupon is a promise to ask for less, and points
+are kept in the book.
 """

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from rest.money.payments.audit import CHECKS as PAYMENT_CHECKS
 from storage.postgres import Database
+from tests.money.points_book import CHECKS as POINTS_CHECKS
 from tests.money.settling import CHECKS as MONEY_CHECKS
 
 CHECKS = {
     **MONEY_CHECKS,
     **PAYMENT_CHECKS,
+    **POINTS_CHECKS,
     "I1 the call stands where its order stands": """
         SELECT o.id FROM orders o JOIN calls c ON c.id = o.call_id
          WHERE NOT (CASE o.status

@@ -45,6 +45,9 @@ async def test_finance_gives_and_the_customer_sees_it(client: Client, db: Databa
         "balance": {"amount": 500, "currency": "CNY"},
         "pending": {"amount": 0, "currency": "CNY"},
         "frozen": {"amount": 0, "currency": "CNY"},
+        "prepaid": {"amount": 0, "currency": "CNY"},
+        "bonus": {"amount": 0, "currency": "CNY"},
+        "credits": [],
     }
     assert headers["Cache-Control"] == "no-store"
     _, _, his = await client.as_("ben").send("GET", "/v1/wallet")

@@ -16,7 +16,8 @@ from rest.lines.homeservice import breaks
 from rest.lines.homeservice.facts import OrderClock, OrderOffered, PartMoved, PaymentSettled
 from rest.lines.homeservice.model import CLOSED_PENALTY, LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
 from rest.lines.homeservice.prices import agreed_lines
-from rest.marketing import coupons
+from rest.marketing import coupons, rewards
+from rest.marketing.rewards import Event
 from rest.money import payments, settlement
 from rest.trade import orders
 from rest.trade.orders import Order, Role, Step, TrackingEnded
@@ -108,6 +109,26 @@ async def return_coupon(tx: Tx, step: Step[Job]) -> None:
     coupon_id = step.after.visit.coupon_id
     if coupon_id is not None and step.after.order.kept_fen == 0:
         await coupons.give_back(tx, coupon_id, step.after.order.id)
+
+
+# Points
+
+
+async def earn_points(tx: Tx, step: Step[Job]) -> None:
+    """What the rule in force gives for what the order keeps; without one, nothing."""
+    order = step.after.order
+    await rewards.reward(
+        tx, order.customer_id, Event.ORDER_COMPLETED, ref=_earned(order), line=LINE, paid_fen=order.kept_fen
+    )
+
+
+async def take_points_back(tx: Tx, step: Step[Job]) -> None:
+    """Money goes back, and with it what was given for it (RV-332)."""
+    await rewards.keep(tx, _earned(step.after.order), step.after.order.kept_fen)
+
+
+def _earned(order: Order) -> str:
+    return f"{order.id}:completed"
 
 
 # Money
@@ -377,6 +398,8 @@ EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "refund_rest": refund_rest,
     "refund_part": refund_part,
     "settle": settle,
+    "earn_points": earn_points,
+    "take_points_back": take_points_back,
     "tell_payment": tell_payment,
     "offer_to_technician": offer_to_technician,
     "tell_clock": tell_clock,

@@ -84,7 +84,9 @@ def _after_end(status: str) -> dict[tuple[str, str], Transition]:
     return {
         (status, "ask_refund"): Transition((status,), _CUSTOMER | _STAFF),
         (status, "release_refund"): Transition((status,), _CUSTOMER | _STAFF),
-        (status, "refund"): Transition((status,), _STAFF, ("return_coupon", "refund_part", "tell_payment")),
+        (status, "refund"): Transition(
+            (status,), _STAFF, ("return_coupon", "take_points_back", "refund_part", "tell_payment")
+        ),
     }
 
 
@@ -159,7 +161,7 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     **rows(
         (SERVICE_ENDED, LEAVE_CONFIRMED),
         "leave",
-        Transition((COMPLETED,), _WORKER, ("finish_call", "settle")),
+        Transition((COMPLETED,), _WORKER, ("finish_call", "earn_points", "settle")),
     ),
     # Breaks: the customer wants out after departure (HS-114 to HS-117, HS-123 to HS-125)
     (DEPARTED, "ask_end"): Transition((DEPARTED,), _CUSTOMER | _STAFF, ("open_user_cancel_en_route",)),

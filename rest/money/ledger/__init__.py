@@ -14,7 +14,17 @@ and channel accounts take part in every payment: they have no floor, are never l
 last checkpoint and the entries after it.
 """
 
-from rest.money.ledger.actions import balance, balance_at, balances, entries, is_posted, post, size, verify
+from rest.money.ledger.actions import (
+    balance,
+    balance_at,
+    balances,
+    credits_of,
+    entries,
+    is_posted,
+    post,
+    size,
+    verify,
+)
 from rest.money.ledger.model import (
     Account,
     BadTransfer,
@@ -40,6 +50,8 @@ from rest.money.ledger.model import (
     pending,
     platform_points,
     platform_topup,
+    points_owed,
+    points_pending,
     promo,
     refunding,
     revenue,
@@ -62,6 +74,7 @@ __all__ = [
     "balance_at",
     "balances",
     "clearing",
+    "credits_of",
     "customer_bonus",
     "customer_credit",
     "customer_owed",
@@ -78,6 +91,8 @@ __all__ = [
     "pending",
     "platform_points",
     "platform_topup",
+    "points_owed",
+    "points_pending",
     "post",
     "promo",
     "refunding",

@@ -78,6 +78,12 @@ async def balances(tx: Tx, codes: Sequence[str]) -> dict[str, int]:
     return await store.balances(tx, codes)
 
 
+async def credits_of(tx: Tx, account_id: str, *, limit: int = 100) -> dict[str, int]:
+    """What a customer may spend on orders of single workers, by worker, the largest first (HS-176)."""
+    found = await store.credits_of(tx, account_id, limit)
+    return {code.rpartition(":")[2]: fen for code, fen in found}
+
+
 async def balance_at(tx: Tx, code: str, at: datetime) -> int:
     """What the account held at an instant: all transfers dated then or before, 0 before its first.
 

@@ -56,6 +56,8 @@ _KINDS = (
     _Kind("customer_credit", _code("customer:<name>:credit:<name>"), 0),
     _Kind("customer_unapplied", _code("customer:<name>:unapplied"), 0),
     _Kind("customer_points", _code("customer:<name>:points"), 0, Unit.PTS),
+    _Kind("customer_points_pending", _code("customer:<name>:points_pending"), 0, Unit.PTS),
+    _Kind("customer_points_owed", _code("customer:<name>:points_owed"), 0, Unit.PTS, may_overdraw=True),  # RV-332
     _Kind("payment_held", _code("payment:<name>:held"), 0),
     _Kind("payment_held_points", _code("payment:<name>:held_points"), 0, Unit.PTS),
     _Kind("order_escrow", _code("order:<name>:escrow"), 0),
@@ -123,6 +125,16 @@ def unapplied(account_id: str) -> str:
 def customer_points(account_id: str) -> str:
     """A customer's points; their unit is not money."""
     return f"customer:{account_id}:points"
+
+
+def points_pending(account_id: str) -> str:
+    """Points earned that may be taken back until the after-sale window closes; not to be spent yet."""
+    return f"customer:{account_id}:points_pending"
+
+
+def points_owed(account_id: str) -> str:
+    """Below zero: points taken back after the customer had spent them; paid from what he gets next (RV-332)."""
+    return f"customer:{account_id}:points_owed"
 
 
 def escrow(order_id: str) -> str:

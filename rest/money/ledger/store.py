@@ -178,3 +178,16 @@ async def size(tx: Tx) -> dict[str, int]:
         """
     )
     return dict(row)
+
+
+async def credits_of(tx: Tx, owner_id: str, limit: int) -> list[tuple[str, int]]:
+    """Codes and balances of what a customer may spend on single workers, the largest first."""
+    rows = await tx.fetch(
+        """
+        SELECT code, balance_fen FROM ledger_accounts
+         WHERE owner_id = $1 AND kind = 'customer_credit' AND balance_fen > 0 ORDER BY balance_fen DESC, code LIMIT $2
+        """,
+        owner_id,
+        limit,
+    )
+    return [(row["code"], row["balance_fen"]) for row in rows]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,7 +13,7 @@ from rest import people
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer, Reply
-from rest.edge.values import Amount, Body, Money, Page, PageQuery
+from rest.edge.values import Amount, Body, Id, Money, Page, PageQuery
 from rest.money import ledger, wallet
 from rest.money.ledger import RefReused, Statement, customer_wallet
 from rest.money.wallet.model import AmountRange, check_credit
@@ -22,13 +23,46 @@ from storage.tx import Tx
 FINANCE = ("finance", "admin")
 
 
+class TechnicianCredit(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller paid in for orders of one technician alone (HS-176)."""
+
+    worker_id: str
+    balance: Money
+
+
 class WalletView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller may spend, what he has earned and may spend later, and what is being paid out (HS-175)."""
+    """What the caller may spend, what he has earned and may spend later, and what is being paid out (HS-175).
+
+    `prepaid` and `bonus` are recharge funds, what he paid in and what he was given for it (FR-076); `credits` are the
+    100 largest.
+    """
 
     account_id: str
     balance: Money
     pending: Money
     frozen: Money
+    prepaid: Money
+    bonus: Money
+    credits: list[TechnicianCredit]
+
+
+Purse = Literal["balance", "prepaid", "bonus", "frozen", "pending"]
+
+PURSES: Mapping[Purse, Callable[[str], str]] = {
+    "balance": ledger.customer_wallet,
+    "prepaid": ledger.customer_prepaid,
+    "bonus": ledger.customer_bonus,
+    "frozen": lambda account_id: ledger.frozen("customer", account_id),
+    "pending": lambda account_id: ledger.pending("customer", account_id),
+}
+"""Parts of a wallet that have entries of their own → their accounts."""
+
+
+class EntryQuery(PageQuery, frozen=True, kw_only=True):
+    """`purse`: which part of the wallet; `worker_id`: the credit for this technician instead."""
+
+    purse: Purse = "balance"
+    worker_id: Id | None = None
 
 
 class WalletEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,14 +114,22 @@ async def read(ctx: Ctx) -> Answer:
             balance=Money(await wallet.balance(tx, account_id)),
             pending=Money(await ledger.balance(tx, ledger.pending("customer", account_id))),
             frozen=Money(await ledger.balance(tx, ledger.frozen("customer", account_id))),
+            prepaid=Money(await ledger.balance(tx, ledger.customer_prepaid(account_id))),
+            bonus=Money(await ledger.balance(tx, ledger.customer_bonus(account_id))),
+            credits=[
+                TechnicianCredit(worker_id=worker_id, balance=Money(fen))
+                for worker_id, fen in (await ledger.credits_of(tx, account_id)).items()
+            ],
         )
 
 
 async def entries(ctx: Ctx) -> Answer:
-    query: PageQuery = ctx.query
+    query: EntryQuery = ctx.query
     before = int(ctx.after[0]) if ctx.after else None  # type: ignore[arg-type]  # this list's only key is a version
+    mine = ctx.actor.account_id
+    code = PURSES[query.purse](mine) if query.worker_id is None else ledger.customer_credit(mine, query.worker_id)
     async with ctx.db.begin() as tx:
-        lines = await wallet.entries(tx, ctx.actor.account_id, before_version=before, limit=query.limit + 1)
+        lines = await ledger.entries(tx, code, before_version=before, limit=query.limit + 1)
     return ctx.page(lines, view=WalletEntry.of, key=lambda line: (line.version,))
 
 
@@ -120,7 +162,7 @@ ROUTES = [
     Route("GET", "/v1/wallet", read, "wallet.read", "Read my wallet", response=WalletView, tags=("wallet",)),
     Route(
         "GET", "/v1/wallet/entries", entries, "wallet.entries", "List what moved my wallet, newest first",
-        query=PageQuery, response=Page[WalletEntry], tags=("wallet",),
+        query=EntryQuery, response=Page[WalletEntry], tags=("wallet",),
     ),
     Route(
         "POST", "/v1/admin/wallets/{account_id}/credits", credit, "wallet.credit", "Give a customer money",

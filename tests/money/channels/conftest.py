@@ -26,6 +26,9 @@ from rest.lines.homeservice.payable import HomeservicePayable
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
+from rest.marketing.points_mall import DEADLINES as MALL_DEADLINES
+from rest.marketing.points_mall import SUBSCRIBERS as MALL_SUBSCRIBERS
+from rest.marketing.points_mall.routes import ROUTES as MALL
 from rest.money import ledger, payments
 from rest.money.cashier import PAYABLES, Payables
 from rest.money.cashier.finance import ROUTES as FINANCE
@@ -36,6 +39,9 @@ from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.channels.simulator import Identity, Simulator, make_identity, settings_of
 from rest.money.channels.subscribers import SUBSCRIBERS
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.topups import DEADLINES as TOPUP_DEADLINES
+from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
+from rest.money.topups.routes import ROUTES as TOPUPS
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.jobs import JobRunner, join_subscribers
@@ -49,7 +55,14 @@ __all__ = ["new_town", "town"]
 
 BOTH = ["wechat", "alipay"]
 KINDS = (HomeservicePayable(),)
-PEOPLE = {"cust1": [], "ben": [], "fay": ["finance"], "sue": ["support"]}
+PEOPLE = {
+    "cust1": [],
+    "ben": [],
+    "fay": ["finance"],
+    "sue": ["support"],
+    "opal": ["ops"],
+    "tech": ["technician"],
+}
 
 
 @pytest.fixture(scope="session")
@@ -199,16 +212,23 @@ async def till(  # noqa: PLR0917 - fixtures
     place.runner = JobRunner(
         db,
         channel_settings,
-        {**place.dispatcher.handlers(), **DEADLINES, **SETTLEMENT_DEADLINES, **cases.DEADLINES},
+        {
+            **place.dispatcher.handlers(),
+            **DEADLINES,
+            **SETTLEMENT_DEADLINES,
+            **cases.DEADLINES,
+            **TOPUP_DEADLINES,
+            **MALL_DEADLINES,
+        },
         outside=outside_jobs(db, channels),
-        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS),
+        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS, MALL_SUBSCRIBERS),
     )
     app = web.Application(middlewares=[around], client_max_size=channel_settings.request_bytes_max)
     app[MACHINE] = Machine(db, channel_settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
     app[PAYABLES] = Payables(KINDS)
-    mount(app, [*HOMESERVICE, *CHANNEL, *cashier_routes(KINDS), *FINANCE])
+    mount(app, [*HOMESERVICE, *CHANNEL, *cashier_routes(KINDS), *FINANCE, *TOPUPS, *MALL])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()
