@@ -9,7 +9,7 @@ import asyncio
 
 import pytest
 
-from rest.money import ledger, payments, wallet
+from rest.money import ledger, payments, points, wallet
 from rest.money.channels.model import Attempt, AttemptState, Outcome, Trade, TradeState, judge
 from rest.money.payments import Part, Payment, Tender
 from rest.money.payments import PaymentState as State
@@ -27,8 +27,7 @@ MIX = (Part(T.WALLET, 300), Part(T.POINTS, 10, points=1_000), Part(T.WECHAT, 690
 async def ann(db: Database) -> None:
     async with db.begin() as tx:
         await wallet.credit(tx, ANN, 1_000, "gift", "test")
-        given = [(ledger.platform_points(), -5_000), (ledger.customer_points(ANN), 5_000)]
-        await ledger.post(tx, ref="points", kind="gift", entries=given)
+        await points.earn(tx, ANN, 5_000, ref="points", reason="gift")
 
 
 async def begin(tx: Tx, parts: tuple[Part, ...] = MIX, *, epoch: int = 1) -> Payment:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest.money import ledger, payments
+from rest.money import ledger, payments, points
 from rest.money.payments import DailyLimit, Part, Payment, PayPolicy, Tender
 from rest.money.payments import PaymentState as State
 from rest.money.payments.audit import CHECKS, verify
@@ -44,8 +44,7 @@ EVERYTHING = (
 async def fund(tx: Tx) -> None:
     for name, (code, fen) in HAS.items():
         await ledger.post(tx, ref=f"fund:{name}", kind="gift", entries=[(ledger.platform_topup(), -fen), (code, fen)])
-    points = [(ledger.platform_points(), -POINTS), (ledger.customer_points(ANN), POINTS)]
-    await ledger.post(tx, ref="fund:points", kind="gift", entries=points)
+    await points.earn(tx, ANN, POINTS, ref="fund:points", reason="gift")
 
 
 async def begin(

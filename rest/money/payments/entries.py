@@ -1,7 +1,8 @@
 """Which accounts a payment moves at each step, as ledger entries. Pure.
 
 A part that needs no channel is taken from its account when the payment is settled. While a channel's part is awaited it
-lies on the payment's own two accounts, for fen and for points, so that nothing else can spend it.
+lies on the payment's own account, so that nothing else can spend it. Points move as points, in `rest.money.points`;
+here is only the money they are worth, which the platform gives when they are spent.
 """
 
 from __future__ import annotations
@@ -36,26 +37,16 @@ def account_of(payment: Payment, part: Part) -> str:
 
 
 def taking(payment: Payment, parts: Iterable[Part], into: str) -> Entries:
-    """From where the parts are into one account of fen; points spent go to the platform."""
+    """From where the parts are into one account."""
     found: Entries = []
     for part in parts:
         found += [(account_of(payment, part), -part.amount_fen), (into, part.amount_fen)]
-        if part.points:
-            found += [(ledger.customer_points(payment.account_id), -part.points)]
-            found += [(ledger.platform_points(), part.points)]
     return found
 
 
 def holding(payment: Payment) -> Entries:
-    """From the customer's accounts onto the payment's own. Points are held as points."""
-    found: Entries = []
-    for part in payment.inner_parts:
-        if part.points:
-            found += [(ledger.customer_points(payment.account_id), -part.points)]
-            found += [(ledger.held_points(payment.id), part.points)]
-        else:
-            found += [(account_of(payment, part), -part.amount_fen), (ledger.held(payment.id), part.amount_fen)]
-    return found
+    """From the customer's accounts onto the payment's own; nothing where all of it is points."""
+    return taking(payment, [part for part in payment.inner_parts if not part.points], ledger.held(payment.id))
 
 
 def voiding(payment: Payment) -> Entries:
@@ -67,11 +58,8 @@ def releasing(payment: Payment, into: str) -> Entries:
     """What is held, into one account: the end of a hold whose payment is paid."""
     found: Entries = []
     for part in payment.inner_parts:
-        if part.points:
-            found += [(ledger.held_points(payment.id), -part.points), (ledger.platform_points(), part.points)]
-            found += [(account_of(payment, part), -part.amount_fen), (into, part.amount_fen)]
-        else:
-            found += [(ledger.held(payment.id), -part.amount_fen), (into, part.amount_fen)]
+        source = account_of(payment, part) if part.points else ledger.held(payment.id)
+        found += [(source, -part.amount_fen), (into, part.amount_fen)]
     return found
 
 
@@ -83,7 +71,4 @@ def giving_back(before: Payment, given: Sequence[int], source: str) -> Entries:
             continue
         target = ledger.refunding(part.tender.value) if part.by_channel else account_of(before, part)
         found += [(source, -amount), (target, amount)]
-        points = part.refunded(amount).points_refunded - part.points_refunded
-        if points:
-            found += [(ledger.platform_points(), -points), (ledger.customer_points(before.account_id), points)]
     return found

@@ -10,7 +10,7 @@ import pytest
 
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.model import Job
-from rest.money import ledger, passwords, payments, wallet
+from rest.money import ledger, passwords, payments, points, wallet
 from rest.money.passwords.hashing import new_salt, slow_hash
 from rest.money.payments import Ask, Tender
 from storage.base.codec import instant
@@ -31,10 +31,9 @@ REST = PRICE - 11_000
 ASKED = [Ask(Tender.POINTS, 1_000), Ask(Tender.WALLET, 10_000)]
 
 
-async def fund(tx: Tx, who: str = ME, *, wallet_fen: int = 50_000, points: int = 3_000) -> None:
+async def fund(tx: Tx, who: str = ME, *, wallet_fen: int = 50_000, points_given: int = 3_000) -> None:
     await wallet.credit(tx, who, wallet_fen, f"gift:{who}", "test")
-    given = [(ledger.platform_points(), -points), (ledger.customer_points(who), points)]
-    await ledger.post(tx, ref=f"points:{who}", kind="gift", entries=given)
+    await points.earn(tx, who, points_given, ref=f"gift:{who}", reason="gift")
 
 
 async def my_order(till: Till) -> tuple[Job, Tech]:
@@ -285,7 +284,7 @@ async def test_parts_of_a_completed_order_go_back_in_any_steps(till: Till) -> No
 
 async def test_eight_orders_of_one_customer_race_for_his_wallet(till: Till) -> None:
     """HS-182: each wants 10,000 of 15,000 beside its channel."""
-    await till.db.run(lambda tx: fund(tx, wallet_fen=15_000, points=9_000))
+    await till.db.run(lambda tx: fund(tx, wallet_fen=15_000, points_given=9_000))
     jobs = []
     for _ in range(4):
         tech = await till.town.technician()

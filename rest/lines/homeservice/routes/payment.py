@@ -28,6 +28,7 @@ from rest.money.cashier.routes import POLICY_ERRORS
 from rest.money.channels import PaymentView, payment_view
 from rest.money.ledger import InsufficientFunds
 from rest.money.payments import WrongPaymentState
+from rest.money.points import InsufficientPoints
 from rest.trade import orders
 from rest.trade.orders import Role, WrongState
 from rest.trade.pricing import PriceChanged
@@ -90,7 +91,7 @@ ROUTES = [
         "POST", "/v1/orders/{order_id}/pay", pay, "orders.pay", "Pay the chosen technician",
         request=HowToPay, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
         errors=(
-            WrongState, CandidateGone, InsufficientFunds, PriceChanged, MethodMissing, WrongPaymentState,
+            WrongState, CandidateGone, InsufficientFunds, InsufficientPoints, PriceChanged, MethodMissing, WrongPaymentState,
             *POLICY_ERRORS, *passwords.REFUSALS,
         ),
         description="Over a channel the order waits for its money; `payment.ready` tells how to pay it.",

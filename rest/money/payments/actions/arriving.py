@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from rest.money import ledger, wallet
 from rest.money.payments import store
-from rest.money.payments.actions.holds import free, hold, lock
+from rest.money.payments.actions.holds import free, hold, lock, spend_points
 from rest.money.payments.entries import Entries, releasing, taking
 from rest.money.payments.model import MONEY_IS_IN, OPEN, Payment, PaymentState, Receipt
+from rest.money.points import InsufficientPoints
 from storage.base.log import log
 from storage.tx import Tx
 
@@ -16,8 +17,8 @@ from storage.tx import Tx
 async def settle_paid(tx: Tx, payment_id: str, *, ref: str | None = None) -> Payment:
     """The money came in time: book all parts into the order's escrow, in one transfer.
 
-    Parts that are not held are taken now. Raises InsufficientFunds (nothing is written: the caller may go on with
-    `fail`), WrongPaymentState, NotFound.
+    Parts that are not held are taken now. Raises InsufficientFunds (of a payment without points nothing is written: the
+    caller may go on with `fail`), InsufficientPoints, WrongPaymentState, NotFound.
     """
     payment = await lock(tx, payment_id)
     paid = replace(payment.after("settle"), ref=ref, paid_at=tx.now, paid_fen=payment.amount_fen, is_held=False)
@@ -25,6 +26,7 @@ async def settle_paid(tx: Tx, payment_id: str, *, ref: str | None = None) -> Pay
     entries = _inner(payment, escrow)
     if (part := payment.channel_part) is not None:
         entries += taking(payment, [part], escrow)
+    await spend_points(tx, payment, payment.inner_parts)
     await _book(tx, payment, entries, "pay")
     await store.save(tx, paid)
     return paid
@@ -53,6 +55,7 @@ async def receive(tx: Tx, payment_id: str, *, lock_epoch: int | None, ref: str |
     came = sum(part.amount_fen for part in payment.arriving)
     late = replace(payment.after("arrive_late"), ref=ref, paid_at=tx.now, paid_fen=came, is_held=False)
     await free(tx, payment)
+    await spend_points(tx, payment, payment.arriving)
     await _book(tx, payment, taking(payment, payment.arriving, ledger.unapplied(payment.account_id)), "pay_late")
     await store.save(tx, late)
     log(
@@ -77,7 +80,7 @@ async def hold_late(tx: Tx, payment_id: str) -> bool:
         return True
     try:
         await hold(tx, held)
-    except ledger.InsufficientFunds:
+    except (ledger.InsufficientFunds, InsufficientPoints):
         return False
     await store.save(tx, held)
     return True
@@ -94,6 +97,7 @@ async def restore_late(tx: Tx, payment_id: str, *, lock_epoch: int) -> Payment:
     entries = [(unapplied, -payment.paid_fen), (escrow, payment.paid_fen)]
     if payment.paid_fen < payment.amount_fen:
         entries += _inner(payment, escrow)
+        await spend_points(tx, payment, payment.inner_parts)
     await wallet.move(tx, ref=f"{payment.id}:restored", kind="pay", order_id=payment.order_id, entries=entries)
     await store.save(tx, paid)
     return paid

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rest.money import ledger, wallet
+from rest.money import ledger, points, wallet
 from rest.money.payments import store
-from rest.money.payments.actions.holds import free, lock
+from rest.money.payments.actions.holds import REASON, free, lock
 from rest.money.payments.entries import giving_back
 from rest.money.payments.facts import RefundDue
 from rest.money.payments.model import RETURNED, Leg, Payment, share_of
@@ -126,6 +126,8 @@ def _check_amount(amount_fen: int) -> None:
 
 async def _move(tx: Tx, payment: Payment, given: Sequence[int], source: str, *, ref: str, reason: str) -> bool:
     """Whether it had not been done before. Raises InsufficientFunds, RefReused."""
+    if back := sum(leg.points for leg in _legs(payment, given)):
+        await points.give_back(tx, payment.id, back, ref=ref, reason=REASON)
     entries = giving_back(payment, given, source)
     transfer = await wallet.move(tx, ref=ref, kind="refund", order_id=payment.order_id, note=reason, entries=entries)
     if transfer.repeated:
