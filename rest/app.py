@@ -29,13 +29,15 @@ from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
 from rest.people import jobs as people_jobs
+from rest.people.files import jobs as file_jobs
+from rest.people.files.routes import ROUTES as FILES
 from rest.people.routes import ROUTES as PEOPLE
 from rest.people.wiring import WorkerFinder, wire
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
+TABLES = (PEOPLE, FILES, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 
@@ -67,6 +69,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await people_jobs.begin_purging(tx)
     await ledger_deadlines.begin_rolling(tx)
     await channel_jobs.begin_purging(tx)
+    await file_jobs.begin_purging(tx)
 
 
 def release() -> str:
