@@ -47,6 +47,7 @@ from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
+from rest.papers.exports import EXPORTS
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.files import jobs as file_jobs
@@ -191,6 +192,7 @@ class Process:
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
             **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
             **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
+            **self._app[EXPORTS].outside_jobs(),
         }
         worker = Worker(
             self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS
@@ -282,6 +284,7 @@ class Process:
         if self._worker:
             await self._worker.finished()
         await self._app[CHANNELS].close()
+        await self._app[EXPORTS].close()
         if self._simulator:
             await self._simulator.stop()
         await self._last_known.flush()

@@ -17,17 +17,25 @@ from rest.edge.serve import around, mount
 from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
+from rest.lines.homeservice.exports import EXPORTS as HOMESERVICE_EXPORTS
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
+from rest.lines.homeservice.technicians import NotActive
 from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.settlement.exports import EXPORTS as SETTLEMENT_EXPORTS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
+from rest.money.wallet.exports import EXPORTS as WALLET_EXPORTS
 from rest.money.wallet.routes import ROUTES as WALLET
+from rest.money.withdrawals.exports import EXPORTS as WITHDRAWAL_EXPORTS
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
+from rest.papers.exports import EXPORTS, ExportDesk, Kind
+from rest.papers.exports.routes import routes as export_routes
+from rest.papers.press import Press
 from rest.people import jobs as people_jobs
 from rest.people.files import jobs as file_jobs
 from rest.people.files.routes import ROUTES as FILES
@@ -37,7 +45,26 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, FILES, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
+EXPORT_KINDS: tuple[Kind, ...] = (*HOMESERVICE_EXPORTS, *SETTLEMENT_EXPORTS, *WITHDRAWAL_EXPORTS, *WALLET_EXPORTS)
+"""Everything that can be had on paper."""
+
+EXPORT = export_routes(refusals=(NotActive,))
+
+TABLES = (
+    PEOPLE,
+    FILES,
+    EXPORT,
+    AREAS,
+    HOMESERVICE,
+    COUPONS,
+    WALLET,
+    CHANNEL,
+    SETTLEMENT,
+    WITHDRAWALS,
+    DESK,
+    FLEET,
+    FIELD,
+)
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 
@@ -49,6 +76,7 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     app[MACHINE] = Machine(db, settings, wire(app, db, settings, DispatchWorkers()))
     app[LIVE_AREAS] = LiveAreas(db)
     app[CHANNELS] = open_channels(settings, db.clock)
+    app[EXPORTS] = ExportDesk(db, settings, Press(settings), EXPORT_KINDS)
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())
     add_pages(app, settings)

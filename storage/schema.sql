@@ -764,6 +764,33 @@ CREATE TABLE public.coupons (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.exports (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    format text NOT NULL,
+    language text NOT NULL,
+    filters jsonb NOT NULL,
+    scope jsonb NOT NULL,
+    state text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    claimed_until timestamp with time zone,
+    file_id text,
+    row_count integer,
+    problem text,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT exports_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT exports_check CHECK (((state = 'waiting'::text) = (ended_at IS NULL))),
+    CONSTRAINT exports_check1 CHECK (((state = 'done'::text) = ((file_id IS NOT NULL) AND (row_count IS NOT NULL)))),
+    CONSTRAINT exports_check2 CHECK (((state = 'failed'::text) = (problem IS NOT NULL))),
+    CONSTRAINT exports_format_check CHECK ((format = ANY (ARRAY['csv'::text, 'xlsx'::text, 'pdf'::text]))),
+    CONSTRAINT exports_id_check CHECK ((id ~~ 'exp\_%'::text)),
+    CONSTRAINT exports_language_check CHECK ((language = ANY (ARRAY['zh'::text, 'en'::text]))),
+    CONSTRAINT exports_row_count_check CHECK ((row_count >= 0)),
+    CONSTRAINT exports_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text, 'failed'::text])))
+);
+
 CREATE TABLE public.feed_audience (
     audience text NOT NULL,
     seq bigint NOT NULL
@@ -1405,6 +1432,9 @@ ALTER TABLE ONLY public.coupons
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_account_id_seq_key UNIQUE (template_id, account_id, seq);
 
+ALTER TABLE ONLY public.exports
+    ADD CONSTRAINT exports_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.feed_audience
     ADD CONSTRAINT feed_audience_pkey PRIMARY KEY (audience, seq);
 
@@ -1597,6 +1627,8 @@ CREATE INDEX coupon_templates_claimable ON public.coupon_templates USING btree (
 CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
 
 CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+CREATE INDEX exports_of_account ON public.exports USING btree (account_id, id);
 
 CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
 

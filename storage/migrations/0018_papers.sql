@@ -21,3 +21,27 @@ ALTER TABLE files ALTER COLUMN content SET STORAGE EXTERNAL;
 -- What an owner has stored today.
 CREATE INDEX files_of_owner ON files (owner_id, created_at);
 CREATE INDEX files_expiring ON files (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Exports: who had which rows made into which file, for ever (they are their own audit); the file itself goes after a
+-- while. claimed_until: a process is making it, and another may begin again afterwards.
+CREATE TABLE exports (
+    id            text        PRIMARY KEY CHECK (id LIKE 'exp\_%'),
+    account_id    text        NOT NULL,
+    kind          text        NOT NULL,
+    format        text        NOT NULL CHECK (format IN ('csv', 'xlsx', 'pdf')),
+    language      text        NOT NULL CHECK (language IN ('zh', 'en')),
+    filters       jsonb       NOT NULL,
+    scope         jsonb       NOT NULL,
+    state         text        NOT NULL CHECK (state IN ('waiting', 'done', 'failed')),
+    attempts      int         NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    claimed_until timestamptz,
+    file_id       text,
+    row_count     int         CHECK (row_count >= 0),
+    problem       text,
+    created_at    timestamptz NOT NULL,
+    ended_at      timestamptz,
+    CHECK ((state = 'waiting') = (ended_at IS NULL)),
+    CHECK ((state = 'done') = (file_id IS NOT NULL AND row_count IS NOT NULL)),
+    CHECK ((state = 'failed') = (problem IS NOT NULL))
+);
+CREATE INDEX exports_of_account ON exports (account_id, id);
