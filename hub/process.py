@@ -43,6 +43,8 @@ from rest.money.channels import CHANNELS
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
+from rest.money.invoices import INVOICING
+from rest.money.invoices import jobs as invoice_jobs
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
@@ -53,6 +55,7 @@ from rest.people.auth import Keys
 from rest.people.files import jobs as file_jobs
 from rest.people.senders import HttpCodeSender
 from rest.people.wiring import GATE
+from rest.trade.billing import SUBSCRIBERS as BILLING_SUBSCRIBERS
 from storage import migrate
 from storage import redis as redis_store
 from storage.base.log import log
@@ -77,7 +80,7 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS)
+SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, BILLING_SUBSCRIBERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +196,7 @@ class Process:
             **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
             **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
             **self._app[EXPORTS].outside_jobs(),
+            **invoice_jobs.outside_jobs(self._db, self._app[INVOICING]),
         }
         worker = Worker(
             self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS

@@ -25,6 +25,9 @@ from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
+from rest.money.invoices import INVOICING, Invoicing, PaperIssuer
+from rest.money.invoices.routes import ROUTES as INVOICES
+from rest.money.invoices.rules import current_rules as invoice_rules
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.settlement.exports import EXPORTS as SETTLEMENT_EXPORTS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
@@ -41,6 +44,7 @@ from rest.people.files import jobs as file_jobs
 from rest.people.files.routes import ROUTES as FILES
 from rest.people.routes import ROUTES as PEOPLE
 from rest.people.wiring import WorkerFinder, wire
+from rest.trade.billing import OrderBills
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
@@ -61,6 +65,7 @@ TABLES = (
     CHANNEL,
     SETTLEMENT,
     WITHDRAWALS,
+    INVOICES,
     DESK,
     FLEET,
     FIELD,
@@ -77,6 +82,7 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     app[LIVE_AREAS] = LiveAreas(db)
     app[CHANNELS] = open_channels(settings, db.clock)
     app[EXPORTS] = ExportDesk(db, settings, Press(settings), EXPORT_KINDS)
+    app[INVOICING] = Invoicing(OrderBills(), PaperIssuer(Press(settings), invoice_rules()), invoice_rules())
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())
     add_pages(app, settings)

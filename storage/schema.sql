@@ -893,6 +893,81 @@ CREATE TABLE public.idempotency_keys (
     created_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.invoice_events (
+    invoice_id text NOT NULL,
+    n integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    verb text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    detail text,
+    CONSTRAINT invoice_events_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.invoice_lines (
+    invoice_id text NOT NULL,
+    n integer NOT NULL,
+    subject_id text NOT NULL,
+    name text NOT NULL,
+    amount_fen bigint NOT NULL,
+    tax_fen bigint NOT NULL,
+    is_live boolean NOT NULL,
+    CONSTRAINT invoice_lines_amount_fen_check CHECK ((amount_fen >= 0)),
+    CONSTRAINT invoice_lines_check CHECK (((tax_fen >= 0) AND (tax_fen <= amount_fen))),
+    CONSTRAINT invoice_lines_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.invoice_numbers (
+    number text NOT NULL,
+    invoice_id text NOT NULL,
+    CONSTRAINT invoice_numbers_number_check CHECK ((number <> ''::text))
+);
+
+CREATE TABLE public.invoice_titles (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    tax_no text,
+    contact text,
+    bank text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT invoice_titles_check CHECK (((kind = 'company'::text) = (tax_no IS NOT NULL))),
+    CONSTRAINT invoice_titles_id_check CHECK ((id ~~ 'ttl\_%'::text)),
+    CONSTRAINT invoice_titles_kind_check CHECK ((kind = ANY (ARRAY['personal'::text, 'company'::text]))),
+    CONSTRAINT invoice_titles_name_check CHECK ((name <> ''::text))
+);
+
+CREATE TABLE public.invoices (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    title jsonb NOT NULL,
+    state text NOT NULL,
+    tax_bps integer NOT NULL,
+    amount_fen bigint NOT NULL,
+    tax_fen bigint NOT NULL,
+    needs_red boolean DEFAULT false NOT NULL,
+    number text,
+    red_number text,
+    file_id text,
+    red_file_id text,
+    reason text,
+    reissue boolean DEFAULT false NOT NULL,
+    replaces_id text,
+    version integer NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT invoices_amount_fen_check CHECK ((amount_fen >= 0)),
+    CONSTRAINT invoices_check CHECK (((tax_fen >= 0) AND (tax_fen <= amount_fen))),
+    CONSTRAINT invoices_check1 CHECK (((state <> ALL (ARRAY['issued'::text, 'voiding'::text, 'voided'::text])) OR ((number IS NOT NULL) AND (file_id IS NOT NULL)))),
+    CONSTRAINT invoices_check2 CHECK (((state <> 'voided'::text) OR ((red_number IS NOT NULL) AND (red_file_id IS NOT NULL)))),
+    CONSTRAINT invoices_id_check CHECK ((id ~~ 'inv\_%'::text)),
+    CONSTRAINT invoices_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'issuing'::text, 'issued'::text, 'rejected'::text, 'voiding'::text, 'voided'::text]))),
+    CONSTRAINT invoices_tax_bps_check CHECK (((tax_bps >= 0) AND (tax_bps <= 10000))),
+    CONSTRAINT invoices_version_check CHECK ((version >= 1))
+);
+
 CREATE TABLE public.items (
     id text NOT NULL,
     name jsonb NOT NULL,
@@ -1456,6 +1531,21 @@ ALTER TABLE ONLY public.homeservice_orders
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key);
 
+ALTER TABLE ONLY public.invoice_events
+    ADD CONSTRAINT invoice_events_pkey PRIMARY KEY (invoice_id, n);
+
+ALTER TABLE ONLY public.invoice_lines
+    ADD CONSTRAINT invoice_lines_pkey PRIMARY KEY (invoice_id, n);
+
+ALTER TABLE ONLY public.invoice_numbers
+    ADD CONSTRAINT invoice_numbers_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY public.invoice_titles
+    ADD CONSTRAINT invoice_titles_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.items
     ADD CONSTRAINT items_pkey PRIMARY KEY (id);
 
@@ -1646,6 +1736,14 @@ CREATE UNIQUE INDEX grabs_one_winner ON public.grabs USING btree (call_id) WHERE
 
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 
+CREATE UNIQUE INDEX invoice_lines_once ON public.invoice_lines USING btree (subject_id) WHERE is_live;
+
+CREATE INDEX invoice_titles_of_account ON public.invoice_titles USING btree (account_id, id);
+
+CREATE INDEX invoices_by_state ON public.invoices USING btree (state, id);
+
+CREATE INDEX invoices_of_account ON public.invoices USING btree (account_id, id);
+
 CREATE INDEX jobs_due ON public.jobs USING btree (due_at) WHERE (parked_at IS NULL);
 
 CREATE INDEX ledger_accounts_owner ON public.ledger_accounts USING btree (owner_id);
@@ -1768,6 +1866,18 @@ ALTER TABLE ONLY public.homeservice_orders
 
 ALTER TABLE ONLY public.homeservice_orders
     ADD CONSTRAINT homeservice_orders_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.invoice_events
+    ADD CONSTRAINT invoice_events_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.invoices(id);
+
+ALTER TABLE ONLY public.invoice_lines
+    ADD CONSTRAINT invoice_lines_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.invoices(id);
+
+ALTER TABLE ONLY public.invoice_numbers
+    ADD CONSTRAINT invoice_numbers_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.invoices(id);
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_replaces_id_fkey FOREIGN KEY (replaces_id) REFERENCES public.invoices(id);
 
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);

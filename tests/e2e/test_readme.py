@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from rest.lines.homeservice.rules import HomeserviceRules
+from rest.money.invoices.rules import InvoiceRules
 from rest.money.withdrawals.rules import WithdrawalRules
 from storage.base.settings import Settings
 from tests.e2e.phone import Phone
@@ -98,6 +99,7 @@ def test_the_readme_has_all_four_clients_of_about_ten_lines() -> None:
         (Settings, "FIELDHUB_"),
         (HomeserviceRules, "FIELDHUB_HOMESERVICE_"),
         (WithdrawalRules, "FIELDHUB_WITHDRAWAL_"),
+        (InvoiceRules, "FIELDHUB_INVOICE_"),
     ],
 )
 def test_every_setting_is_in_the_readme_with_its_default(kind: type, prefix: str) -> None:
