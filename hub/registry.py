@@ -81,6 +81,8 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "settlement": (CUSTOMER, WORKER),
     "withdrawal": (CUSTOMER, WORKER, DESK),
     "coupon": (CUSTOMER,),
+    "invoice": (CUSTOMER,),
+    "export": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),

@@ -17,7 +17,7 @@ from typing import IO
 import msgspec
 
 from rest.papers.sheet import Format, Head, Row, add_up, end_line, head_line, page_lines
-from storage.base.errors import Busy, HubError, Invalid
+from storage.base.errors import HubError, Invalid
 from storage.base.log import log
 from storage.base.settings import Settings
 
@@ -44,11 +44,10 @@ class PaperFailed(HubError):
     status = 500
 
 
-class NoFont(Busy):
+class NoFont(Invalid):
     """No font with Chinese is installed: PDF cannot be printed here, CSV and XLSX can."""
 
     code = "font_missing"
-    retry = True
 
 
 _REASONS: dict[str, type[HubError]] = {"TooLarge": PaperTooLarge, "FontMissing": NoFont, "MemoryError": PaperTooLarge}

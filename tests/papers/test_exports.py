@@ -205,7 +205,7 @@ async def test_pdf_without_its_font_is_refused_at_once(db: Database, settings: S
 
     async with serve(db, bare, routes(), PEOPLE, wire) as client:
         status, _, problem = await ask(client, "wallet_entries", "pdf", who="ann")
-        assert (status, problem["code"]) == (503, "font_missing")
+        assert (status, problem["code"]) == (422, "font_missing")
 
 
 # The job

@@ -2,7 +2,7 @@
 
 Tables    none of its own: reads orders and holds them still
 Calls     invoices, when money of an order went back
-Hears     order.refunded
+Hears     money.order_refunded
 Promises  an order is read and held before its invoice, as everywhere; what an invoice says is what the order keeps
 """
 

@@ -6,7 +6,7 @@ States    each line brings its own table: (status, verb) → Transition(to, role
 Promises  only transitions in the table happen; version + 1 and one event per step, numbered without gaps;
           terminal states absorb; refunded + reserved never exceeds paid (also a CHECK)
 Calls     dispatch.lock_worker (lock order: worker → order → call → booking → ledger accounts)
-Tells     order.changed, tracking.ended; order.refunded, to domains above
+Tells     order.changed, tracking.ended; money.order_refunded, to domains above
 """
 
 from rest.trade.orders.access import (

@@ -30,7 +30,7 @@ class OrderChanged(Fact, frozen=True, kw_only=True):
 class OrderRefunded(Fact, frozen=True, kw_only=True):
     """The order keeps less than before: money went back, or is promised to. For domains above; no phone hears it."""
 
-    topic: ClassVar[str] = "order.refunded"
+    topic: ClassVar[str] = "money.order_refunded"
     order_id: str
     kept_fen: int
 
