@@ -47,6 +47,8 @@ from rest.money.channels import CHANNELS
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
+from rest.money.invoices import INVOICING
+from rest.money.invoices import jobs as invoice_jobs
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.points import DEADLINES as POINTS_DEADLINES
 from rest.money.refunds.deadlines import DEADLINES as REFUND_DEADLINES
@@ -56,11 +58,13 @@ from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
 from rest.money.transfers import DEADLINES as TRANSFER_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
+from rest.papers.exports import EXPORTS
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.files import jobs as file_jobs
 from rest.people.senders import HttpCodeSender
 from rest.people.wiring import GATE
+from rest.trade.billing import SUBSCRIBERS as BILLING_SUBSCRIBERS
 from storage import migrate
 from storage import redis as redis_store
 from storage.base.log import log
@@ -92,7 +96,12 @@ GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
 SUBSCRIBERS: Subscribers = join_subscribers(
-    HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, TOPUP_SUBSCRIBERS, REWARD_SUBSCRIBERS, MALL_SUBSCRIBERS
+    HOMESERVICE_SUBSCRIBERS,
+    CHANNEL_SUBSCRIBERS,
+    TOPUP_SUBSCRIBERS,
+    REWARD_SUBSCRIBERS,
+    MALL_SUBSCRIBERS,
+    BILLING_SUBSCRIBERS,
 )
 
 
@@ -208,6 +217,8 @@ class Process:
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
             **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
             **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
+            **self._app[EXPORTS].outside_jobs(),
+            **invoice_jobs.outside_jobs(self._db, self._app[INVOICING]),
         }
         worker = Worker(
             self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS
@@ -299,6 +310,7 @@ class Process:
         if self._worker:
             await self._worker.finished()
         await self._app[CHANNELS].close()
+        await self._app[EXPORTS].close()
         if self._simulator:
             await self._simulator.stop()
         await self._last_known.flush()

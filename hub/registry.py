@@ -87,6 +87,8 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "points": (CUSTOMER,),
     "topup": (CUSTOMER, WORKER),
     "purchase": (CUSTOMER,),
+    "invoice": (CUSTOMER,),
+    "export": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),

@@ -17,10 +17,12 @@ from rest.edge.serve import around, mount
 from rest.fleet.areas import ROUTES as AREAS
 from rest.fleet.field import ROUTES as FIELD
 from rest.fleet.routes import ROUTES as FLEET
+from rest.lines.homeservice.exports import EXPORTS as HOMESERVICE_EXPORTS
 from rest.lines.homeservice.payable import HomeservicePayable
 from rest.lines.homeservice.regions import AREAS as LIVE_AREAS
 from rest.lines.homeservice.routes import REFUNDED as HOMESERVICE_REFUNDED
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
+from rest.lines.homeservice.technicians import NotActive
 from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.marketing.points_mall.routes import ROUTES as POINTS_MALL
 from rest.marketing.referrals.routes import ROUTES as REFERRALS
@@ -31,24 +33,34 @@ from rest.money.cashier.routes import cashier_routes
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
+from rest.money.invoices import INVOICING, Invoicing, PaperIssuer
+from rest.money.invoices.routes import ROUTES as INVOICES
+from rest.money.invoices.rules import current_rules as invoice_rules
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.passwords.routes import ROUTES as PASSWORDS
 from rest.money.penalties.routes import ROUTES as PENALTIES
 from rest.money.points.routes import ROUTES as POINTS
 from rest.money.refunds.routes import staff_routes
+from rest.money.settlement.exports import EXPORTS as SETTLEMENT_EXPORTS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.settlement.rule_routes import ROUTES as SPLIT_RULES
 from rest.money.topups.routes import ROUTES as TOPUPS
 from rest.money.transfers.routes import ROUTES as TRANSFERS
+from rest.money.wallet.exports import EXPORTS as WALLET_EXPORTS
 from rest.money.wallet.routes import ROUTES as WALLET
+from rest.money.withdrawals.exports import EXPORTS as WITHDRAWAL_EXPORTS
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
+from rest.papers.exports import EXPORTS, ExportDesk, Kind
+from rest.papers.exports.routes import routes as export_routes
+from rest.papers.press import Press
 from rest.people import jobs as people_jobs
 from rest.people.audit import ROUTES as AUDIT
 from rest.people.files import jobs as file_jobs
 from rest.people.files.routes import ROUTES as FILES
 from rest.people.routes import ROUTES as PEOPLE
 from rest.people.wiring import WorkerFinder, wire
+from rest.trade.billing import OrderBills
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
@@ -58,6 +70,11 @@ PAYABLE_KINDS: tuple[Payable, ...] = (HomeservicePayable(),)
 
 REFUNDS = staff_routes({**HOMESERVICE_REFUNDED})
 """Staff decide about refunds of every line here."""
+
+EXPORT_KINDS: tuple[Kind, ...] = (*HOMESERVICE_EXPORTS, *SETTLEMENT_EXPORTS, *WITHDRAWAL_EXPORTS, *WALLET_EXPORTS)
+"""Everything that can be had on paper."""
+
+EXPORT = export_routes(refusals=(NotActive,))
 
 TABLES = (
     PEOPLE,
@@ -85,6 +102,18 @@ TABLES = (
     FLEET,
     FIELD,
     AUDIT,
+    EXPORT,
+    AREAS,
+    HOMESERVICE,
+    COUPONS,
+    WALLET,
+    CHANNEL,
+    SETTLEMENT,
+    WITHDRAWALS,
+    INVOICES,
+    DESK,
+    FLEET,
+    FIELD,
 )
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
@@ -98,6 +127,8 @@ def build_app(db: Database, settings: Settings) -> web.Application:
     app[LIVE_AREAS] = LiveAreas(db)
     app[PAYABLES] = Payables(PAYABLE_KINDS)
     app[CHANNELS] = open_channels(settings, db.clock)
+    app[EXPORTS] = ExportDesk(db, settings, Press(settings), EXPORT_KINDS)
+    app[INVOICING] = Invoicing(OrderBills(), PaperIssuer(Press(settings), invoice_rules()), invoice_rules())
     mount(app, OPERATIONS)
     add_documents(app, OPERATIONS, version=release())
     add_pages(app, settings)

@@ -796,6 +796,33 @@ CREATE TABLE public.coupons (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.exports (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    format text NOT NULL,
+    language text NOT NULL,
+    filters jsonb NOT NULL,
+    scope jsonb NOT NULL,
+    state text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    claimed_until timestamp with time zone,
+    file_id text,
+    row_count integer,
+    problem text,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT exports_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT exports_check CHECK (((state = 'waiting'::text) = (ended_at IS NULL))),
+    CONSTRAINT exports_check1 CHECK (((state = 'done'::text) = ((file_id IS NOT NULL) AND (row_count IS NOT NULL)))),
+    CONSTRAINT exports_check2 CHECK (((state = 'failed'::text) = (problem IS NOT NULL))),
+    CONSTRAINT exports_format_check CHECK ((format = ANY (ARRAY['csv'::text, 'xlsx'::text, 'pdf'::text]))),
+    CONSTRAINT exports_id_check CHECK ((id ~~ 'exp\_%'::text)),
+    CONSTRAINT exports_language_check CHECK ((language = ANY (ARRAY['zh'::text, 'en'::text]))),
+    CONSTRAINT exports_row_count_check CHECK ((row_count >= 0)),
+    CONSTRAINT exports_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text, 'failed'::text])))
+);
+
 CREATE TABLE public.feed_audience (
     audience text NOT NULL,
     seq bigint NOT NULL
@@ -900,6 +927,81 @@ CREATE TABLE public.idempotency_keys (
     headers text,
     body bytea,
     created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.invoice_events (
+    invoice_id text NOT NULL,
+    n integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    verb text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    detail text,
+    CONSTRAINT invoice_events_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.invoice_lines (
+    invoice_id text NOT NULL,
+    n integer NOT NULL,
+    subject_id text NOT NULL,
+    name text NOT NULL,
+    amount_fen bigint NOT NULL,
+    tax_fen bigint NOT NULL,
+    is_live boolean NOT NULL,
+    CONSTRAINT invoice_lines_amount_fen_check CHECK ((amount_fen >= 0)),
+    CONSTRAINT invoice_lines_check CHECK (((tax_fen >= 0) AND (tax_fen <= amount_fen))),
+    CONSTRAINT invoice_lines_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.invoice_numbers (
+    number text NOT NULL,
+    invoice_id text NOT NULL,
+    CONSTRAINT invoice_numbers_number_check CHECK ((number <> ''::text))
+);
+
+CREATE TABLE public.invoice_titles (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    tax_no text,
+    contact text,
+    bank text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT invoice_titles_check CHECK (((kind = 'company'::text) = (tax_no IS NOT NULL))),
+    CONSTRAINT invoice_titles_id_check CHECK ((id ~~ 'ttl\_%'::text)),
+    CONSTRAINT invoice_titles_kind_check CHECK ((kind = ANY (ARRAY['personal'::text, 'company'::text]))),
+    CONSTRAINT invoice_titles_name_check CHECK ((name <> ''::text))
+);
+
+CREATE TABLE public.invoices (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    title jsonb NOT NULL,
+    state text NOT NULL,
+    tax_bps integer NOT NULL,
+    amount_fen bigint NOT NULL,
+    tax_fen bigint NOT NULL,
+    needs_red boolean DEFAULT false NOT NULL,
+    number text,
+    red_number text,
+    file_id text,
+    red_file_id text,
+    reason text,
+    reissue boolean DEFAULT false NOT NULL,
+    replaces_id text,
+    version integer NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT invoices_amount_fen_check CHECK ((amount_fen >= 0)),
+    CONSTRAINT invoices_check CHECK (((tax_fen >= 0) AND (tax_fen <= amount_fen))),
+    CONSTRAINT invoices_check1 CHECK (((state <> ALL (ARRAY['issued'::text, 'voiding'::text, 'voided'::text])) OR ((number IS NOT NULL) AND (file_id IS NOT NULL)))),
+    CONSTRAINT invoices_check2 CHECK (((state <> 'voided'::text) OR ((red_number IS NOT NULL) AND (red_file_id IS NOT NULL)))),
+    CONSTRAINT invoices_id_check CHECK ((id ~~ 'inv\_%'::text)),
+    CONSTRAINT invoices_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'issuing'::text, 'issued'::text, 'rejected'::text, 'voiding'::text, 'voided'::text]))),
+    CONSTRAINT invoices_tax_bps_check CHECK (((tax_bps >= 0) AND (tax_bps <= 10000))),
+    CONSTRAINT invoices_version_check CHECK ((version >= 1))
 );
 
 CREATE TABLE public.items (
@@ -1857,6 +1959,9 @@ ALTER TABLE ONLY public.coupons
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_account_id_seq_key UNIQUE (template_id, account_id, seq);
 
+ALTER TABLE ONLY public.exports
+    ADD CONSTRAINT exports_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.feed_audience
     ADD CONSTRAINT feed_audience_pkey PRIMARY KEY (audience, seq);
 
@@ -1877,6 +1982,21 @@ ALTER TABLE ONLY public.homeservice_orders
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key);
+
+ALTER TABLE ONLY public.invoice_events
+    ADD CONSTRAINT invoice_events_pkey PRIMARY KEY (invoice_id, n);
+
+ALTER TABLE ONLY public.invoice_lines
+    ADD CONSTRAINT invoice_lines_pkey PRIMARY KEY (invoice_id, n);
+
+ALTER TABLE ONLY public.invoice_numbers
+    ADD CONSTRAINT invoice_numbers_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY public.invoice_titles
+    ADD CONSTRAINT invoice_titles_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.items
     ADD CONSTRAINT items_pkey PRIMARY KEY (id);
@@ -2142,6 +2262,8 @@ CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
 
 CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
 
+CREATE INDEX exports_of_account ON public.exports USING btree (account_id, id);
+
 CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
 
 CREATE INDEX files_expiring ON public.files USING btree (expires_at) WHERE (expires_at IS NOT NULL);
@@ -2157,6 +2279,14 @@ CREATE UNIQUE INDEX grabs_one_live ON public.grabs USING btree (call_id, worker_
 CREATE UNIQUE INDEX grabs_one_winner ON public.grabs USING btree (call_id) WHERE (state = ANY (ARRAY['locked'::text, 'won'::text]));
 
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
+
+CREATE UNIQUE INDEX invoice_lines_once ON public.invoice_lines USING btree (subject_id) WHERE is_live;
+
+CREATE INDEX invoice_titles_of_account ON public.invoice_titles USING btree (account_id, id);
+
+CREATE INDEX invoices_by_state ON public.invoices USING btree (state, id);
+
+CREATE INDEX invoices_of_account ON public.invoices USING btree (account_id, id);
 
 CREATE INDEX jobs_due ON public.jobs USING btree (due_at) WHERE (parked_at IS NULL);
 
@@ -2330,6 +2460,18 @@ ALTER TABLE ONLY public.homeservice_orders
 
 ALTER TABLE ONLY public.homeservice_orders
     ADD CONSTRAINT homeservice_orders_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.invoice_events
+    ADD CONSTRAINT invoice_events_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.invoices(id);
+
+ALTER TABLE ONLY public.invoice_lines
+    ADD CONSTRAINT invoice_lines_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.invoices(id);
+
+ALTER TABLE ONLY public.invoice_numbers
+    ADD CONSTRAINT invoice_numbers_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.invoices(id);
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_replaces_id_fkey FOREIGN KEY (replaces_id) REFERENCES public.invoices(id);
 
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);

@@ -80,6 +80,13 @@ class Settings:
     file_bytes_max: int = 5_242_880  # 5 MiB: a photo of a phone's camera as it comes
     file_day_bytes_max: int = 52_428_800  # 50 MiB of one account in 24 h: more than a form full of photos each day
 
+    # Papers: each is made in a process of its own
+    export_rows_max: int = 100_000  # more is a question for the database, not for a spreadsheet
+    export_bytes_max: int = 20_971_520  # 20 MiB: a spreadsheet of that many rows has 8
+    export_timeout_s: int = 120  # then the process that makes it is killed
+    export_keep_s: int = 604_800  # 7 days to download it; it can be made again
+    pdf_font_file: str = ""  # TrueType font with Chinese; empty: the one in node_modules
+
     # Payment channels; a channel without its merchant or application is not offered (422 method_unavailable)
     channel_notify_url: str = ""  # base of this server as channels reach it, https://…; needed with any channel
     channel_timeout_ms: int = 4_000  # one call; shorter than a job's lease, so that nobody starts it a second time

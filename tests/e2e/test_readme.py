@@ -18,6 +18,7 @@ import pytest
 
 from rest.lines.homeservice.rules import HomeserviceRules
 from rest.money.refunds.rules import RefundRules
+from rest.money.invoices.rules import InvoiceRules
 from rest.money.withdrawals.rules import WithdrawalRules
 from storage.base.settings import Settings
 from tests.e2e.phone import Phone
@@ -100,6 +101,7 @@ def test_the_readme_has_all_four_clients_of_about_ten_lines() -> None:
         (HomeserviceRules, "FIELDHUB_HOMESERVICE_"),
         (WithdrawalRules, "FIELDHUB_WITHDRAWAL_"),
         (RefundRules, "FIELDHUB_REFUND_"),
+        (InvoiceRules, "FIELDHUB_INVOICE_"),
     ],
 )
 def test_every_setting_is_in_the_readme_with_its_default(kind: type, prefix: str) -> None:

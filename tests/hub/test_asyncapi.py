@@ -60,6 +60,7 @@ def test_every_fact_is_heard_somewhere_or_is_control() -> None:
         # Between domains
         "money.attempt_closed",
         "money.came",
+        "money.order_refunded",
         "money.refund_due",
         "money.refused",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -32,11 +32,17 @@ class KnownPeople:
 
 @asynccontextmanager
 async def serve(
-    db: Database, settings: Settings, routes: Sequence[Route], people: dict[str, list[str]]
+    db: Database,
+    settings: Settings,
+    routes: Sequence[Route],
+    people: dict[str, list[str]],
+    wire: Callable[[web.Application], None] | None = None,
 ) -> AsyncIterator[Client]:
     """A client of these routes that is nobody yet: `client.as_("ann")`."""
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, KnownPeople(db, people))
+    if wire is not None:
+        wire(app)
     mount(app, routes)
     runner = ProblemRunner(app)
     await runner.setup()

@@ -207,4 +207,5 @@ def test_the_lock_names_no_host_and_holds_what_package_json_asks_for() -> None:
 
 def test_each_library_served_belongs_to_a_locked_dependency() -> None:
     wanted = json.loads((ROOT / "package.json").read_text())["dependencies"]
-    assert {file.split("/")[0] for file in LIBRARIES.values()} == set(wanted)
+    for_papers = {"@expo-google-fonts/noto-sans-sc"}  # the font of PDFs: read here, never served
+    assert {file.split("/")[0] for file in LIBRARIES.values()} == set(wanted) - for_papers

@@ -248,7 +248,10 @@ def _pay_route(refusals: tuple[type[HubError], ...]) -> Route:
     return Route(
         "POST", "/v1/payments", pay, "payments.pay", "Pay for something, in one way or several",
         request=PayBody, response=PaymentDone, status=201, idempotent="required", tags=_TAGS,
-        errors=(*POLICY_ERRORS, *passwords.REFUSALS, InsufficientFunds, InsufficientPoints, WrongPaymentState, NotFound, *refusals),
+        errors=(
+            *POLICY_ERRORS, *passwords.REFUSALS, InsufficientFunds, InsufficientPoints, WrongPaymentState, NotFound,
+            *refusals,
+        ),
         links={"read": Link("payments.read", _ID), "cancel": Link("payments.cancel", _ID)},
         description="The parts make up the price exactly, or nothing happens. With a channel among them the rest is "
         "held and the order waits for the channel's money: `payment.ready` tells how to pay it.",

@@ -6,7 +6,7 @@ States    each line brings its own table: (status, verb) → Transition(to, role
 Promises  only transitions in the table happen; version + 1 and one event per step, numbered without gaps;
           terminal states absorb; refunded + reserved never exceeds paid (also a CHECK)
 Calls     dispatch.lock_worker (lock order: worker → order → call → booking → ledger accounts)
-Tells     order.changed, tracking.ended
+Tells     order.changed, tracking.ended; money.order_refunded, to domains above
 """
 
 from rest.trade.orders.access import (
@@ -18,7 +18,7 @@ from rest.trade.orders.access import (
     read_for_worker,
 )
 from rest.trade.orders.executor import Line, Step, apply, guard, is_repeat, lock
-from rest.trade.orders.facts import OrderChanged, TrackingEnded
+from rest.trade.orders.facts import OrderChanged, OrderRefunded, TrackingEnded
 from rest.trade.orders.model import (
     SYSTEM,
     By,
@@ -42,6 +42,7 @@ __all__ = [
     "Machine",
     "Order",
     "OrderChanged",
+    "OrderRefunded",
     "Role",
     "Step",
     "TrackingEnded",

@@ -21,6 +21,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import dispatch
 from rest.trade.orders import store
+from rest.trade.orders.facts import OrderRefunded
 from rest.trade.orders.model import By, Event, Machine, Order, WrongState
 from storage.base.errors import NotFound
 from storage.postgres import RetryTx
@@ -120,11 +121,18 @@ async def apply(
     if not await store.write_step(tx, job.order, order, event):
         raise RetryTx
     await line.save(tx, job, moved)
+    if _leaving(order) > _leaving(job.order):
+        tx.tell(OrderRefunded(order_id=order.id, kept_fen=order.paid_fen - _leaving(order)), to=())
     step = Step(job, moved, verb, by, data or {})
     for name in row.effects:
         await line.effects[name](tx, step)
     await line.follow(tx, step)
     return moved
+
+
+def _leaving(order: Order) -> int:
+    """What has gone back, and what is promised to."""
+    return order.refunded_fen + order.refund_reserved_fen
 
 
 async def is_repeat(tx: Tx, order: Order, verb: str, by: By) -> bool:

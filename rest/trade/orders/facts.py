@@ -27,6 +27,14 @@ class OrderChanged(Fact, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class OrderRefunded(Fact, frozen=True, kw_only=True):
+    """The order keeps less than before: money went back, or is promised to. For domains above; no phone hears it."""
+
+    topic: ClassVar[str] = "money.order_refunded"
+    order_id: str
+    kept_fen: int
+
+
 class TrackingEnded(Fact, frozen=True, kw_only=True):
     """The worker's live position is no longer shown for this order; told once, when the trip is over."""
 

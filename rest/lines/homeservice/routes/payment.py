@@ -91,8 +91,8 @@ ROUTES = [
         "POST", "/v1/orders/{order_id}/pay", pay, "orders.pay", "Pay the chosen technician",
         request=HowToPay, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
         errors=(
-            WrongState, CandidateGone, InsufficientFunds, InsufficientPoints, PriceChanged, MethodMissing, WrongPaymentState,
-            *POLICY_ERRORS, *passwords.REFUSALS,
+            WrongState, CandidateGone, InsufficientFunds, InsufficientPoints, PriceChanged, MethodMissing,
+            WrongPaymentState, *POLICY_ERRORS, *passwords.REFUSALS,
         ),
         description="Over a channel the order waits for its money; `payment.ready` tells how to pay it.",
     ),
