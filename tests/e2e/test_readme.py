@@ -17,8 +17,8 @@ import aiohttp
 import pytest
 
 from rest.lines.homeservice.rules import HomeserviceRules
-from rest.money.refunds.rules import RefundRules
 from rest.money.invoices.rules import InvoiceRules
+from rest.money.refunds.rules import RefundRules
 from rest.money.withdrawals.rules import WithdrawalRules
 from storage.base.settings import Settings
 from tests.e2e.phone import Phone
