@@ -232,7 +232,10 @@ def test_every_state_and_verb_of_a_request() -> None:
      (["done", "manual", "requested"], "manual"), ([], "succeeded")],
 )  # fmt: skip
 def test_how_far_the_money_has_come(states: list[str], whole: str) -> None:
-    assert progress([Leg(payment_id="p", method="m", amount_fen=1, ref="r", state=state) for state in states]) == whole
+    assert (
+        progress([Leg(payment_id="p", method="m", amount_fen=1, points=0, ref="r", state=state) for state in states])
+        == whole
+    )
 
 
 # Races

@@ -230,7 +230,7 @@ async def test_the_same_refund_again_is_the_same_refund(db: Database) -> None:
         first = await payments.give_back(tx, ORDER, 333, ref="r1", reason="part")
         await payments.refund(tx, payment.id, 100, ref="r2", reason="part")
         assert await payments.give_back(tx, ORDER, 333, ref="r1", reason="part") == first
-        assert await payments.legs(tx, ORDER, ref="r1") == first
+        assert await payments.legs(tx, ref="r1") == first
         assert (await payments.refund(tx, payment.id, 100, ref="r2", reason="part")).refunded_fen == 433
         for again in (payments.give_back(tx, ORDER, 334, ref="r1", reason="part"),
                       payments.refund(tx, payment.id, 99, ref="r2", reason="part")):  # fmt: skip
