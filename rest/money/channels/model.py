@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
+from rest.money.channels.bills import BillLine
 from storage.base.errors import Conflict
 
 CHANNELS = ("wechat", "alipay")
@@ -140,6 +142,16 @@ class Channel(Protocol):
     async def query_refund(self, wanted: RefundOrder) -> RefundNews: ...
 
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notification: ...
+
+    @property
+    def merchant(self) -> str:
+        """Who we are in its bills."""
+
+    async def fetch_bill(self, day: date, to: Path) -> None:
+        """Download and check the bill of a day that is over. Also raises BillNotReady, BillBroken."""
+
+    def read_bill(self, path: Path) -> Iterator[BillLine]:
+        """The lines of a bill that was fetched; reads a file, so not in the loop. Raises BillBroken."""
 
 
 # What we keep
