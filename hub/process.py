@@ -44,6 +44,7 @@ from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.simulator import FOLDER, Simulator, make_identity
 from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL_SUBSCRIBERS
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.reconciliation import jobs as reconciliation_jobs
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
@@ -188,6 +189,7 @@ class Process:
         outside = {
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
             **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
+            **reconciliation_jobs.outside_jobs(self._db, self._app[CHANNELS], self._settings),
             **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
         }
         worker = Worker(

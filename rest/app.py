@@ -23,7 +23,10 @@ from rest.marketing.coupons.routes import ROUTES as COUPONS
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
+from rest.money.channels.suspense_routes import ROUTES as SUSPENSE
 from rest.money.ledger import deadlines as ledger_deadlines
+from rest.money.reconciliation import jobs as reconciliation_jobs
+from rest.money.reconciliation.routes import ROUTES as RECONCILIATION
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.wallet.routes import ROUTES as WALLET
 from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
@@ -35,7 +38,10 @@ from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
 
-TABLES = (PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SETTLEMENT, WITHDRAWALS, DESK, FLEET, FIELD)
+TABLES = (
+    PEOPLE, AREAS, HOMESERVICE, COUPONS, WALLET, CHANNEL, SUSPENSE, RECONCILIATION, SETTLEMENT, WITHDRAWALS,
+    DESK, FLEET, FIELD,
+)  # fmt: skip
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
 
@@ -67,6 +73,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await people_jobs.begin_purging(tx)
     await ledger_deadlines.begin_rolling(tx)
     await channel_jobs.begin_purging(tx)
+    await reconciliation_jobs.begin_reconciling(tx)
 
 
 def release() -> str:

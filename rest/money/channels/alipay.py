@@ -114,7 +114,7 @@ class Alipay:
 
     async def refund(self, wanted: RefundOrder) -> RefundNews:
         content = {
-            "out_trade_no": wanted.out_trade_no,
+            **_named(wanted),
             "out_request_no": wanted.out_refund_no,
             "refund_amount": yuan(wanted.amount_fen),
             "refund_reason": wanted.reason[:80],
@@ -130,7 +130,7 @@ class Alipay:
         )
 
     async def query_refund(self, wanted: RefundOrder) -> RefundNews:
-        content = {"out_trade_no": wanted.out_trade_no, "out_request_no": wanted.out_refund_no}
+        content = {**_named(wanted), "out_request_no": wanted.out_refund_no}
         try:
             told = await self._ask("alipay.trade.fastpay.refund.query", content)
         except ChannelRefused as refusal:
@@ -232,6 +232,13 @@ class Alipay:
             )  # fmt: skip
             return Notification(notify_id=notify_id, nonce=None, refund=refund)
         return Notification(notify_id=notify_id, nonce=None, trade=_trade(fields, is_ours=is_ours))
+
+
+def _named(wanted: RefundOrder) -> dict[str, str]:
+    """The trade, by our number or theirs."""
+    if wanted.out_trade_no is not None:
+        return {"out_trade_no": wanted.out_trade_no}
+    return {"trade_no": wanted.trade_no or ""}
 
 
 def _trade(told: Mapping[str, Any], *, is_ours: bool) -> Trade:

@@ -107,9 +107,13 @@ class Prepay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrder:
-    """Money to give back of a trade; the same `out_refund_no` again gives nothing more."""
+    """Money to give back of a trade; the same `out_refund_no` again gives nothing more.
 
-    out_trade_no: str
+    The trade is known by our number of it, or by the channel's own where it is no payment of ours.
+    """
+
+    out_trade_no: str | None
+    trade_no: str | None = None
     out_refund_no: str
     amount_fen: int
     total_fen: int
@@ -246,7 +250,8 @@ class Refund:
     """Money going back over a channel; its id is the channel's `out_refund_no`. Units: fen."""
 
     id: str
-    payment_id: str
+    payment_id: str | None
+    trade_no: str | None
     channel: str
     ref: str
     amount_fen: int
@@ -272,6 +277,7 @@ class Refund:
         """What the channel is asked for."""
         return RefundOrder(
             out_trade_no=self.payment_id,
+            trade_no=self.trade_no,
             out_refund_no=self.id,
             amount_fen=self.amount_fen,
             total_fen=self.total_fen,

@@ -132,7 +132,7 @@ class Wechat:
 
     async def refund(self, wanted: RefundOrder) -> RefundNews:
         body = {
-            "out_trade_no": wanted.out_trade_no,
+            **_named(wanted),
             "out_refund_no": wanted.out_refund_no,
             "reason": wanted.reason[:80],
             "notify_url": self._account.notify_url,
@@ -245,6 +245,13 @@ class Wechat:
             currency=str(amount.get("currency", CURRENCY)) if total is not None else CURRENCY,
             is_ours=(told.get("mchid"), told.get("appid")) == ours,
         )
+
+
+def _named(wanted: RefundOrder) -> dict[str, str]:
+    """The trade, by our number or theirs."""
+    if wanted.out_trade_no is not None:
+        return {"out_trade_no": wanted.out_trade_no}
+    return {"transaction_id": wanted.trade_no or ""}
 
 
 def _refund(told: Mapping[str, Any], status: str, *, is_ours: bool = True) -> RefundNews:

@@ -25,6 +25,7 @@ from rest.money.ledger.model import (
     Transfer,
     Unit,
     account_of,
+    channel_fee,
     clearing,
     customer_bonus,
     customer_credit,
@@ -46,6 +47,7 @@ from rest.money.ledger.model import (
     suspense,
     unapplied,
     worker_wallet,
+    written_off,
 )
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "account_of",
     "balance",
     "balance_at",
+    "channel_fee",
     "clearing",
     "customer_bonus",
     "customer_credit",
@@ -86,4 +89,5 @@ __all__ = [
     "unapplied",
     "verify",
     "worker_wallet",
+    "written_off",
 ]

@@ -31,6 +31,9 @@ from rest.money.channels.jobs import outside_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.channels.simulator import Identity, Simulator, make_identity, settings_of
 from rest.money.channels.subscribers import SUBSCRIBERS
+from rest.money.channels.suspense_routes import ROUTES as SUSPENSE
+from rest.money.reconciliation import jobs as reconciliation_jobs
+from rest.money.reconciliation.routes import ROUTES as RECONCILIATION
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.jobs import JobRunner, join_subscribers
@@ -194,14 +197,17 @@ async def till(  # noqa: PLR0917 - fixtures
         db,
         channel_settings,
         {**place.dispatcher.handlers(), **DEADLINES, **cases.DEADLINES},
-        outside=outside_jobs(db, channels),
+        outside={
+            **outside_jobs(db, channels),
+            **reconciliation_jobs.outside_jobs(db, channels, channel_settings),
+        },
         subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS),
     )
     app = web.Application(middlewares=[around], client_max_size=channel_settings.request_bytes_max)
     app[MACHINE] = Machine(db, channel_settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
-    mount(app, [*HOMESERVICE, *CHANNEL])
+    mount(app, [*HOMESERVICE, *CHANNEL, *SUSPENSE, *RECONCILIATION])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()

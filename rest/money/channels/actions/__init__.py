@@ -1,8 +1,9 @@
-"""Verbs of channels, by family: attempts, news, refunds."""
+"""Verbs of channels, by family: attempts, news, refunds, suspense."""
 
 from rest.money.channels.actions.attempts import answer, begin, closed, let_go, refuse
 from rest.money.channels.actions.news import take, take_found
-from rest.money.channels.actions.refunds import accept, fail, finish, give_up, look_again, request, retry
+from rest.money.channels.actions.refunds import accept, fail, finish, give_up, hear, look_again, request, retry
+from rest.money.channels.actions.suspense import park
 
 __all__ = [
     "accept",
@@ -12,8 +13,10 @@ __all__ = [
     "fail",
     "finish",
     "give_up",
+    "hear",
     "let_go",
     "look_again",
+    "park",
     "refuse",
     "request",
     "retry",

@@ -103,7 +103,8 @@ class AlipaySide:
         return {"out_trade_no": trade.number, "trade_no": trade.trade_no}
 
     def _find(self, asked: Any) -> Trade:  # noqa: ANN401 - JSON
-        trade = self._bank.find("alipay", asked["out_trade_no"])
+        own = asked.get("trade_no")
+        trade = self._bank.find_own("alipay", own) if own else self._bank.find("alipay", asked["out_trade_no"])
         if trade is None:
             raise Refusal("ACQ.TRADE_NOT_EXIST")
         return trade

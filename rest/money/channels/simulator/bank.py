@@ -123,6 +123,10 @@ class Bank:
             self._age(trade)
         return trade
 
+    def find_own(self, channel: str, trade_no: str) -> Trade | None:
+        """The trade of the channel's own number."""
+        return next((t for t in self.trades.values() if (t.channel, t.trade_no) == (channel, trade_no)), None)
+
     def age(self) -> None:
         for trade in self.trades.values():
             self._age(trade)

@@ -94,13 +94,18 @@ def _faulty(bank: Bank, channel: str, item: Item) -> list[Item]:
         return [item]
     return {
         "missing": [],
-        "amount": [replace(item, amount_fen=item.amount_fen + 100)],
+        "amount": [replace(item, amount_fen=item.amount_fen + 100, fee_fen=_fee_of(item, 100))],
         "fee": [replace(item, fee_fen=item.fee_fen + 7)],
         "state": [replace(item, state="ABNORMAL")],
         "date": [replace(item, at=item.at + timedelta(days=1))],
         "twice": [item, item],
         "merchant": [replace(item, merchant=OTHER_MERCHANT[channel])],
     }[fault]
+
+
+def _fee_of(item: Item, more_fen: int) -> int:
+    """The fee of an item with another amount."""
+    return fee(item.amount_fen + more_fen) * (1 if item.refund is None else -1)
 
 
 def _made_up(channel: str, merchant: str, day: date, n: int) -> Item:

@@ -124,7 +124,10 @@ class WechatSide:
         return {}
 
     def _refund(self, _request: web.Request, asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-        trade = self._find(asked["out_trade_no"])
+        own = asked.get("transaction_id")
+        trade = self._find(asked["out_trade_no"]) if own is None else self._bank.find_own("wechat", own)
+        if trade is None:
+            raise Refusal("RESOURCE_NOT_EXISTS", 404)
         refund, is_new = self._bank.refund(trade, asked["out_refund_no"], asked["amount"]["refund"])
         if is_new and refund.is_done:
             self._bank.owe(trade, refund.number)
