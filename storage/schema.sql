@@ -1741,6 +1741,8 @@ CREATE UNIQUE INDEX ledger_entries_place ON public.ledger_entries USING btree (a
 
 CREATE INDEX ledger_transfers_order ON public.ledger_transfers USING btree (order_id) WHERE (order_id IS NOT NULL);
 
+CREATE INDEX ledger_transfers_own ON public.ledger_transfers USING btree (at) WHERE (kind = ANY (ARRAY['channel_fee'::text, 'reconciled'::text, 'suspense_assigned'::text, 'split_done'::text, 'split_returned'::text]));
+
 CREATE INDEX offers_of_worker ON public.offers USING btree (worker_id, made_at DESC) WHERE (state = ANY (ARRAY['open'::text, 'grabbed'::text]));
 
 CREATE INDEX order_shares_order ON public.order_shares USING btree (order_id) WHERE (revoked_at IS NULL);

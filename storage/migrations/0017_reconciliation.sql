@@ -140,3 +140,7 @@ ALTER TABLE channel_refunds
     ALTER COLUMN payment_id DROP NOT NULL,
     ADD COLUMN trade_no text,
     ADD CHECK (payment_id IS NOT NULL OR trade_no IS NOT NULL);
+
+-- Transfers over clearing accounts that are in no bill: few among many, and asked for by their day.
+CREATE INDEX ledger_transfers_own ON ledger_transfers (at)
+    WHERE kind IN ('channel_fee', 'reconciled', 'suspense_assigned', 'split_done', 'split_returned');

@@ -11,11 +11,11 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from rest.money.channels.bills import BillBroken, BillLine, LineKind, LineState, Totals, fen_of, plain
-from rest.money.channels.days import SHANGHAI
 
 READ_BYTES = 1 << 20
 _AT, _MERCHANT, _TRADE_NO, _OUT_NO = "交易时间", "商户号", "微信订单号", "商户订单号"
@@ -23,8 +23,11 @@ _STATE, _OUT_REFUND_NO, _REFUND_STATE = "交易状态", "商户退款单号", "�
 _FEE, _AMOUNT, _REFUNDED = "手续费", "订单金额", "申请退款金额"
 _NAMES = (_AT, _MERCHANT, _TRADE_NO, _OUT_NO, _STATE, _OUT_REFUND_NO, _REFUND_STATE, _FEE, _AMOUNT, _REFUNDED)
 _COUNT, _PAID_SUM, _REFUNDED_SUM = "总交易单数", "订单总金额", "申请退款总金额"
-_REFUND_STATES = {"SUCCESS": LineState.DONE, "PROCESSING": LineState.PROCESSING}
+_REFUND_STATES = {"SUCCESS": LineState.DONE.value, "PROCESSING": LineState.PROCESSING.value}
 _GZIP = b"\x1f\x8b"
+_PAYMENT, _REFUND = LineKind.PAYMENT.value, LineKind.REFUND.value
+_DONE, _FAILED = LineState.DONE.value, LineState.FAILED.value
+_ZONE = "+08:00"
 
 
 def check_hash(path: Path, kind: str, value: str) -> None:
@@ -48,12 +51,12 @@ def read(path: Path) -> Iterator[BillLine]:
     with _open(path) as file:
         rows = (raw.decode("utf-8").rstrip("\r\n") for raw in file)
         try:
-            places = _places(next(rows, "").removeprefix("\ufeff").split(","))
+            pick = itemgetter(*_places(next(rows, "").removeprefix("\ufeff").split(",")))
             for row in rows:
                 if not row.startswith("`"):
                     totals.check(_told(row, next(rows, "")))
                     return
-                line = _line(row[1:].split(",`"), places)
+                line = _line(*pick(row[1:].split(",`")))
                 totals.add(line)
                 yield line
         except (UnicodeDecodeError, IndexError, ValueError) as wrong:
@@ -74,22 +77,22 @@ def _places(header: list[str]) -> list[int]:
     return [header.index(name) for name in _NAMES]
 
 
-def _line(values: list[str], places: list[int]) -> BillLine:
-    at, merchant, trade_no, out_no, state, out_refund_no, refund_state, fee, amount, refunded = (
-        values[place] for place in places
-    )
+def _line(  # noqa: PLR0917 - the columns of `_NAMES`
+    at: str, merchant: str, trade_no: str, out_no: str, state: str, out_refund_no: str, refund_state: str, fee: str,
+    amount: str, refunded: str,
+) -> BillLine:  # fmt: skip
     is_refund = state == "REFUND"
-    done = _REFUND_STATES.get(refund_state, LineState.FAILED) if is_refund else LineState.DONE
+    done = _REFUND_STATES.get(refund_state, _FAILED) if is_refund else _DONE
     return BillLine(
-        kind=LineKind.REFUND.value if is_refund else LineKind.PAYMENT.value,
-        out_trade_no=plain(out_no),
-        out_refund_no=plain(out_refund_no) if is_refund else "",
-        trade_no=plain(trade_no),
-        amount_fen=fen_of(refunded if is_refund else amount),
-        fee_fen=fen_of(fee),
-        at=datetime.fromisoformat(at).replace(tzinfo=SHANGHAI),
-        state=done.value if state in {"SUCCESS", "REFUND"} else LineState.FAILED.value,
-        merchant=plain(merchant),
+        _REFUND if is_refund else _PAYMENT,
+        plain(out_no),
+        plain(out_refund_no) if is_refund else "",
+        plain(trade_no),
+        fen_of(refunded if is_refund else amount),
+        fen_of(fee),
+        datetime.fromisoformat(at + _ZONE),
+        done if is_refund or state == "SUCCESS" else _FAILED,
+        plain(merchant),
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from typing import Any
 from rest.money.channels import BadSignature, ChannelRefused, Channels, ChannelUnreachable
 from rest.money.channels import actions as channel_actions
 from rest.money.channels import store as channel_store
-from rest.money.channels.bills import BillBroken, BillNotReady, LineKind
+from rest.money.channels.bills import BillBroken, BillLine, BillNotReady, LineKind
 from rest.money.channels.days import SHANGHAI, day_of
 from rest.money.channels.model import Channel, RefundOrder, RefundWord, TradeState
 from rest.money.reconciliation import actions, matching, store
 from rest.money.reconciliation.actions.comparing import ASK
 from rest.money.reconciliation.actions.runs import FETCH, MONTH
-from rest.money.reconciliation.model import BEGIN_AT, DayMissing, Difference, Run, State
+from rest.money.reconciliation.model import BEGIN_AT, DayMissing, Difference, Run, RunKind, State
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
@@ -73,10 +73,15 @@ class Reconciling:
             await self._copy(run, channel, path)
 
     async def _copy(self, run: Run, channel: Channel, path: Path) -> None:
+        """The next lines are read while the last are copied."""
         lines, first_n = channel.read_bill(path), 1
-        while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK))):
-            await self._db.run(matching.copy_bill, run, chunk, first_n=first_n, merchant=channel.merchant)
-            first_n += len(chunk)
+        chunk = await _take(lines)
+        while chunk:
+            following = asyncio.create_task(_take(lines))
+            try:
+                await self._db.run(matching.copy_bill, run, chunk, first_n=first_n, merchant=channel.merchant)
+            finally:
+                first_n, chunk = first_n + len(chunk), await following
 
     async def month(self, payload: Payload) -> None:
         run = await self._db.run(actions.claim, payload["run_id"])
@@ -131,12 +136,31 @@ class Reconciling:
         return is_right, f"the channel says {told.state.value}"
 
 
+async def _take(lines: Iterator[BillLine]) -> list[BillLine]:
+    return await asyncio.to_thread(lambda: list(islice(lines, CHUNK)))
+
+
+def reconciling(db: Database, channels: Channels, settings: Settings) -> Reconciling:
+    fees_bps = {"wechat": settings.channel_fee_wechat_bps, "alipay": settings.channel_fee_alipay_bps}
+    return Reconciling(db, channels, fees_bps)
+
+
+async def compare_now(db: Database, channels: Channels, settings: Settings, day: date) -> list[Run]:
+    """A day of every channel, for an operator who waits for it. Raises NotOver."""
+    work, ended = reconciling(db, channels, settings), []
+    for name in sorted(channels.names):
+        run = await db.run(actions.start, RunKind.DAILY, name, day, by="operator")
+        await work.fetch({"run_id": run.id})
+        async with db.look() as tx:
+            ended.append(await store.read_run(tx, run.id) or run)
+    return ended
+
+
 def outside_jobs(
     db: Database, channels: Channels, settings: Settings
 ) -> dict[str, Callable[[Payload], Awaitable[None]]]:
     """Kind to job, for the runner's `outside`."""
-    fees_bps = {"wechat": settings.channel_fee_wechat_bps, "alipay": settings.channel_fee_alipay_bps}
-    work = Reconciling(db, channels, fees_bps)
+    work = reconciling(db, channels, settings)
     return {BEGIN: work.begin, FETCH: work.fetch, MONTH: work.month, ASK: work.ask}
 
 

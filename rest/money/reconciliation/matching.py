@@ -1,13 +1,14 @@
 """The SQL that puts a day's bill beside our records and the book; all but a few of a million lines never leave it.
 
-What agrees in everything is left out; what is returned is judged in Python (`model.judge`), at most `PAIRS_MAX` of each
-side: who has more has no use for a list. The sums beside it are taken without looking at single lines, so they prove
-that no line was lost (`Sums.unexplained_fen`).
+One pass over both sides leaves out what agrees in everything; what is left is looked at line by line and judged in
+Python (`model.judge`), at most `PAIRS_MAX` of it: who has more has no use for a list. The sums beside it are taken
+without looking at single lines, so they prove that none was lost (`Sums.unexplained_fen`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,33 +20,34 @@ from storage.tx import Tx
 PAIRS_MAX = 20_000
 LONG = {"statement_timeout": "300s", "enable_seqscan": "on", "work_mem": "128MB"}
 """Of a transaction that reads a whole day; everything else here is found by an index, and soon."""
-OWN_KINDS = ["channel_fee", "reconciled", "suspense_assigned", "split_done", "split_returned"]
-"""Transfers over a clearing account that are in no bill of payments and refunds."""
+OWN_KINDS = "('channel_fee', 'reconciled', 'suspense_assigned', 'split_done', 'split_returned')"
+"""Transfers over a clearing account that are in no bill of payments and refunds, as the index of them says it."""
 
 _LINE_COLUMNS = (
     "channel", "day", "n", "kind", "key", "out_trade_no", "trade_no", "amount_fen", "fee_fen", "at", "state", "is_ours",
 )  # fmt: skip
 
-# The entries of the clearing account on a day, with the key that bills know them by. A place below the first stretch
-# that reaches into the day holds nothing of it.
-_BOOKED = """
-    booked AS MATERIALIZED (
-        SELECT e.amount_fen, e.at, t.ref, t.kind AS transfer_kind,
-               CASE WHEN e.amount_fen < 0 THEN 'payment' ELSE 'refund' END AS kind,
-               CASE WHEN t.ref LIKE '%:received' THEN coalesce(a.trade_no, t.ref)
-                    WHEN t.ref LIKE '%:done' THEN split_part(t.ref, ':', 1)
-                    WHEN t.ref LIKE '%:suspense' THEN split_part(t.ref, ':', 2) ELSE t.ref END AS key,
-               coalesce(a.payment_id, '') AS payment_id, a.state
-          FROM ledger_accounts AS account
-          JOIN ledger_entries AS e ON e.account_id = account.id AND e.at >= $2 AND e.at < $3
-                                  AND e.place > coalesce(
-                                      (SELECT min(from_place) FROM ledger_checkpoints
-                                        WHERE account_id = account.id AND last_at >= $2),
-                                      (SELECT max(upto_place) FROM ledger_checkpoints WHERE account_id = account.id), 0)
-          JOIN ledger_transfers AS t ON t.id = e.transfer_id AND t.kind <> ALL ($4::text[])
-          LEFT JOIN channel_attempts AS a ON t.ref LIKE '%:received' AND a.payment_id = split_part(t.ref, ':', 1)
-         WHERE account.code = $1
-    )"""
+# The entries of an account in a time. A place below the first stretch that reaches into it holds nothing of it.
+_ENTRIES = """
+    FROM ledger_accounts AS account
+    JOIN ledger_entries AS e ON e.account_id = account.id AND e.at >= $2 AND e.at < $3
+                            AND e.place > coalesce(
+                                (SELECT min(from_place) FROM ledger_checkpoints
+                                  WHERE account_id = account.id AND last_at >= $2),
+                                (SELECT max(upto_place) FROM ledger_checkpoints WHERE account_id = account.id), 0)"""
+
+# Those that are somebody's payment or refund, by the key that bills know them by.
+_BOOKED = f"""
+    SELECT e.amount_fen, e.at, t.ref,
+           CASE WHEN e.amount_fen < 0 THEN 'payment' ELSE 'refund' END AS kind,
+           CASE WHEN t.ref LIKE '%:received' THEN coalesce(a.trade_no, t.ref)
+                WHEN t.ref LIKE '%:done' THEN split_part(t.ref, ':', 1)
+                WHEN t.ref LIKE '%:suspense' THEN split_part(t.ref, ':', 2) ELSE t.ref END AS key,
+           coalesce(a.payment_id, '') AS payment_id, a.state
+      {_ENTRIES}
+      JOIN ledger_transfers AS t ON t.id = e.transfer_id AND t.kind NOT IN {OWN_KINDS}
+      LEFT JOIN channel_attempts AS a ON t.ref LIKE '%:received' AND a.payment_id = split_part(t.ref, ':', 1)
+     WHERE account.code = $1"""
 
 
 async def be_patient(tx: Tx) -> None:
@@ -98,47 +100,111 @@ async def sums(tx: Tx, run: Run) -> Sums:
         run.channel,
         run.period_on,
     )
+    own = await own_moves(tx, ledger.clearing(run.channel), *run.span)
     book = await tx.fetchrow(
         f"""
-        WITH {_BOOKED}
-        SELECT coalesce(-sum(amount_fen) FILTER (WHERE amount_fen < 0), 0)::bigint AS paid,
-               coalesce(sum(amount_fen) FILTER (WHERE amount_fen > 0), 0)::bigint AS refunded
-          FROM booked
+        SELECT coalesce(-sum(e.amount_fen) FILTER (WHERE e.amount_fen < 0), 0)::bigint AS taken,
+               coalesce(sum(e.amount_fen) FILTER (WHERE e.amount_fen > 0), 0)::bigint AS given
+        {_ENTRIES} WHERE account.code = $1
         """,
         ledger.clearing(run.channel),
         *run.span,
-        OWN_KINDS,
     )
     return Sums(
         line_count=bill["line_count"],
         bill_paid_fen=bill["paid"],
         bill_refunded_fen=bill["refunded"],
         fee_fen=bill["fee"],
-        book_paid_fen=book["paid"],
-        book_refunded_fen=book["refunded"],
+        book_paid_fen=book["taken"] - own.taken_fen,
+        book_refunded_fen=book["given"] - own.given_fen,
     )
 
 
-async def own_moves(tx: Tx, code: str, begin: datetime, after: datetime) -> int:
-    """What transfers that are in no bill moved the account by."""
-    moved: int = await tx.fetchval(
-        """
-        SELECT coalesce(sum(e.amount_fen), 0)::bigint
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What an account was moved by, down and up."""
+
+    taken_fen: int
+    given_fen: int
+
+
+async def own_moves(tx: Tx, code: str, begin: datetime, after: datetime) -> Moves:
+    """What transfers that are in no bill moved the account by. There are few, and an index of their own finds them."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT coalesce(-sum(e.amount_fen) FILTER (WHERE e.amount_fen < 0), 0)::bigint AS taken,
+               coalesce(sum(e.amount_fen) FILTER (WHERE e.amount_fen > 0), 0)::bigint AS given
           FROM ledger_transfers AS t
-          JOIN ledger_entries AS e ON e.transfer_id = t.id AND e.at >= $2 AND e.at < $3
-         WHERE t.kind = ANY ($4::text[]) AND t.at >= $2 AND t.at < $3
+          JOIN ledger_entries AS e ON e.transfer_id = t.id
+         WHERE t.kind IN {OWN_KINDS} AND t.at >= $2 AND t.at < $3
            AND e.account_id = (SELECT id FROM ledger_accounts WHERE code = $1)
         """,
         code,
         begin,
         after,
-        OWN_KINDS,
     )
-    return moved
+    return Moves(row["taken"], row["given"])
 
 
-async def billed_pairs(tx: Tx, run: Run, fee_bps: int) -> list[Pair]:
-    """Lines of the day's bill that do not agree in everything.
+async def pairs(tx: Tx, run: Run, fee_bps: int) -> list[Pair]:
+    """All of the day that does not agree in everything: first found in one pass over both sides, then looked at."""
+    unlike = await _unlike(tx, run, fee_bps)
+    lines = [row["n"] for row in unlike if row["n"] is not None]
+    lines += await _repeated(tx, run)
+    booked = [_booked(row) for row in unlike if row["n"] is None]
+    return [*await _billed_pairs(tx, run, lines), *booked]
+
+
+async def _unlike(tx: Tx, run: Run, fee_bps: int) -> list[Any]:
+    """Numbers of lines that do not agree with a booking of their day, and bookings that have no line in its bill."""
+    return await tx.fetch(
+        f"""
+        WITH unlike AS (
+            SELECT l.n, b.kind, b.key, b.payment_id, b.state, b.amount_fen, b.at, b.ref
+              FROM (SELECT * FROM channel_bill_lines WHERE channel = $4 AND day = $5) AS l
+              FULL JOIN ({_BOOKED}) AS b ON b.kind = l.kind AND b.key = l.key
+             WHERE (l.is_ours AND l.state = 'done' AND l.amount_fen = abs(b.amount_fen)
+                    AND CASE l.kind WHEN 'payment' THEN l.fee_fen = (l.amount_fen * $6 + 5000) / 10000
+                                    ELSE abs(l.fee_fen + (l.amount_fen * $6 + 5000) / 10000) <= 1 END) IS NOT TRUE
+             LIMIT $7)
+        SELECT u.*, CASE WHEN u.n IS NULL THEN
+                    (SELECT min(o.day) FROM channel_bill_lines AS o
+                      WHERE o.channel = $4 AND o.kind = u.kind AND o.key = u.key) END AS billed_on
+          FROM unlike AS u ORDER BY u.n, u.at, u.ref
+        """,
+        ledger.clearing(run.channel),
+        *run.span,
+        run.channel,
+        run.period_on,
+        fee_bps,
+        PAIRS_MAX,
+    )
+
+
+async def _repeated(tx: Tx, run: Run) -> list[int]:
+    """Lines whose key the day's bill has twice, or whose booking a bill of another day has shown to be its own."""
+    rows = await tx.fetch(
+        """
+        WITH twice AS MATERIALIZED (
+            SELECT kind, key FROM channel_bill_lines WHERE channel = $1 AND day = $2
+             GROUP BY kind, key HAVING count(*) > 1 LIMIT $5)
+        SELECT l.n FROM channel_bill_lines AS l JOIN twice USING (kind, key) WHERE l.channel = $1 AND l.day = $2
+        UNION
+        SELECT l.n FROM reconciliation_differences AS d
+          JOIN channel_bill_lines AS l
+            ON l.channel = d.channel AND l.kind = d.line_kind AND l.key = d.key AND l.day = $2
+         WHERE d.channel = $1 AND d.class = 'date' AND d.line_n > 0 AND d.booked_at >= $3 AND d.booked_at < $4
+        """,
+        run.channel,
+        run.period_on,
+        *run.span,
+        PAIRS_MAX,
+    )
+    return [row["n"] for row in rows]
+
+
+async def _billed_pairs(tx: Tx, run: Run, lines: Sequence[int]) -> list[Pair]:
+    """These lines of the day's bill with all that is known here of each.
 
     A line's booking is that of suspense where its trade was parked, for that was first; else the attempt's, else the
     refund's. An attempt that was paid by another trade is none of this one's.
@@ -147,7 +213,9 @@ async def billed_pairs(tx: Tx, run: Run, fee_bps: int) -> list[Pair]:
         """
         SELECT l.*, coalesce(a.state, r.state) AS record_state, a.trade_no AS record_trade_no, e.at AS booked_at,
                CASE l.kind WHEN 'payment' THEN -e.amount_fen ELSE e.amount_fen END AS book_fen,
-               twin.n IS NOT NULL AS again
+               EXISTS (SELECT FROM channel_bill_lines AS o
+                        WHERE o.channel = l.channel AND o.kind = l.kind AND o.key = l.key
+                          AND (o.day, o.n) < (l.day, l.n) AND o.is_ours AND o.state = 'done') AS again
           FROM channel_bill_lines AS l
           LEFT JOIN channel_attempts AS a
                  ON l.kind = 'payment' AND a.payment_id = l.out_trade_no AND a.channel = l.channel
@@ -160,47 +228,15 @@ async def billed_pairs(tx: Tx, run: Run, fee_bps: int) -> list[Pair]:
           LEFT JOIN ledger_entries AS e
                  ON e.transfer_id = coalesce(s.id, t.id)
                 AND e.account_id = (SELECT id FROM ledger_accounts WHERE code = $3)
-          LEFT JOIN LATERAL (SELECT o.n FROM channel_bill_lines AS o
-                              WHERE o.channel = l.channel AND o.kind = l.kind AND o.key = l.key
-                                AND (o.day, o.n) < (l.day, l.n) AND o.is_ours AND o.state = 'done'
-                              LIMIT 1) AS twin ON true
-         WHERE l.channel = $1 AND l.day = $2
-           AND (l.is_ours AND l.state = 'done' AND twin.n IS NULL AND e.at >= $4 AND e.at < $5
-                AND l.amount_fen = CASE l.kind WHEN 'payment' THEN -e.amount_fen ELSE e.amount_fen END
-                AND CASE l.kind WHEN 'payment' THEN l.fee_fen = (l.amount_fen * $6 + 5000) / 10000
-                                ELSE abs(l.fee_fen + (l.amount_fen * $6 + 5000) / 10000) <= 1 END) IS NOT TRUE
-         ORDER BY l.n LIMIT $7
+         WHERE l.channel = $1 AND l.day = $2 AND l.n = ANY ($4::int[])
+         ORDER BY l.n
         """,
         run.channel,
         run.period_on,
         ledger.clearing(run.channel),
-        *run.span,
-        fee_bps,
-        PAIRS_MAX,
+        sorted(set(lines)),
     )
     return [_billed(row) for row in rows]
-
-
-async def booked_pairs(tx: Tx, run: Run) -> list[Pair]:
-    """What the book has of the day and its bill has not; with the day of another bill that has it."""
-    rows = await tx.fetch(
-        f"""
-        WITH {_BOOKED}
-        SELECT b.*, (SELECT min(o.day) FROM channel_bill_lines AS o
-                      WHERE o.channel = $5 AND o.kind = b.kind AND o.key = b.key) AS billed_on
-          FROM booked AS b
-         WHERE NOT EXISTS (SELECT FROM channel_bill_lines AS l
-                            WHERE l.channel = $5 AND l.kind = b.kind AND l.key = b.key AND l.day = $6)
-         ORDER BY b.at, b.ref LIMIT $7
-        """,
-        ledger.clearing(run.channel),
-        *run.span,
-        OWN_KINDS,
-        run.channel,
-        run.period_on,
-        PAIRS_MAX,
-    )
-    return [_booked(row) for row in rows]
 
 
 def _billed(row: Any) -> Pair:  # noqa: ANN401 - a row

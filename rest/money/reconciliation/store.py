@@ -125,6 +125,19 @@ async def earlier_is_waiting(tx: Tx, run: Run) -> bool:
     return found
 
 
+async def next_waiting(tx: Tx, channel: str) -> Run | None:
+    """The first day that may have waited for this one; a month when there is no such day."""
+    return _run(
+        await tx.fetchrow(
+            f"""
+            SELECT {_RUN} FROM reconciliations
+             WHERE channel = $1 AND state = 'waiting' ORDER BY kind = 'monthly', period_on LIMIT 1
+            """,
+            channel,
+        )
+    )
+
+
 async def last_day(tx: Tx, channel: str) -> date | None:
     day: date | None = await tx.fetchval(
         "SELECT max(period_on) FROM reconciliations WHERE channel = $1 AND kind = 'daily'", channel
@@ -207,10 +220,14 @@ async def insert_differences(tx: Tx, differences: Sequence[Difference]) -> list[
     return [row["id"] for row in rows]
 
 
-async def forget_unresolved(tx: Tx, run_id: str) -> None:
-    """Of a run that starts again."""
+async def forget_differences(tx: Tx, run_id: str) -> None:
+    """Of a run that starts again, but for those that have moved money or that a person has resolved."""
     await tx.execute(
-        "DELETE FROM reconciliation_differences WHERE reconciliation_id = $1 AND state <> 'resolved'", run_id
+        """
+        DELETE FROM reconciliation_differences
+         WHERE reconciliation_id = $1 AND coalesce(resolution, '') NOT IN ('suspended', 'by_person')
+        """,
+        run_id,
     )
 
 
@@ -250,11 +267,11 @@ async def save_difference(tx: Tx, difference: Difference) -> None:
 
 
 async def lock_unresolved(tx: Tx, channel: str, kinds: Sequence[str], keys: Sequence[str]) -> list[Difference]:
-    """What waits for one of these to be found on another day; the two lists are one of pairs."""
+    """What the book had and no bill; the two lists are one of pairs."""
     rows = await tx.fetch(
         f"""
         SELECT {_DIFFERENCE} FROM reconciliation_differences
-         WHERE channel = $1 AND state <> 'resolved' AND class IN ('extra', 'date')
+         WHERE channel = $1 AND state <> 'resolved' AND line_n = 0
            AND (line_kind, key) IN (SELECT kind, key FROM unnest($2::text[], $3::text[]) AS given (kind, key))
          ORDER BY id FOR UPDATE
         """,
@@ -301,16 +318,16 @@ async def page_differences(
     return [one for row in rows if (one := _difference(row)) is not None]
 
 
-async def count_differences(tx: Tx, run_id: str) -> tuple[int, int, int]:
-    """All of a run's, those that are not resolved, and what all together explain."""
+async def count_differences(tx: Tx, run_id: str) -> tuple[int, int]:
+    """All of a run's, and those that are not resolved."""
     row = await tx.fetchrow(
         """
-        SELECT count(*), count(*) FILTER (WHERE state <> 'resolved'), coalesce(sum(effect_fen), 0)::bigint
+        SELECT count(*), count(*) FILTER (WHERE state <> 'resolved')
           FROM reconciliation_differences WHERE reconciliation_id = $1
         """,
         run_id,
     )
-    return row[0], row[1], row[2]
+    return row[0], row[1]
 
 
 # Events

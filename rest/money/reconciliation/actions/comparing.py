@@ -14,7 +14,7 @@ from rest.money import ledger
 from rest.money.channels import actions as channels
 from rest.money.channels.suspense_model import Cause
 from rest.money.reconciliation import matching, store
-from rest.money.reconciliation.actions.runs import SYSTEM, record
+from rest.money.reconciliation.actions.runs import SYSTEM, record, schedule
 from rest.money.reconciliation.facts import Reconciled
 from rest.money.reconciliation.model import (
     DAY,
@@ -56,7 +56,7 @@ async def compare(tx: Tx, run_id: str, fee_bps: int) -> Run | None:
     sums = await matching.sums(tx, run)
     if sums.line_count > BIG:
         await matching.learn(tx)
-    pairs = [*await matching.billed_pairs(tx, run, fee_bps), *await matching.booked_pairs(tx, run)]
+    pairs = await matching.pairs(tx, run, fee_bps)
     found = [_difference(tx, run, pair, finding, fee_bps)
              for pair in pairs for finding in judge(pair, run.period_on, fee_bps)]  # fmt: skip
     new = set(await store.insert_differences(tx, found))
@@ -66,9 +66,9 @@ async def compare(tx: Tx, run_id: str, fee_bps: int) -> Run | None:
     await _settle_elsewhere(tx, run, pairs)
     fee_fen = sums.fee_fen - sum(pair.fee_fen for pair in pairs if pair.is_repeat and pair.is_ours)
     run = await _book_fee(tx, run, fee_fen)
-    count, open_count, gap_fen = await store.count_differences(tx, run.id)
+    gap_fen = sum(difference.effect_fen for difference in found)
     run = replace(run, sums=replace(sums, fee_fen=fee_fen, gap_fen=gap_fen))
-    return await end(tx, run, Counts(count, open_count))
+    return await end(tx, run, Counts(*await store.count_differences(tx, run.id)))
 
 
 def _difference(tx: Tx, run: Run, pair: Pair, finding: Finding, fee_bps: int) -> Difference:
@@ -147,7 +147,7 @@ async def settle(tx: Tx, difference: Difference, how: Resolution, detail: str | 
 
 async def _settle_elsewhere(tx: Tx, run: Run, pairs: Sequence[Pair]) -> None:
     """What this bill shows to belong to another day, that day no longer misses; what it left to this one has failed."""
-    crossed = [pair for pair in pairs if pair.billed_on is not None or (pair.bill_fen is not None and pair.booked_at)]
+    crossed = [pair for pair in pairs if pair.bill_fen is not None and pair.booked_at is not None]
     kinds, keys = [pair.line_kind.value for pair in crossed], [pair.key for pair in crossed]
     touched: set[str] = set()
     for difference in await store.lock_unresolved(tx, run.channel, kinds, keys):
@@ -194,6 +194,9 @@ async def end(tx: Tx, run: Run, counts: Counts, *, problem: str | None = None) -
     await record(tx, run, after, actor=SYSTEM, verb=verb, detail=problem)
     if verb != "balance":
         tell(tx, after)
+    following = await store.next_waiting(tx, run.channel)
+    if following is not None:
+        schedule(tx, following.id, following.kind, tx.now)
     return after
 
 
@@ -216,7 +219,7 @@ async def recount(tx: Tx, run_id: str) -> None:
     run = await store.lock_run(tx, run_id)
     if run is None or run.state in UNFINISHED:
         return
-    count, open_count, _ = await store.count_differences(tx, run_id)
+    count, open_count = await store.count_differences(tx, run_id)
     can_close = run.state is RunState.DIFFERING and not open_count and not run.sums.unexplained_fen
     after = run.after("close") if can_close else replace(run, version=run.version + 1)
     await store.save_run(tx, replace(after, difference_count=count, open_count=open_count))

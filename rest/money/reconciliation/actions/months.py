@@ -51,4 +51,5 @@ async def _moved(tx: Tx, run: Run, first: Run) -> int:
     """What the account moved in these days by its balances, without transfers that are in no bill."""
     code, (begin, _), (_, after) = ledger.clearing(run.channel), first.span, run.span
     moved = await ledger.balance_at(tx, code, after - TICK) - await ledger.balance_at(tx, code, begin - TICK)
-    return moved - await matching.own_moves(tx, code, begin, after)
+    own = await matching.own_moves(tx, code, begin, after)
+    return moved + own.taken_fen - own.given_fen

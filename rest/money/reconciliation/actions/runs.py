@@ -115,7 +115,8 @@ async def delay(tx: Tx, run_id: str, problem: str) -> None:
 
 
 async def start_again(tx: Tx, run_id: str, *, by: str, reason: str) -> Run:
-    """A person has it compared anew: what is not resolved is forgotten and found again, what is resolved stays.
+    """A person has it compared anew: differences are forgotten and found again, but for those that have moved money
+    or that a person has resolved.
 
     Raises NotFound, WrongReconciliationState while it is under way.
     """
@@ -124,7 +125,7 @@ async def start_again(tx: Tx, run_id: str, *, by: str, reason: str) -> Run:
         raise NotFound
     again = replace(run.after("start_again"), problem=None, claimed_until=None, ended_at=None)
     await store.save_run(tx, again)
-    await store.forget_unresolved(tx, run_id)
+    await store.forget_differences(tx, run_id)
     await record(tx, run, again, actor=f"account:{by}", verb="start_again", detail=reason)
     schedule(tx, run_id, run.kind, tx.now)
     log("reconciliation.started_again", run_id=run_id, by=by)
