@@ -35,7 +35,7 @@ class AssignBody(Body, frozen=True, kw_only=True):
     reason: Note
 
 
-class ReasonBody(Body, frozen=True, kw_only=True):
+class SuspenseReason(Body, frozen=True, kw_only=True):
     """Why."""
 
     reason: Note
@@ -126,12 +126,12 @@ ROUTES = [
     ),
     Route(
         "POST", _ONE + "/refund", refund, "suspense.refund", "Give it back to its payer over the channel",
-        request=ReasonBody, response=SuspenseView, has_etag=True, idempotent="required", roles=FINANCE, tags=_TAGS,
+        request=SuspenseReason, response=SuspenseView, has_etag=True, idempotent="required", roles=FINANCE, tags=_TAGS,
         errors=(WrongItemState, NothingToReturn),
     ),
     Route(
         "POST", _ONE + "/write_off", write_off, "suspense.write_off", "Book it as the platform's gain or loss",
-        request=ReasonBody, response=SuspenseView, has_etag=True, idempotent="required", roles=FINANCE, tags=_TAGS,
+        request=SuspenseReason, response=SuspenseView, has_etag=True, idempotent="required", roles=FINANCE, tags=_TAGS,
         errors=(WrongItemState,),
     ),
 ]  # fmt: skip

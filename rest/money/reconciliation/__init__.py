@@ -13,6 +13,6 @@ Promises  every line is matched with at most one payment or refund; every seeded
 Source    freight FR-165 to FR-167, home service HS-147, HS-150
 """
 
-from rest.money.reconciliation.model import Kind, Run, RunKind, RunState, State
+from rest.money.reconciliation.model import DifferenceKind, DifferenceState, Run, RunKind, RunState
 
-__all__ = ["Kind", "Run", "RunKind", "RunState", "State"]
+__all__ = ["DifferenceKind", "DifferenceState", "Run", "RunKind", "RunState"]

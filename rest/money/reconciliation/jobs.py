@@ -23,7 +23,7 @@ from rest.money.channels.model import Channel, RefundOrder, RefundWord, TradeSta
 from rest.money.reconciliation import actions, matching, store
 from rest.money.reconciliation.actions.comparing import ASK
 from rest.money.reconciliation.actions.runs import FETCH, MONTH
-from rest.money.reconciliation.model import BEGIN_AT, DayMissing, Difference, Run, RunKind, State
+from rest.money.reconciliation.model import BEGIN_AT, DayMissing, Difference, DifferenceState, Run, RunKind
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
@@ -98,7 +98,7 @@ class Reconciling:
         """What a channel says of a line that is amiss; money that it has and we have not is taken."""
         async with self._db.look() as tx:
             difference = await store.read_difference(tx, payload["difference_id"])
-        if difference is None or difference.state is State.RESOLVED:
+        if difference is None or difference.state is DifferenceState.RESOLVED:
             return
         channel = self._channels.get(difference.channel)
         ask = self._ask_payment if difference.line_kind is LineKind.PAYMENT else self._ask_refund

@@ -143,7 +143,7 @@ def after_period(kind: RunKind, period_on: date) -> date:
 # Differences
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """What can be amiss (freight FR-167 and the five it has no word for)."""
 
     MISSING = "missing"  # the channel has it, and nobody here ever heard of it
@@ -156,7 +156,7 @@ class Kind(StrEnum):
     WRONG_MERCHANT = "wrong_merchant"
 
 
-class State(StrEnum):
+class DifferenceState(StrEnum):
     """`waiting`: for the next day's bill."""
 
     WAITING = "waiting"
@@ -164,13 +164,13 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
-TABLE: Mapping[tuple[State, str], State] = {
-    (State.WAITING, "expire"): State.OPEN,
-    (State.WAITING, "settle"): State.RESOLVED,
-    (State.OPEN, "settle"): State.RESOLVED,
-    (State.OPEN, "note"): State.OPEN,
-    (State.WAITING, "resolve"): State.RESOLVED,
-    (State.OPEN, "resolve"): State.RESOLVED,
+TABLE: Mapping[tuple[DifferenceState, str], DifferenceState] = {
+    (DifferenceState.WAITING, "expire"): DifferenceState.OPEN,
+    (DifferenceState.WAITING, "settle"): DifferenceState.RESOLVED,
+    (DifferenceState.OPEN, "settle"): DifferenceState.RESOLVED,
+    (DifferenceState.OPEN, "note"): DifferenceState.OPEN,
+    (DifferenceState.WAITING, "resolve"): DifferenceState.RESOLVED,
+    (DifferenceState.OPEN, "resolve"): DifferenceState.RESOLVED,
 }
 """(state, verb) → state. `settle` is the program's, `resolve` a person's with a reason; `note` is what a question to
 the channel brought that settles nothing."""
@@ -196,15 +196,15 @@ class Handling:
     asks: Resolution | None = None
 
 
-HANDLING: Mapping[Kind, Handling] = {
-    Kind.MISSING: Handling(asks=Resolution.TAKEN),
-    Kind.EXTRA: Handling(asks=Resolution.ASKED),
-    Kind.AMOUNT: Handling(settles=Resolution.SUSPENDED),
-    Kind.FEE: Handling(settles=Resolution.BOOKED),
-    Kind.STATUS: Handling(asks=Resolution.ASKED),
-    Kind.DATE: Handling(settles=Resolution.OTHER_DAY),
-    Kind.DUPLICATE: Handling(),
-    Kind.WRONG_MERCHANT: Handling(),
+HANDLING: Mapping[DifferenceKind, Handling] = {
+    DifferenceKind.MISSING: Handling(asks=Resolution.TAKEN),
+    DifferenceKind.EXTRA: Handling(asks=Resolution.ASKED),
+    DifferenceKind.AMOUNT: Handling(settles=Resolution.SUSPENDED),
+    DifferenceKind.FEE: Handling(settles=Resolution.BOOKED),
+    DifferenceKind.STATUS: Handling(asks=Resolution.ASKED),
+    DifferenceKind.DATE: Handling(settles=Resolution.OTHER_DAY),
+    DifferenceKind.DUPLICATE: Handling(),
+    DifferenceKind.WRONG_MERCHANT: Handling(),
 }
 
 
@@ -215,8 +215,8 @@ class Difference:
     id: str
     reconciliation_id: str
     channel: str
-    kind: Kind
-    state: State
+    kind: DifferenceKind
+    state: DifferenceState
     line_kind: LineKind
     key: str
     line_n: int
@@ -284,8 +284,8 @@ class Pair:
 class Finding:
     """A class, the state it begins in, and what it is worth (see `Difference`)."""
 
-    kind: Kind
-    state: State
+    kind: DifferenceKind
+    state: DifferenceState
     effect_fen: int
     gap_fen: int
 
@@ -294,7 +294,7 @@ def judge(pair: Pair, day: date, fee_bps: int) -> list[Finding]:
     """What is amiss with a pair in the bill of this day; nothing, one thing, or the fee beside it."""
     found = [_judge(pair, day)] if pair.bill_state is not None else [_only_booked(pair, day)]
     if pair.bill_state is LineState.DONE and pair.is_ours and not pair.is_repeat and not is_right_fee(pair, fee_bps):
-        found.append(Finding(Kind.FEE, State.OPEN, 0, 0))
+        found.append(Finding(DifferenceKind.FEE, DifferenceState.OPEN, 0, 0))
     return [finding for finding in found if finding is not None]
 
 
@@ -308,38 +308,38 @@ def _judge(pair: Pair, day: date) -> Finding | None:
     if kind is None:
         return None
     is_near = pair.booked_at is not None and abs(day_of(pair.booked_at) - day) <= DAY
-    state = State.OPEN if kind is not Kind.DATE or not is_near else State.RESOLVED
+    state = DifferenceState.OPEN if kind is not DifferenceKind.DATE or not is_near else DifferenceState.RESOLVED
     return Finding(kind, state, effect, gap)
 
 
-def _kind(pair: Pair, day: date) -> Kind | None:  # noqa: PLR0911 - a table of cases, in their order
+def _kind(pair: Pair, day: date) -> DifferenceKind | None:  # noqa: PLR0911 - a table of cases, in their order
     is_booked = pair.book_fen is not None
     if not pair.is_ours:
-        return Kind.WRONG_MERCHANT
+        return DifferenceKind.WRONG_MERCHANT
     if pair.is_repeat:
-        return Kind.DUPLICATE
+        return DifferenceKind.DUPLICATE
     if pair.bill_state is LineState.DONE and not is_booked:
         is_known = pair.record_state is not None and pair.record_trade_no in {None, pair.key}
-        return Kind.STATUS if is_known else Kind.MISSING
+        return DifferenceKind.STATUS if is_known else DifferenceKind.MISSING
     if pair.bill_state is not LineState.DONE:
         # Under way when the bill was made, and done on a later day, is how refunds are.
         is_later = pair.booked_at is not None and day_of(pair.booked_at) > day
         if pair.bill_state is LineState.PROCESSING:
-            return Kind.STATUS if is_booked and not is_later else None
-        return Kind.STATUS if is_booked or pair.record_state in {"requested", "accepted", "paid"} else None
+            return DifferenceKind.STATUS if is_booked and not is_later else None
+        return DifferenceKind.STATUS if is_booked or pair.record_state in {"requested", "accepted", "paid"} else None
     if pair.bill_fen != pair.book_fen:
-        return Kind.AMOUNT
-    return Kind.DATE if pair.booked_at is not None and day_of(pair.booked_at) != day else None
+        return DifferenceKind.AMOUNT
+    return DifferenceKind.DATE if pair.booked_at is not None and day_of(pair.booked_at) != day else None
 
 
 def _only_booked(pair: Pair, day: date) -> Finding:
     """The book has it on this day, and this day's bill has not."""
     booked = _signed(pair, pair.book_fen)
     if pair.billed_on is not None:
-        return Finding(Kind.DATE, State.RESOLVED, -booked, 0)
+        return Finding(DifferenceKind.DATE, DifferenceState.RESOLVED, -booked, 0)
     if pair.booked_at is not None and pair.booked_at >= begin_of(day + DAY) - MIDNIGHT:
-        return Finding(Kind.DATE, State.WAITING, -booked, -booked)
-    return Finding(Kind.EXTRA, State.OPEN, -booked, -booked)
+        return Finding(DifferenceKind.DATE, DifferenceState.WAITING, -booked, -booked)
+    return Finding(DifferenceKind.EXTRA, DifferenceState.OPEN, -booked, -booked)
 
 
 def _signed(pair: Pair, fen: int | None) -> int:

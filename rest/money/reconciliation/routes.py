@@ -15,12 +15,12 @@ from rest.money.reconciliation import actions, store
 from rest.money.reconciliation.model import (
     DayMissing,
     Difference,
-    Kind,
+    DifferenceKind,
+    DifferenceState,
     NotOver,
     Run,
     RunKind,
     RunState,
-    State,
     WrongReconciliationState,
 )
 from rest.money.reconciliation.views import DifferenceView, ReconciliationView
@@ -43,8 +43,8 @@ class RunQuery(PageQuery, frozen=True, kw_only=True):
 class DifferenceQuery(PageQuery, frozen=True, kw_only=True):
     """Which: of a class, in a state."""
 
-    kind: Kind | None = None
-    state: State | None = None
+    kind: DifferenceKind | None = None
+    state: DifferenceState | None = None
 
 
 class RunBody(Body, frozen=True, kw_only=True):

@@ -8,7 +8,16 @@ from datetime import date
 from typing import Any
 
 from rest.money.channels.bills import LineKind
-from rest.money.reconciliation.model import Difference, Kind, Resolution, Run, RunKind, RunState, State, Sums
+from rest.money.reconciliation.model import (
+    Difference,
+    DifferenceKind,
+    DifferenceState,
+    Resolution,
+    Run,
+    RunKind,
+    RunState,
+    Sums,
+)
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
@@ -38,8 +47,8 @@ def _difference(row: Any) -> Difference | None:  # noqa: ANN401 - a row
     values = dict(row)
     resolution = values.pop("resolution")
     return Difference(
-        kind=Kind(values.pop("class")),
-        state=State(values.pop("state")),
+        kind=DifferenceKind(values.pop("class")),
+        state=DifferenceState(values.pop("state")),
         line_kind=LineKind(values.pop("line_kind")),
         resolution=None if resolution is None else Resolution(resolution),
         **values,
@@ -299,7 +308,7 @@ async def lock_waiting_of(tx: Tx, channel: str, day: date) -> list[Difference]:
 
 
 async def page_differences(
-    tx: Tx, run_id: str, *, after_id: str, limit: int, kind: Kind | None, state: State | None
+    tx: Tx, run_id: str, *, after_id: str, limit: int, kind: DifferenceKind | None, state: DifferenceState | None
 ) -> list[Difference]:
     """By id: a run's are found at once, so there is no newest."""
     rows = await tx.fetch(

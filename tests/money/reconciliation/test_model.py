@@ -17,11 +17,11 @@ from rest.money.reconciliation.model import (
     RUN_VERBS,
     TABLE,
     VERBS,
-    Kind,
+    DifferenceKind,
+    DifferenceState,
     Pair,
     RunKind,
     RunState,
-    State,
     after_period,
     fee_of,
     judge,
@@ -141,9 +141,9 @@ def test_every_verb_in_every_state_of_a_run(state: RunState, verb: str) -> None:
     assert RUN_TABLE.get((state, verb)) == after[state.value].get(verb)
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", DifferenceState)
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_in_every_state_of_a_difference(state: State, verb: str) -> None:
+def test_every_verb_in_every_state_of_a_difference(state: DifferenceState, verb: str) -> None:
     after = {
         "waiting": {"expire": "open", "settle": "resolved", "resolve": "resolved"},
         "open": {"note": "open", "settle": "resolved", "resolve": "resolved"},
@@ -153,7 +153,7 @@ def test_every_verb_in_every_state_of_a_difference(state: State, verb: str) -> N
 
 
 def test_every_class_has_its_handling() -> None:
-    assert set(HANDLING) == set(Kind)
+    assert set(HANDLING) == set(DifferenceKind)
     assert all(handling.settles is None or handling.asks is None for handling in HANDLING.values())
 
 

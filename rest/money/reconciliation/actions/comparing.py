@@ -21,13 +21,13 @@ from rest.money.reconciliation.model import (
     HANDLING,
     UNFINISHED,
     Difference,
+    DifferenceKind,
+    DifferenceState,
     Finding,
-    Kind,
     Pair,
     Resolution,
     Run,
     RunState,
-    State,
     expected_fee,
     judge,
 )
@@ -72,7 +72,7 @@ async def compare(tx: Tx, run_id: str, fee_bps: int) -> Run | None:
 
 
 def _difference(tx: Tx, run: Run, pair: Pair, finding: Finding, fee_bps: int) -> Difference:
-    is_done = finding.state is State.RESOLVED
+    is_done = finding.state is DifferenceState.RESOLVED
     has_line = pair.bill_fen is not None
     return Difference(
         id=tx.new_id("dif"),
@@ -106,13 +106,13 @@ def _difference(tx: Tx, run: Run, pair: Pair, finding: Finding, fee_bps: int) ->
 async def _handle(tx: Tx, difference: Difference) -> None:
     """What is done about a new one without a person."""
     handling = HANDLING[difference.kind]
-    if difference.kind is Kind.AMOUNT:
+    if difference.kind is DifferenceKind.AMOUNT:
         await _park(tx, difference)
-    if handling.settles is not None and difference.kind is not Kind.DATE:
+    if handling.settles is not None and difference.kind is not DifferenceKind.DATE:
         await settle(tx, difference, handling.settles)
     if handling.asks is not None and difference.out_trade_no:
         tx.schedule(ASK, f"{difference.id}:ask", tx.now, {"difference_id": difference.id})
-    if handling == HANDLING[Kind.DUPLICATE]:
+    if handling == HANDLING[DifferenceKind.DUPLICATE]:
         log("reconciliation.alarm", level="error", difference_id=difference.id, kind=difference.kind.value)
 
 
@@ -155,7 +155,7 @@ async def _settle_elsewhere(tx: Tx, run: Run, pairs: Sequence[Pair]) -> None:
             await settle(tx, difference, Resolution.OTHER_DAY, run.id)
             touched.add(difference.reconciliation_id)
     for difference in await store.lock_waiting_of(tx, run.channel, run.period_on - DAY):
-        expired = replace(difference.after("expire"), kind=Kind.EXTRA)
+        expired = replace(difference.after("expire"), kind=DifferenceKind.EXTRA)
         await store.save_difference(tx, expired)
         if difference.out_trade_no:
             tx.schedule(ASK, f"{difference.id}:ask", tx.now, {"difference_id": difference.id})

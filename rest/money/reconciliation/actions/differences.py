@@ -10,7 +10,7 @@ from dataclasses import replace
 from rest.money.reconciliation import store
 from rest.money.reconciliation.actions.comparing import recount, settle
 from rest.money.reconciliation.actions.runs import SYSTEM
-from rest.money.reconciliation.model import HANDLING, Difference, Resolution, State
+from rest.money.reconciliation.model import HANDLING, Difference, DifferenceState, Resolution
 from storage.base.errors import NotFound
 from storage.base.log import log
 from storage.tx import Tx
@@ -20,7 +20,7 @@ async def answer(tx: Tx, difference_id: str, *, is_right: bool, said: str) -> No
     """The channel has been asked. `is_right`: what it said is in our records now, and they agree."""
     difference = await _lock(tx, difference_id)
     how = HANDLING[difference.kind].asks
-    if difference.state is State.RESOLVED or how is None:
+    if difference.state is DifferenceState.RESOLVED or how is None:
         return
     if is_right:
         await settle(tx, difference, how, said)
@@ -45,7 +45,7 @@ async def resolve(tx: Tx, difference_id: str, *, by: str, reason: str) -> Differ
     Raises NotFound, WrongReconciliationState.
     """
     difference = await _lock(tx, difference_id)
-    if difference.state is State.RESOLVED and (difference.by_id, difference.reason) == (by, reason):
+    if difference.state is DifferenceState.RESOLVED and (difference.by_id, difference.reason) == (by, reason):
         return difference
     done = replace(
         difference.after("resolve"), resolution=Resolution.BY_PERSON, reason=reason, by_id=by, resolved_at=tx.now
