@@ -16,6 +16,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_accounts(commands)
     _add_homeservice(commands)
     _add_ledger(commands)
+    command = commands.add_parser("reconcile", help="compare a day with the channels' bills; status 1 when it differs")
+    command.add_argument("--day", type=date.fromisoformat, required=True, help="a day that is over, as 2026-11-27")
+    command.set_defaults(command=reconcile)
     command = commands.add_parser("channels", help="simulate WeChat Pay and Alipay; in dev mode `serve` does")
     command.add_argument("--port", type=int, default=8090)
     command.set_defaults(command=simulate_channels)
@@ -351,6 +355,27 @@ def verify_ledger(arguments: argparse.Namespace) -> int:
         return 1 if faults else 0
 
     return _with_database(run)
+
+
+def reconcile(arguments: argparse.Namespace) -> int:
+    """A day of every channel that is set up, as the morning's job does it."""
+    from rest.money.channels import open_channels
+    from rest.money.reconciliation.jobs import compare_now
+
+    async def run(db: Database, settings: Settings) -> int:
+        channels = open_channels(settings, db.clock)
+        try:
+            ended = await compare_now(db, channels, settings, arguments.day)
+        finally:
+            await channels.close()
+        for one in ended:
+            sums = f"{one.sums.line_count} lines, {one.difference_count} differences, {one.open_count} open"
+            print(f"{one.channel} {one.period_on} {one.state.value}: {one.problem or sums}")
+        return 0 if all(one.state.value in {"balanced", "closed"} for one in ended) else 1
+
+    return _with_database(run)
+
+
 def simulate_channels(arguments: argparse.Namespace) -> int:
     """Pretend to be both channels until SIGINT or SIGTERM; says which settings a fieldhub needs to believe it."""
     from rest.money.channels.simulator import FOLDER, Simulator, channel_fields, make_identity, settings_of

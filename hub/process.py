@@ -51,6 +51,7 @@ from rest.money.invoices import INVOICING
 from rest.money.invoices import jobs as invoice_jobs
 from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.points import DEADLINES as POINTS_DEADLINES
+from rest.money.reconciliation import jobs as reconciliation_jobs
 from rest.money.refunds.deadlines import DEADLINES as REFUND_DEADLINES
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.topups import DEADLINES as TOPUP_DEADLINES
@@ -216,6 +217,7 @@ class Process:
         outside = {
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
             **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
+            **reconciliation_jobs.outside_jobs(self._db, self._app[CHANNELS], self._settings),
             **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
             **self._app[EXPORTS].outside_jobs(),
             **invoice_jobs.outside_jobs(self._db, self._app[INVOICING]),

@@ -89,6 +89,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "purchase": (CUSTOMER,),
     "invoice": (CUSTOMER,),
     "export": (CUSTOMER,),
+    "reconciliation": (DESK,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),

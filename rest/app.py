@@ -33,6 +33,7 @@ from rest.money.cashier.routes import cashier_routes
 from rest.money.channels import CHANNELS, open_channels
 from rest.money.channels import jobs as channel_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
+from rest.money.channels.suspense_routes import ROUTES as SUSPENSE
 from rest.money.invoices import INVOICING, Invoicing, PaperIssuer
 from rest.money.invoices.routes import ROUTES as INVOICES
 from rest.money.invoices.rules import current_rules as invoice_rules
@@ -40,6 +41,8 @@ from rest.money.ledger import deadlines as ledger_deadlines
 from rest.money.passwords.routes import ROUTES as PASSWORDS
 from rest.money.penalties.routes import ROUTES as PENALTIES
 from rest.money.points.routes import ROUTES as POINTS
+from rest.money.reconciliation import jobs as reconciliation_jobs
+from rest.money.reconciliation.routes import ROUTES as RECONCILIATION
 from rest.money.refunds.routes import staff_routes
 from rest.money.settlement.exports import EXPORTS as SETTLEMENT_EXPORTS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
@@ -79,41 +82,33 @@ EXPORT = export_routes(refusals=(NotActive,))
 TABLES = (
     PEOPLE,
     FILES,
+    EXPORT,
     AREAS,
     HOMESERVICE,
     COUPONS,
     REFERRALS,
+    POINTS_MALL,
+    REWARDS,
     WALLET,
     PASSWORDS,
+    POINTS,
+    TOPUPS,
     cashier_routes(PAYABLE_KINDS),
     FINANCE,
     TRANSFERS,
     CHANNEL,
+    SUSPENSE,
+    RECONCILIATION,
     SETTLEMENT,
     SPLIT_RULES,
     REFUNDS,
     PENALTIES,
     WITHDRAWALS,
-    TOPUPS,
-    POINTS,
-    POINTS_MALL,
-    REWARDS,
-    DESK,
-    FLEET,
-    FIELD,
-    AUDIT,
-    EXPORT,
-    AREAS,
-    HOMESERVICE,
-    COUPONS,
-    WALLET,
-    CHANNEL,
-    SETTLEMENT,
-    WITHDRAWALS,
     INVOICES,
     DESK,
     FLEET,
     FIELD,
+    AUDIT,
 )
 
 OPERATIONS: list[Route] = [route for table in TABLES for route in table]
@@ -150,6 +145,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await ledger_deadlines.begin_rolling(tx)
     await channel_jobs.begin_purging(tx)
     await file_jobs.begin_purging(tx)
+    await reconciliation_jobs.begin_reconciling(tx)
 
 
 def release() -> str:

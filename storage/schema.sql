@@ -672,6 +672,26 @@ CREATE TABLE public.channel_attempts (
     CONSTRAINT channel_attempts_state_check CHECK ((state = ANY (ARRAY['asking'::text, 'ready'::text, 'closing'::text, 'refused'::text, 'paid'::text, 'closed'::text])))
 );
 
+CREATE TABLE public.channel_bill_lines (
+    channel text NOT NULL,
+    day date NOT NULL,
+    n integer NOT NULL,
+    kind text NOT NULL,
+    key text NOT NULL,
+    out_trade_no text NOT NULL,
+    trade_no text NOT NULL,
+    amount_fen bigint NOT NULL,
+    fee_fen bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    is_ours boolean NOT NULL,
+    CONSTRAINT channel_bill_lines_amount_fen_check CHECK ((amount_fen >= 0)),
+    CONSTRAINT channel_bill_lines_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT channel_bill_lines_kind_check CHECK ((kind = ANY (ARRAY['payment'::text, 'refund'::text]))),
+    CONSTRAINT channel_bill_lines_n_check CHECK ((n >= 1)),
+    CONSTRAINT channel_bill_lines_state_check CHECK ((state = ANY (ARRAY['done'::text, 'processing'::text, 'failed'::text])))
+);
+
 CREATE TABLE public.channel_news (
     id text NOT NULL,
     channel text NOT NULL,
@@ -701,7 +721,7 @@ CREATE TABLE public.channel_nonces (
 
 CREATE TABLE public.channel_refunds (
     id text NOT NULL,
-    payment_id text NOT NULL,
+    payment_id text,
     channel text NOT NULL,
     ref text NOT NULL,
     amount_fen bigint NOT NULL,
@@ -714,9 +734,11 @@ CREATE TABLE public.channel_refunds (
     version bigint DEFAULT 1 NOT NULL,
     requested_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
+    trade_no text,
     CONSTRAINT channel_refunds_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text, 'offline'::text]))),
     CONSTRAINT channel_refunds_check CHECK (((amount_fen > 0) AND (amount_fen <= total_fen))),
     CONSTRAINT channel_refunds_check1 CHECK (((ended_at IS NOT NULL) = (state = 'done'::text))),
+    CONSTRAINT channel_refunds_check2 CHECK (((payment_id IS NOT NULL) OR (trade_no IS NOT NULL))),
     CONSTRAINT channel_refunds_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'accepted'::text, 'done'::text, 'manual'::text])))
 );
 
@@ -1428,6 +1450,81 @@ CREATE TABLE public.points_uses (
     CONSTRAINT points_uses_used_check CHECK ((used >= 0))
 );
 
+CREATE TABLE public.reconciliation_differences (
+    id text NOT NULL,
+    reconciliation_id text NOT NULL,
+    channel text NOT NULL,
+    class text NOT NULL,
+    state text NOT NULL,
+    line_kind text NOT NULL,
+    key text NOT NULL,
+    line_n integer NOT NULL,
+    out_trade_no text NOT NULL,
+    trade_no text NOT NULL,
+    bill_fen bigint,
+    book_fen bigint,
+    fee_fen bigint,
+    expected_fee_fen bigint,
+    effect_fen bigint NOT NULL,
+    gap_fen bigint NOT NULL,
+    billed_at timestamp with time zone,
+    booked_at timestamp with time zone,
+    record_state text,
+    resolution text,
+    reason text,
+    by_id text,
+    version bigint DEFAULT 1 NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT reconciliation_differences_check CHECK (((state = 'resolved'::text) = (resolved_at IS NOT NULL))),
+    CONSTRAINT reconciliation_differences_check1 CHECK (((state = 'resolved'::text) = (resolution IS NOT NULL))),
+    CONSTRAINT reconciliation_differences_class_check CHECK ((class = ANY (ARRAY['missing'::text, 'extra'::text, 'amount'::text, 'fee'::text, 'status'::text, 'date'::text, 'duplicate'::text, 'wrong_merchant'::text]))),
+    CONSTRAINT reconciliation_differences_line_kind_check CHECK ((line_kind = ANY (ARRAY['payment'::text, 'refund'::text]))),
+    CONSTRAINT reconciliation_differences_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT reconciliation_differences_resolution_check CHECK ((resolution = ANY (ARRAY['taken'::text, 'asked'::text, 'suspended'::text, 'booked'::text, 'other_day'::text, 'by_person'::text]))),
+    CONSTRAINT reconciliation_differences_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'open'::text, 'resolved'::text])))
+);
+
+CREATE TABLE public.reconciliation_events (
+    subject_id text NOT NULL,
+    n integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    verb text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    detail text,
+    CONSTRAINT reconciliation_events_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.reconciliations (
+    id text NOT NULL,
+    kind text NOT NULL,
+    channel text NOT NULL,
+    period_on date NOT NULL,
+    state text NOT NULL,
+    line_count integer DEFAULT 0 NOT NULL,
+    bill_paid_fen bigint DEFAULT 0 NOT NULL,
+    bill_refunded_fen bigint DEFAULT 0 NOT NULL,
+    fee_fen bigint DEFAULT 0 NOT NULL,
+    book_paid_fen bigint DEFAULT 0 NOT NULL,
+    book_refunded_fen bigint DEFAULT 0 NOT NULL,
+    gap_fen bigint DEFAULT 0 NOT NULL,
+    unexplained_fen bigint DEFAULT 0 NOT NULL,
+    difference_count integer DEFAULT 0 NOT NULL,
+    open_count integer DEFAULT 0 NOT NULL,
+    fee_booked_fen bigint DEFAULT 0 NOT NULL,
+    problem text,
+    claimed_until timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT reconciliations_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT reconciliations_check CHECK (((kind = 'daily'::text) OR (EXTRACT(day FROM period_on) = (1)::numeric))),
+    CONSTRAINT reconciliations_kind_check CHECK ((kind = ANY (ARRAY['daily'::text, 'monthly'::text]))),
+    CONSTRAINT reconciliations_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'overdue'::text, 'balanced'::text, 'differing'::text, 'closed'::text])))
+);
+
 CREATE TABLE public.referral_codes (
     account_id text NOT NULL,
     code text NOT NULL COLLATE pg_catalog."C",
@@ -1670,6 +1767,31 @@ CREATE TABLE public.split_rules (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT split_rules_line_check CHECK ((line <> ''::text)),
     CONSTRAINT split_rules_version_check CHECK ((version >= 1))
+);
+
+CREATE TABLE public.suspense_items (
+    id text NOT NULL,
+    channel text NOT NULL,
+    ref text NOT NULL,
+    cause text NOT NULL,
+    out_trade_no text NOT NULL,
+    trade_no text NOT NULL,
+    amount_fen bigint NOT NULL,
+    total_fen bigint NOT NULL,
+    state text NOT NULL,
+    reason text,
+    by_id text,
+    version bigint DEFAULT 1 NOT NULL,
+    parked_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT suspense_items_amount_fen_check CHECK ((amount_fen <> 0)),
+    CONSTRAINT suspense_items_cause_check CHECK ((cause = ANY (ARRAY['unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'bill'::text]))),
+    CONSTRAINT suspense_items_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT suspense_items_check CHECK (((state = 'open'::text) = (ended_at IS NULL))),
+    CONSTRAINT suspense_items_check1 CHECK (((state = 'open'::text) OR ((reason IS NOT NULL) AND (by_id IS NOT NULL)))),
+    CONSTRAINT suspense_items_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT suspense_items_state_check CHECK ((state = ANY (ARRAY['open'::text, 'assigned'::text, 'refunded'::text, 'written_off'::text]))),
+    CONSTRAINT suspense_items_total_fen_check CHECK ((total_fen > 0))
 );
 
 CREATE TABLE public.technicians (
@@ -1932,6 +2054,9 @@ ALTER TABLE ONLY public.cases
 ALTER TABLE ONLY public.channel_attempts
     ADD CONSTRAINT channel_attempts_pkey PRIMARY KEY (payment_id);
 
+ALTER TABLE ONLY public.channel_bill_lines
+    ADD CONSTRAINT channel_bill_lines_pkey PRIMARY KEY (channel, day, n);
+
 ALTER TABLE ONLY public.channel_news
     ADD CONSTRAINT channel_news_channel_notify_id_key UNIQUE (channel, notify_id);
 
@@ -2100,6 +2225,21 @@ ALTER TABLE ONLY public.points_returns
 ALTER TABLE ONLY public.points_uses
     ADD CONSTRAINT points_uses_pkey PRIMARY KEY (holder_id, lot_id);
 
+ALTER TABLE ONLY public.reconciliation_differences
+    ADD CONSTRAINT reconciliation_differences_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.reconciliation_differences
+    ADD CONSTRAINT reconciliation_differences_reconciliation_id_line_kind_key__key UNIQUE (reconciliation_id, line_kind, key, line_n, class);
+
+ALTER TABLE ONLY public.reconciliation_events
+    ADD CONSTRAINT reconciliation_events_pkey PRIMARY KEY (subject_id, n);
+
+ALTER TABLE ONLY public.reconciliations
+    ADD CONSTRAINT reconciliations_channel_kind_period_on_key UNIQUE (channel, kind, period_on);
+
+ALTER TABLE ONLY public.reconciliations
+    ADD CONSTRAINT reconciliations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.referral_codes
     ADD CONSTRAINT referral_codes_code_key UNIQUE (code);
 
@@ -2162,6 +2302,12 @@ ALTER TABLE ONLY public.sign_in_codes
 
 ALTER TABLE ONLY public.split_rules
     ADD CONSTRAINT split_rules_pkey PRIMARY KEY (line, version);
+
+ALTER TABLE ONLY public.suspense_items
+    ADD CONSTRAINT suspense_items_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.suspense_items
+    ADD CONSTRAINT suspense_items_ref_key UNIQUE (ref);
 
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_account_id_key UNIQUE (account_id);
@@ -2244,6 +2390,8 @@ CREATE INDEX cases_type ON public.cases USING btree (type, id);
 
 CREATE INDEX channel_attempts_open ON public.channel_attempts USING btree (payment_id) WHERE (state = ANY (ARRAY['asking'::text, 'ready'::text, 'closing'::text]));
 
+CREATE INDEX channel_bill_lines_key ON public.channel_bill_lines USING btree (channel, kind, key);
+
 CREATE INDEX channel_news_alarms ON public.channel_news USING btree (id) WHERE (outcome = ANY (ARRAY['unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'wrong_merchant'::text, 'wrong_currency'::text, 'wrong_refund'::text]));
 
 CREATE INDEX channel_nonces_seen ON public.channel_nonces USING btree (seen_at);
@@ -2300,6 +2448,8 @@ CREATE UNIQUE INDEX ledger_entries_place ON public.ledger_entries USING btree (a
 
 CREATE INDEX ledger_transfers_order ON public.ledger_transfers USING btree (order_id) WHERE (order_id IS NOT NULL);
 
+CREATE INDEX ledger_transfers_own ON public.ledger_transfers USING btree (at) WHERE (kind = ANY (ARRAY['channel_fee'::text, 'reconciled'::text, 'suspense_assigned'::text, 'split_done'::text, 'split_returned'::text]));
+
 CREATE INDEX offers_of_worker ON public.offers USING btree (worker_id, made_at DESC) WHERE (state = ANY (ARRAY['open'::text, 'grabbed'::text]));
 
 CREATE INDEX order_shares_order ON public.order_shares USING btree (order_id) WHERE (revoked_at IS NULL);
@@ -2344,6 +2494,10 @@ CREATE INDEX points_purchases_product ON public.points_purchases USING btree (pr
 
 CREATE INDEX points_uses_lot ON public.points_uses USING btree (lot_id);
 
+CREATE INDEX reconciliation_differences_open ON public.reconciliation_differences USING btree (channel, line_kind, key) WHERE (state <> 'resolved'::text);
+
+CREATE INDEX reconciliations_newest ON public.reconciliations USING btree (period_on, id);
+
 CREATE INDEX referrals_referrer ON public.referrals USING btree (referrer_id, id DESC);
 
 CREATE INDEX refund_requests_executed ON public.refund_requests USING btree (executed_at) WHERE (executed_at IS NOT NULL);
@@ -2369,6 +2523,8 @@ CREATE INDEX settlements_reversed ON public.settlements USING btree (id DESC) WH
 CREATE INDEX settlements_worker ON public.settlements USING btree (worker_id, id DESC);
 
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX suspense_items_state ON public.suspense_items USING btree (state, id);
 
 CREATE INDEX topup_offers_kind ON public.topup_offers USING btree (kind, place, id) WHERE active;
 
@@ -2411,6 +2567,8 @@ CREATE TRIGGER ledger_transfers_stay BEFORE DELETE OR UPDATE ON public.ledger_tr
 CREATE TRIGGER order_events_final BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.order_events_are_final();
 
 CREATE TRIGGER order_lines_final BEFORE DELETE OR UPDATE ON public.order_lines FOR EACH ROW EXECUTE FUNCTION public.order_lines_are_final();
+
+CREATE TRIGGER reconciliation_events_stay BEFORE DELETE OR UPDATE ON public.reconciliation_events FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
 
 CREATE TRIGGER refund_events_stay BEFORE DELETE OR UPDATE ON public.refund_events FOR EACH ROW EXECUTE FUNCTION public.refunds_refuse_change();
 
@@ -2523,6 +2681,9 @@ ALTER TABLE ONLY public.points_uses
 
 ALTER TABLE ONLY public.points_uses
     ADD CONSTRAINT points_uses_lot_id_fkey FOREIGN KEY (lot_id) REFERENCES public.points_lots(id);
+
+ALTER TABLE ONLY public.reconciliation_differences
+    ADD CONSTRAINT reconciliation_differences_reconciliation_id_fkey FOREIGN KEY (reconciliation_id) REFERENCES public.reconciliations(id);
 
 ALTER TABLE ONLY public.refund_events
     ADD CONSTRAINT refund_events_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES public.refund_requests(id);

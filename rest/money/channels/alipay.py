@@ -5,18 +5,22 @@ An answer is signed over the very text of its node, so that text is cut out of t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from rest.money.channels import signing
+from rest.money.channels import alipay_bill, signing
+from rest.money.channels.bills import BillLine, BillNotReady
 from rest.money.channels.calls import Calls
+from rest.money.channels.days import local
 from rest.money.channels.errors import BadSignature, ChannelRefused, ChannelUnreachable
 from rest.money.channels.model import (
     CURRENCY,
@@ -31,7 +35,6 @@ from rest.money.channels.model import (
     fen,
     yuan,
 )
-from rest.money.channels.wechat import SHANGHAI
 from storage.base import codec
 from storage.base.clock import Clock
 
@@ -45,6 +48,7 @@ _DONE = "10000"
 _BUSY = frozenset({"10003", "20000"})
 _BUSY_SUB = frozenset({"ACQ.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR", "isp.unknow-error"})
 _MISSING = "ACQ.TRADE_NOT_EXIST"
+_NO_BILL = frozenset({"isp.bill_not_exist", "BILL_NOT_EXIST"})
 _SUBJECT_MAX = 128
 _FIELDS_MAX = 100
 _BUYER_NUMBER = re.compile(r"2088[0-9]{12}", re.ASCII)
@@ -82,7 +86,7 @@ class Alipay:
             "total_amount": yuan(wanted.amount_fen),
             "subject": wanted.description[:_SUBJECT_MAX],
             "seller_id": self._account.seller_id,
-            "time_expire": _local(wanted.expires_at),
+            "time_expire": local(wanted.expires_at),
         }
         if wanted.payer is None:
             answer = await self._ask("alipay.trade.precreate", content, notify=True)
@@ -110,7 +114,7 @@ class Alipay:
 
     async def refund(self, wanted: RefundOrder) -> RefundNews:
         content = {
-            "out_trade_no": wanted.out_trade_no,
+            **_named(wanted),
             "out_request_no": wanted.out_refund_no,
             "refund_amount": yuan(wanted.amount_fen),
             "refund_reason": wanted.reason[:80],
@@ -126,7 +130,7 @@ class Alipay:
         )
 
     async def query_refund(self, wanted: RefundOrder) -> RefundNews:
-        content = {"out_trade_no": wanted.out_trade_no, "out_request_no": wanted.out_refund_no}
+        content = {**_named(wanted), "out_request_no": wanted.out_refund_no}
         try:
             told = await self._ask("alipay.trade.fastpay.refund.query", content)
         except ChannelRefused as refusal:
@@ -143,6 +147,29 @@ class Alipay:
             amount_fen=fen(told.get("refund_amount")),
         )
 
+    # Bills
+
+    @property
+    def merchant(self) -> str:
+        return self._account.seller_id
+
+    async def fetch_bill(self, day: date, to: Path) -> None:
+        content = {"bill_type": "trade", "bill_date": day.isoformat()}
+        try:
+            told = await self._ask("alipay.data.dataservice.bill.downloadurl.query", content)
+        except ChannelRefused as refusal:
+            if refusal.code in _NO_BILL:
+                raise BillNotReady from refusal
+            raise
+        # The address was signed, and lives for half a minute; what is there has nothing but its own checksums.
+        answer = await self._calls.download(_text(told, "bill_download_url"), headers={"User-Agent": "fieldhub"}, to=to)
+        if answer.status != 200:
+            raise ChannelUnreachable(f"answered {answer.status}")
+        await asyncio.to_thread(alipay_bill.check, to)
+
+    def read_bill(self, path: Path) -> Iterator[BillLine]:
+        return alipay_bill.read(path)
+
     async def _ask(self, method: str, content: Mapping[str, str], *, notify: bool = False) -> dict[str, Any]:
         fields = {
             "app_id": self._account.app_id,
@@ -150,7 +177,7 @@ class Alipay:
             "format": "JSON",
             "charset": "utf-8",
             "sign_type": "RSA2",
-            "timestamp": _local(self._clock.now()),
+            "timestamp": local(self._clock.now()),
             "version": "1.0",
             "biz_content": codec.dumps(content).decode(),
         }
@@ -207,6 +234,13 @@ class Alipay:
         return Notification(notify_id=notify_id, nonce=None, trade=_trade(fields, is_ours=is_ours))
 
 
+def _named(wanted: RefundOrder) -> dict[str, str]:
+    """The trade, by our number or theirs."""
+    if wanted.out_trade_no is not None:
+        return {"out_trade_no": wanted.out_trade_no}
+    return {"trade_no": wanted.trade_no or ""}
+
+
 def _trade(told: Mapping[str, Any], *, is_ours: bool) -> Trade:
     return Trade(
         out_trade_no=str(told.get("out_trade_no", "")),
@@ -237,10 +271,6 @@ def _node_text(text: str, name: str) -> str:
         raise BadSignature
     _, end = json.JSONDecoder().raw_decode(text, start)
     return text[start:end]
-
-
-def _local(at: datetime) -> str:
-    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
 from rest.money.channels.errors import ChannelUnreachable
 
 ANSWER_BYTES_MAX = 1_048_576
+FILE_BYTES_MAX = 2_147_483_648
+"""A bill of some millions of lines, packed; what is longer is none."""
+FILE_TIMEOUT_S = 600
+BLOCK_BYTES = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,31 @@ class Calls:
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise ChannelUnreachable(f"{type(problem).__name__}: {problem}"[:200]) from problem
 
+    async def download(self, url: str, *, headers: Mapping[str, str], to: Path) -> Answered:
+        """Put a file there as it comes; an answer that is none has its body instead. Raises ChannelUnreachable."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=self._timeout)
+        patient = aiohttp.ClientTimeout(total=FILE_TIMEOUT_S, sock_read=self._timeout.total)
+        try:
+            async with self._session.get(url, headers=headers, allow_redirects=False, timeout=patient) as answer:
+                if answer.status != 200:
+                    return Answered(answer.status, answer.headers, await answer.content.read(ANSWER_BYTES_MAX))
+                await _save(answer, to)
+                return Answered(answer.status, answer.headers, b"")
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise ChannelUnreachable(f"{type(problem).__name__}: {problem}"[:200]) from problem
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _save(answer: aiohttp.ClientResponse, to: Path) -> None:
+    left = FILE_BYTES_MAX
+    with await asyncio.to_thread(to.open, "wb") as out:
+        async for block in answer.content.iter_chunked(BLOCK_BYTES):
+            left -= len(block)
+            if left < 0:
+                raise ChannelUnreachable("a file beyond any size")
+            await asyncio.to_thread(out.write, block)

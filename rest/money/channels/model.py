@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
+from rest.money.channels.bills import BillLine
 from storage.base.errors import Conflict
 
 CHANNELS = ("wechat", "alipay")
@@ -105,9 +107,13 @@ class Prepay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrder:
-    """Money to give back of a trade; the same `out_refund_no` again gives nothing more."""
+    """Money to give back of a trade; the same `out_refund_no` again gives nothing more.
 
-    out_trade_no: str
+    The trade is known by our number of it, or by the channel's own where it is no payment of ours.
+    """
+
+    out_trade_no: str | None
+    trade_no: str | None = None
     out_refund_no: str
     amount_fen: int
     total_fen: int
@@ -140,6 +146,16 @@ class Channel(Protocol):
     async def query_refund(self, wanted: RefundOrder) -> RefundNews: ...
 
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notification: ...
+
+    @property
+    def merchant(self) -> str:
+        """Who we are in its bills."""
+
+    async def fetch_bill(self, day: date, to: Path) -> None:
+        """Download and check the bill of a day that is over. Also raises BillNotReady, BillBroken."""
+
+    def read_bill(self, path: Path) -> Iterator[BillLine]:
+        """The lines of a bill that was fetched; reads a file, so not in the loop. Raises BillBroken."""
 
 
 # What we keep
@@ -234,7 +250,8 @@ class Refund:
     """Money going back over a channel; its id is the channel's `out_refund_no`. Units: fen."""
 
     id: str
-    payment_id: str
+    payment_id: str | None
+    trade_no: str | None
     channel: str
     ref: str
     amount_fen: int
@@ -260,6 +277,7 @@ class Refund:
         """What the channel is asked for."""
         return RefundOrder(
             out_trade_no=self.payment_id,
+            trade_no=self.trade_no,
             out_refund_no=self.id,
             amount_fen=self.amount_fen,
             total_fen=self.total_fen,

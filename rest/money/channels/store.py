@@ -13,8 +13,8 @@ from storage.tx import Tx
 
 _ATTEMPT = """payment_id, order_id, account_id, channel, amount_fen, state, payer, description, expires_at, params,
     trade_no, reason, version, created_at"""
-_REFUND = """id, payment_id, channel, ref, amount_fen, total_fen, reason, state, failures, problem, channel_ref,
-    version, requested_at, ended_at"""
+_REFUND = """id, payment_id, trade_no, channel, ref, amount_fen, total_fen, reason, state, failures, problem,
+    channel_ref, version, requested_at, ended_at"""
 _READ_ATTEMPT = f"SELECT {_ATTEMPT} FROM channel_attempts WHERE payment_id = $1"
 _READ_REFUND = f"SELECT {_REFUND} FROM channel_refunds WHERE id = $1"
 
@@ -197,8 +197,8 @@ async def insert_refund(tx: Tx, refund: Refund) -> bool:
         await tx.execute(
             """
             INSERT INTO channel_refunds
-                   (id, payment_id, channel, ref, amount_fen, total_fen, reason, state, requested_at, problem)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (ref) DO NOTHING
+                   (id, payment_id, trade_no, channel, ref, amount_fen, total_fen, reason, state, requested_at, problem)
+            VALUES ($1, $2, $11, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (ref) DO NOTHING
             """,
             refund.id,
             refund.payment_id,
@@ -210,6 +210,7 @@ async def insert_refund(tx: Tx, refund: Refund) -> bool:
             refund.state.value,
             refund.requested_at,
             refund.problem,
+            refund.trade_no,
         )
     )
 

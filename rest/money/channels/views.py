@@ -151,10 +151,10 @@ class AlarmView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundView(msgspec.Struct, frozen=True, kw_only=True):
-    """A refund over a channel. `id` is the number the channel knows it by."""
+    """A refund over a channel. `id` is the number the channel knows it by. No payment: it is of money in suspense."""
 
     id: str
-    payment_id: str
+    payment_id: str | None
     channel: str
     state: str
     amount: Money

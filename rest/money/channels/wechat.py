@@ -6,17 +6,21 @@ a key the platform names in `Wechatpay-Serial` (public keys and certificates are
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from rest.money.channels import signing
+from rest.money.channels import signing, wechat_bill
+from rest.money.channels.bills import BillBroken, BillLine, BillNotReady
 from rest.money.channels.calls import Answered, Calls
+from rest.money.channels.days import SHANGHAI
 from rest.money.channels.errors import BadSignature, ChannelRefused, ChannelUnreachable
 from rest.money.channels.model import (
     CURRENCY,
@@ -33,7 +37,6 @@ from storage.base import codec
 from storage.base.clock import Clock
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
-SHANGHAI = timezone(timedelta(hours=8))
 TIME_APART = timedelta(seconds=300)
 """A signed time further from ours is an old message sent again."""
 DESCRIPTION_MAX = 127
@@ -49,6 +52,7 @@ _STATES = {
 }
 _REFUNDS = {"SUCCESS": RefundWord.DONE, "PROCESSING": RefundWord.PROCESSING}
 _MISSING = frozenset({"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"})
+_NO_BILL = frozenset({"NO_STATEMENT_EXIST", "STATEMENT_CREATING"})
 _BUSY = frozenset({"SYSTEM_ERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "BANK_ERROR"})
 
 
@@ -128,7 +132,7 @@ class Wechat:
 
     async def refund(self, wanted: RefundOrder) -> RefundNews:
         body = {
-            "out_trade_no": wanted.out_trade_no,
+            **_named(wanted),
             "out_refund_no": wanted.out_refund_no,
             "reason": wanted.reason[:80],
             "notify_url": self._account.notify_url,
@@ -144,6 +148,32 @@ class Wechat:
                 return RefundNews(out_refund_no=wanted.out_refund_no, state=RefundWord.MISSING)
             raise
         return _refund(answer, "status")
+
+    # Bills
+
+    @property
+    def merchant(self) -> str:
+        return self._account.merchant_id
+
+    async def fetch_bill(self, day: date, to: Path) -> None:
+        try:
+            told = await self._ask("GET", f"/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP")
+        except ChannelRefused as refusal:
+            if refusal.code in _NO_BILL:
+                raise BillNotReady from refusal
+            raise
+        base, url = self._account.url, _text(told, "download_url")
+        if not url.startswith(f"{base}/"):
+            raise BillBroken("a bill that is elsewhere")  # our signature is for nobody else
+        # The file itself is not signed: its digest was.
+        headers = {"Authorization": self._authorization("GET", url.removeprefix(base), b""), "User-Agent": "fieldhub"}
+        answer = await self._calls.download(url, headers=headers, to=to)
+        if answer.status != 200:
+            raise _refusal(answer)
+        await asyncio.to_thread(wechat_bill.check_hash, to, _text(told, "hash_type"), _text(told, "hash_value"))
+
+    def read_bill(self, path: Path) -> Iterator[BillLine]:
+        return wechat_bill.read(path)
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         account = self._account
@@ -215,6 +245,13 @@ class Wechat:
             currency=str(amount.get("currency", CURRENCY)) if total is not None else CURRENCY,
             is_ours=(told.get("mchid"), told.get("appid")) == ours,
         )
+
+
+def _named(wanted: RefundOrder) -> dict[str, str]:
+    """The trade, by our number or theirs."""
+    if wanted.out_trade_no is not None:
+        return {"out_trade_no": wanted.out_trade_no}
+    return {"transaction_id": wanted.trade_no or ""}
 
 
 def _refund(told: Mapping[str, Any], status: str, *, is_ours: bool = True) -> RefundNews:

@@ -35,6 +35,7 @@ from rest.money.ledger.model import (
     Transfer,
     Unit,
     account_of,
+    channel_fee,
     clearing,
     customer_bonus,
     customer_credit,
@@ -58,6 +59,7 @@ from rest.money.ledger.model import (
     suspense,
     unapplied,
     worker_wallet,
+    written_off,
 )
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "balance",
     "balance_at",
     "balances",
+    "channel_fee",
     "clearing",
     "credits_of",
     "customer_bonus",
@@ -102,4 +105,5 @@ __all__ = [
     "unapplied",
     "verify",
     "worker_wallet",
+    "written_off",
 ]

@@ -70,6 +70,8 @@ _KINDS = (
     _Kind("channel_clearing", _code("channel:<name>:clearing"), None),
     _Kind("channel_refunding", _code("channel:<name>:refunding"), None),
     _Kind("channel_suspense", _code("channel:<name>:suspense"), None),
+    _Kind("channel_fee", _code("channel:<name>:fee"), None),
+    _Kind("platform_written_off", _code("platform:written_off:<name>"), None),
     _Kind("platform_revenue", _code("platform:revenue:<name>"), None),
     _Kind("platform_promo", _code("platform:promo:<name>"), None),
     _Kind("platform_topup", _code("platform:topup()"), None),
@@ -180,6 +182,16 @@ def refunding(channel: str) -> str:
 def suspense(channel: str) -> str:
     """Money a channel took for us that belongs to no attempt of ours, or is not what was asked for."""
     return f"channel:{channel}:suspense"
+
+
+def channel_fee(channel: str) -> str:
+    """What a channel keeps for its work, below zero: an expense, known from its bills."""
+    return f"channel:{channel}:fee"
+
+
+def written_off(channel: str) -> str:
+    """Money in suspense of which finance has said that it will find no other place."""
+    return f"platform:written_off:{channel}"
 
 
 def revenue(line: str) -> str:

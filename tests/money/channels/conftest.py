@@ -38,6 +38,9 @@ from rest.money.channels.jobs import outside_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.channels.simulator import Identity, Simulator, make_identity, settings_of
 from rest.money.channels.subscribers import SUBSCRIBERS
+from rest.money.channels.suspense_routes import ROUTES as SUSPENSE
+from rest.money.reconciliation import jobs as reconciliation_jobs
+from rest.money.reconciliation.routes import ROUTES as RECONCILIATION
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
 from rest.money.topups import DEADLINES as TOPUP_DEADLINES
 from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
@@ -220,7 +223,10 @@ async def till(  # noqa: PLR0917 - fixtures
             **TOPUP_DEADLINES,
             **MALL_DEADLINES,
         },
-        outside=outside_jobs(db, channels),
+        outside={
+            **outside_jobs(db, channels),
+            **reconciliation_jobs.outside_jobs(db, channels, channel_settings),
+        },
         subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS, MALL_SUBSCRIBERS),
     )
     app = web.Application(middlewares=[around], client_max_size=channel_settings.request_bytes_max)
@@ -228,7 +234,7 @@ async def till(  # noqa: PLR0917 - fixtures
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
     app[PAYABLES] = Payables(KINDS)
-    mount(app, [*HOMESERVICE, *CHANNEL, *cashier_routes(KINDS), *FINANCE, *TOPUPS, *MALL])
+    mount(app, [*HOMESERVICE, *CHANNEL, *cashier_routes(KINDS), *FINANCE, *TOPUPS, *MALL, *SUSPENSE, *RECONCILIATION])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()

@@ -11,7 +11,7 @@ from typing import Any
 
 from rest.money import ledger
 from rest.money.channels import store
-from rest.money.channels.actions import refunds
+from rest.money.channels.actions import refunds, suspense
 from rest.money.channels.errors import BadSignature
 from rest.money.channels.facts import MoneyCame
 from rest.money.channels.model import (
@@ -24,6 +24,7 @@ from rest.money.channels.model import (
     Trade,
     judge,
 )
+from rest.money.channels.suspense_model import Cause
 from storage.base.log import log
 from storage.tx import Tx
 
@@ -71,7 +72,7 @@ async def _take_trade(tx: Tx, channel: str, notify_id: str, told: Trade, body: b
     if outcome is Outcome.PASSED_ON and attempt is not None:
         await _pass_on(tx, attempt, trade)
     if outcome in SUSPENSE:
-        await _park(tx, channel, trade, attempt, parked)
+        await _park(tx, channel, trade, attempt, ref=parked, outcome=outcome)
     return await _end(tx, news_id, outcome, channel=channel, out_trade_no=trade.out_trade_no, trade_no=trade.trade_no)
 
 
@@ -80,16 +81,18 @@ async def _pass_on(tx: Tx, attempt: Attempt, trade: Trade) -> None:
     tx.tell(MoneyCame(order_id=attempt.order_id, payment_id=attempt.payment_id, ref=trade.trade_no or ""), to=())
 
 
-async def _park(tx: Tx, channel: str, trade: Trade, attempt: Attempt | None, ref: str) -> None:
-    """Book money that belongs to no attempt as it is: the channel has it, and a person decides."""
-    amount_fen = trade.amount_fen or 0
+async def _park(tx: Tx, channel: str, trade: Trade, attempt: Attempt | None, *, ref: str, outcome: Outcome) -> None:
     try:
-        await ledger.post(
+        await suspense.park(
             tx,
+            channel,
             ref=ref,
-            kind="suspense",
+            cause=Cause(outcome.value),
+            out_trade_no=trade.out_trade_no,
+            trade_no=trade.trade_no or "",
+            amount_fen=trade.amount_fen or 0,
+            total_fen=trade.amount_fen or 0,
             order_id=attempt.order_id if attempt is not None else None,
-            entries=[(ledger.clearing(channel), -amount_fen), (ledger.suspense(channel), amount_fen)],
         )
     except ledger.RefReused:
         log("channel.two_amounts", level="error", channel=channel, trade_no=trade.trade_no)

@@ -30,16 +30,26 @@ BY_HAND = "offline"
 
 
 async def request(
-    tx: Tx, *, payment_id: str, channel: str, ref: str, amount_fen: int, total_fen: int, reason: str
+    tx: Tx,
+    *,
+    payment_id: str | None,
+    channel: str,
+    ref: str,
+    amount_fen: int,
+    total_fen: int,
+    reason: str,
+    trade_no: str | None = None,
 ) -> None:
     """Have the channel asked to give this back; once for each transfer `ref` that set money aside.
 
-    What came as a bank transfer goes back as one: a person makes it, and says so (`done_by_hand`).
+    Money that is no payment of ours is named by the channel's own number of it. What came as a bank transfer goes back
+    as one: a person makes it, and says so (`done_by_hand`).
     """
     by_hand = channel == BY_HAND
     refund = Refund(
         id=tx.new_id("rfd"),
         payment_id=payment_id,
+        trade_no=trade_no,
         channel=channel,
         ref=ref,
         amount_fen=amount_fen,

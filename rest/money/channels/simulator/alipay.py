@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
 from rest.money.channels import signing
+from rest.money.channels.days import SHANGHAI, local
 from rest.money.channels.errors import BadSignature
 from rest.money.channels.model import fen, yuan
+from rest.money.channels.simulator import bills
 from rest.money.channels.simulator.bank import Bank, News, Refusal, Trade
 from rest.money.channels.simulator.keys import Identity
 from rest.money.channels.simulator.wechat import broken
-from rest.money.channels.wechat import SHANGHAI
 
 _STATES = {"waiting": "WAIT_BUYER_PAY", "paying": "WAIT_BUYER_PAY", "paid": "TRADE_SUCCESS"}
 _CODES = {"PARAM_MISMATCH": "ACQ.CONTEXT_INCONSISTENT", "TRADE_OVER": "ACQ.TRADE_HAS_CLOSE",
@@ -36,10 +37,12 @@ class AlipaySide:
             "alipay.trade.close": self._close,
             "alipay.trade.refund": self._refund,
             "alipay.trade.fastpay.refund.query": self._query_refund,
+            "alipay.data.dataservice.bill.downloadurl.query": self._bill,
         }
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_route("*", "/gateway.do", self._gateway)  # as the real one, which also takes GET
+        app.router.add_get("/downloadBillFile.resource", self._download)
 
     async def _gateway(self, request: web.Request) -> web.StreamResponse:
         fields = {**request.query, **dict(parse_qsl((await request.read()).decode()))}
@@ -50,6 +53,7 @@ class AlipaySide:
             self._check(fields)
             if fault == "refuse":
                 raise Refusal("ACQ.ACCESS_FORBIDDEN")
+            fields["origin"] = str(request.url.origin())  # for addresses in answers
             told = self._methods[fields["method"]](fields, json.loads(fields["biz_content"]))
             node = {"code": "10000", "msg": "Success", **told}
         except Refusal as refusal:
@@ -99,7 +103,8 @@ class AlipaySide:
         return {"out_trade_no": trade.number, "trade_no": trade.trade_no}
 
     def _find(self, asked: Any) -> Trade:  # noqa: ANN401 - JSON
-        trade = self._bank.find("alipay", asked["out_trade_no"])
+        own = asked.get("trade_no")
+        trade = self._bank.find_own("alipay", own) if own else self._bank.find("alipay", asked["out_trade_no"])
         if trade is None:
             raise Refusal("ACQ.TRADE_NOT_EXIST")
         return trade
@@ -144,6 +149,22 @@ class AlipaySide:
             "refund_status": "REFUND_SUCCESS" if refund.is_done else "REFUND_PROCESSING",
         }
 
+    # Bills
+
+    def _bill(self, fields: Mapping[str, str], asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        day, seller_id = date.fromisoformat(asked["bill_date"]), self._identity.seller_id
+        if not bills.is_ready(self._bank, "alipay", day):
+            raise Refusal("isp.bill_not_exist")
+        raw = bills.alipay_file(bills.items(self._bank, "alipay", seller_id, day), seller_id, day)
+        if self._bank.faults["alipay.bill_broken"] > 0:
+            self._bank.faults["alipay.bill_broken"] -= 1
+            raw = raw[: len(raw) // 2] + b"something else" + raw[len(raw) // 2 + 14 :]
+        return {"bill_download_url": f"{fields['origin']}/downloadBillFile.resource?token={self._bank.put_away(raw)}"}
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        raw = self._bank.files.get(request.query.get("token", ""))
+        return web.Response(status=404) if raw is None else web.Response(body=raw, content_type="application/zip")
+
     # News
 
     def news(self, news: News, *, at: datetime) -> tuple[str, dict[str, str], bytes]:
@@ -152,7 +173,7 @@ class AlipaySide:
         fields = {
             "notify_id": news.notify_id,
             "notify_type": "trade_status_sync",
-            "notify_time": at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S"),
+            "notify_time": local(at),
             "app_id": self._identity.alipay_app_id,
             "seller_id": self._identity.seller_id,
             "charset": "utf-8",

@@ -30,6 +30,7 @@ class Refund:
     refund_id: str
     amount_fen: int
     is_done: bool
+    made_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Trade:
     trade_no: str | None = None
     paid_fen: int = 0
     pays_at: datetime | None = None
+    paid_at: datetime | None = None
     told: dict[str, Any] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
 
@@ -79,6 +81,8 @@ class Bank:
         self.trades: dict[tuple[str, str], Trade] = {}
         self.news: dict[int, News] = {}
         self.faults: Counter[str] = Counter()
+        self.bill_faults: dict[tuple[str, str], str] = {}
+        self.files: dict[str, bytes] = {}
         self.slow_refunds = False
         self.asked: Counter[str] = Counter()
 
@@ -119,6 +123,10 @@ class Bank:
             self._age(trade)
         return trade
 
+    def find_own(self, channel: str, trade_no: str) -> Trade | None:
+        """The trade of the channel's own number."""
+        return next((t for t in self.trades.values() if (t.channel, t.trade_no) == (channel, trade_no)), None)
+
     def age(self) -> None:
         for trade in self.trades.values():
             self._age(trade)
@@ -145,6 +153,7 @@ class Bank:
         trade.pays_at = self.now + timedelta(seconds=after_s)
 
     def _paid(self, trade: Trade) -> News:
+        trade.paid_at = trade.pays_at or self.now
         trade.state, trade.trade_no, trade.pays_at = "paid", trade.trade_no or self.number(), None
         return self.owe(trade)
 
@@ -169,13 +178,21 @@ class Bank:
         if trade.state != "paid" or trade.refunded_fen + amount_fen > trade.paid_fen:
             raise Refusal("NOT_ENOUGH")
         done = not self.slow_refunds
-        made = Refund(number=number, refund_id=self.number(), amount_fen=amount_fen, is_done=done)
+        made = Refund(number=number, refund_id=self.number(), amount_fen=amount_fen, is_done=done, made_at=self.now)
         trade.refunds[number] = made
         return made, True
 
     def finish_refund(self, trade: Trade, number: str) -> News:
         trade.refunds[number].is_done = True
         return self.owe(trade, number)
+
+    # Bills
+
+    def put_away(self, raw: bytes) -> str:
+        """Keep a file to be downloaded; the token it is asked for by."""
+        token = f"{next(self._numbers):032x}"
+        self.files[token] = raw
+        return token
 
     # News
 

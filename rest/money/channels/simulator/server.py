@@ -82,6 +82,7 @@ class Simulator:
         app.router.add_get("/control/news", self._news)
         app.router.add_post("/control/trades/{channel}/{number}/{verb}", self._act)
         app.router.add_post("/control/faults", self._set_faults)
+        app.router.add_post("/control/bills", self._spoil_bills)
         app.router.add_post("/control/deliver", self._deliver)
         return app
 
@@ -167,6 +168,12 @@ class Simulator:
         self.bank.slow_refunds = bool(body.pop("slow_refunds", self.bank.slow_refunds))
         self.bank.faults.update({name: int(times) - self.bank.faults[name] for name, times in body.items()})
         return _json(dict(self.bank.faults))
+
+    async def _spoil_bills(self, request: web.Request) -> web.StreamResponse:
+        """{"lines": [{"channel", "number", "fault"}, …]}: what the bills of these say wrongly from now on."""
+        body: dict[str, Any] = codec.loads(await request.read())
+        self.bank.bill_faults.update({(line["channel"], line["number"]): line["fault"] for line in body["lines"]})
+        return _json(len(self.bank.bill_faults))
 
     async def _deliver(self, request: web.Request) -> web.StreamResponse:
         """{"news": [{"id", "fault"?}, …]}: send these, one after the other; the status of each answer."""

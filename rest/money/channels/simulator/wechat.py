@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 
 from rest.money.channels import signing
 from rest.money.channels.errors import BadSignature
+from rest.money.channels.simulator import bills
 from rest.money.channels.simulator.bank import Bank, News, Refund, Refusal, Trade
 from rest.money.channels.simulator.keys import Identity
 from storage.base import codec
@@ -39,6 +41,8 @@ class WechatSide:
         app.router.add_post(number + "/close", self._handler(self._close))
         app.router.add_post("/v3/refund/domestic/refunds", self._handler(self._refund))
         app.router.add_get("/v3/refund/domestic/refunds/{number}", self._handler(self._query_refund))
+        app.router.add_get("/v3/bill/tradebill", self._handler(self._bill))
+        app.router.add_get("/v3/billdownload/file", self._download)
 
     def _handler(self, work: Any) -> Any:  # noqa: ANN401 - aiohttp's handlers
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -120,7 +124,10 @@ class WechatSide:
         return {}
 
     def _refund(self, _request: web.Request, asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-        trade = self._find(asked["out_trade_no"])
+        own = asked.get("transaction_id")
+        trade = self._find(asked["out_trade_no"]) if own is None else self._bank.find_own("wechat", own)
+        if trade is None:
+            raise Refusal("RESOURCE_NOT_EXISTS", 404)
         refund, is_new = self._bank.refund(trade, asked["out_refund_no"], asked["amount"]["refund"])
         if is_new and refund.is_done:
             self._bank.owe(trade, refund.number)
@@ -132,6 +139,35 @@ class WechatSide:
             if trade.channel == "wechat" and number in trade.refunds:
                 return self._told_refund(trade, trade.refunds[number], "status")
         raise Refusal("RESOURCE_NOT_EXISTS", 404)
+
+    # Bills
+
+    def _bill(self, request: web.Request, _asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        asked, day = request.query, date.fromisoformat(request.query["bill_date"])
+        if not bills.is_ready(self._bank, "wechat", day):
+            raise Refusal("NO_STATEMENT_EXIST")
+        told = bills.items(self._bank, "wechat", self._identity.merchant_id, day)
+        raw, sent = bills.wechat_file(told, self._identity.wechat_app_id, packed=asked.get("tar_type") == "GZIP")
+        if self._bank.faults["wechat.bill_broken"] > 0:
+            self._bank.faults["wechat.bill_broken"] -= 1
+            raw += b"something else"
+        url = request.url.origin() / "v3/billdownload/file"
+        return {
+            "hash_type": "SHA1",
+            "hash_value": hashlib.sha1(raw, usedforsecurity=False).hexdigest(),
+            "download_url": str(url.with_query(token=self._bank.put_away(sent))),
+        }
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        """Signed as any request, and not signed by us: as the real one."""
+        try:
+            self._check(request, b"")
+        except Refusal as refusal:
+            return web.json_response({"code": refusal.code, "message": "refused"}, status=refusal.status)
+        raw = self._bank.files.get(request.query.get("token", ""))
+        if raw is None:
+            return web.json_response({"code": "RESOURCE_NOT_EXISTS", "message": "no file"}, status=404)
+        return web.Response(body=raw, content_type="application/octet-stream")
 
     def _told(self, trade: Trade) -> dict[str, Any]:
         told: dict[str, Any] = {
