@@ -81,6 +81,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "settlement": (CUSTOMER, WORKER),
     "withdrawal": (CUSTOMER, WORKER, DESK),
     "coupon": (CUSTOMER,),
+    "transfer": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),
