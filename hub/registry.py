@@ -90,6 +90,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "invoice": (CUSTOMER,),
     "export": (CUSTOMER,),
     "reconciliation": (DESK,),
+    "transfer": (CUSTOMER,),
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),

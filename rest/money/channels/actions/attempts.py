@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from rest.edge.values import Money
 from rest.money import payments
@@ -45,18 +46,17 @@ async def begin(
     channel refuses other parameters under the same number.
     """
 
-    async def open_payment() -> Payment:
-        return await payments.open_payment(
-            tx,
-            order_id=order_id,
-            account_id=account_id,
-            amount_fen=amount_fen,
-            lock_epoch=lock_epoch,
-            method=Method(channel),
-            parts=parts,
-            policy=policy,
-        )
-
+    open_payment = partial(
+        payments.open_payment,
+        tx,
+        order_id=order_id,
+        account_id=account_id,
+        amount_fen=amount_fen,
+        lock_epoch=lock_epoch,
+        method=Method(channel),
+        parts=parts,
+        policy=policy,
+    )
     payment = await open_payment()
     known = await store.lock_attempt(tx, payment.id)
     if known is not None:
