@@ -702,12 +702,8 @@ CREATE TABLE public.channel_news (
     trade_no text,
     amount_fen bigint,
     received_at timestamp with time zone NOT NULL,
-    handled_at timestamp with time zone,
-    handled_by text,
-    handled_reason text,
     CONSTRAINT channel_news_body_check CHECK ((length(body) <= 65536)),
     CONSTRAINT channel_news_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
-    CONSTRAINT channel_news_check CHECK ((((handled_at IS NULL) = (handled_by IS NULL)) AND ((handled_at IS NULL) = (handled_reason IS NULL)))),
     CONSTRAINT channel_news_notify_id_check CHECK (((length(notify_id) >= 1) AND (length(notify_id) <= 160))),
     CONSTRAINT channel_news_outcome_check CHECK ((outcome = ANY (ARRAY['passed_on'::text, 'repeated'::text, 'noted'::text, 'refund_done'::text, 'unknown_order'::text, 'wrong_amount'::text, 'second_money'::text, 'wrong_merchant'::text, 'wrong_currency'::text, 'wrong_refund'::text])))
 );

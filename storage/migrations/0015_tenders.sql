@@ -94,8 +94,6 @@ CREATE INDEX channel_attempts_open ON channel_attempts (payment_id) WHERE state 
 
 ALTER TABLE channel_refunds DROP CONSTRAINT channel_refunds_channel_check;
 ALTER TABLE channel_refunds ADD CHECK (channel IN ('wechat', 'alipay', 'offline'));
-ALTER TABLE channel_news ADD COLUMN handled_at timestamptz, ADD COLUMN handled_by text, ADD COLUMN handled_reason text,
-    ADD CHECK ((handled_at IS NULL) = (handled_by IS NULL) AND (handled_at IS NULL) = (handled_reason IS NULL));
 
 -- The password asked for before money of the wallet is spent, as a slow hash. Six digits are few: what protects them
 -- is the key the hash is made with, which is not in the database, and the lock after some wrong tries.

@@ -10,13 +10,12 @@ import msgspec
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer
-from rest.edge.values import Body, Line, Money, Page, PageQuery
+from rest.edge.values import Money, Page, PageQuery
 from rest.money import payments
 from rest.money.cashier import store
 from rest.money.cashier.routes import AFTER_ALL, PaymentQuery, page_of
 from rest.money.channels import PaymentView, payment_views
 from rest.money.channels import actions as channel_actions
-from rest.money.channels.actions.strays import AlreadyHandled, StrayByHand
 from rest.money.channels.model import WrongChannelState
 from storage.base.errors import NotFound
 from storage.tx import Tx
@@ -28,16 +27,17 @@ SILENT_AFTER = timedelta(minutes=10)
 
 
 class AbnormalQuery(PageQuery, frozen=True, kw_only=True):
-    """late: money nobody decided on; stray: wrong amounts, second successes, strange numbers; silent: news is
-    missing."""
+    """late: money nobody decided on; stray: money in suspense, of wrong amounts, second successes and strange numbers;
+    silent: news is missing."""
 
     kind: Literal["late", "stray", "silent"]
 
 
 class AbnormalView(msgspec.Struct, frozen=True, kw_only=True):
-    """Something about a payment that a person should look at. `id` is of the payment, or of the news that is stray.
+    """Something about a payment that a person should look at. `id` is of the payment, or of the item in suspense, which
+    is moved out by `/v1/admin/suspense`.
 
-    `what`: the payment's state, the judgement of the news, or where the attempt stands with its channel.
+    `what`: the payment's state, why the money is in suspense, or where the attempt stands with its channel.
     """
 
     id: str
@@ -48,12 +48,6 @@ class AbnormalView(msgspec.Struct, frozen=True, kw_only=True):
     amount: Money | None
     what: str
     since: datetime
-
-
-class HandlingBody(Body, frozen=True, kw_only=True):
-    """Why, or what was done; kept with it."""
-
-    reason: Line
 
 
 class Handled(msgspec.Struct, frozen=True):
@@ -111,27 +105,6 @@ async def ask_channel(ctx: Ctx) -> Answer:
     return await ctx.transact(act)
 
 
-async def give_back_stray(ctx: Ctx) -> Answer:
-    body: HandlingBody = ctx.body
-
-    async def act(tx: Tx) -> Answer:
-        by = ctx.actor.account_id
-        await channel_actions.give_back_stray(tx, ctx.path["news_id"], by=by, reason=body.reason)
-        return Handled()
-
-    return await ctx.transact(act)
-
-
-async def note_stray(ctx: Ctx) -> Answer:
-    body: HandlingBody = ctx.body
-
-    async def act(tx: Tx) -> Answer:
-        await channel_actions.note_handled(tx, ctx.path["news_id"], by=ctx.actor.account_id, reason=body.reason)
-        return Handled()
-
-    return await ctx.transact(act)
-
-
 _TAGS = ("payments", "admin")
 
 ROUTES = [
@@ -153,17 +126,5 @@ ROUTES = [
         "Have the channel asked about a payment now",
         response=Handled, roles=FINANCE, idempotent="optional", tags=_TAGS, errors=(WrongChannelState,),
         description="What it says is taken like its own news.",
-    ),
-    Route(
-        "POST", "/v1/admin/stray_money/{news_id}/refund", give_back_stray, "admin_payments.refund_stray",
-        "Give money of a wrong amount back over its channel",
-        request=HandlingBody, response=Handled, roles=FINANCE, idempotent="optional", tags=_TAGS,
-        errors=(AlreadyHandled, StrayByHand),
-    ),
-    Route(
-        "POST", "/v1/admin/stray_money/{news_id}/handled", note_stray, "admin_payments.note_stray",
-        "Note what was done about stray news",
-        request=HandlingBody, response=Handled, roles=FINANCE, idempotent="optional", tags=_TAGS,
-        errors=(AlreadyHandled,),
     ),
 ]  # fmt: skip

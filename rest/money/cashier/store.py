@@ -22,15 +22,13 @@ async def late(tx: Tx, *, before_id: str, limit: int) -> list[Any]:
 
 
 async def stray(tx: Tx, *, before_id: str, limit: int) -> list[Any]:
-    """News of a wrong amount, a second success, a strange number and the like, that nobody has seen to."""
+    """Money in suspense: of a wrong amount, a second success, a strange number and the like."""
     return await tx.fetch(
         """
-        SELECT n.id AS key, a.payment_id, a.order_id, n.channel, n.amount_fen, n.outcome AS what, n.received_at AS since
-          FROM channel_news AS n LEFT JOIN channel_attempts AS a ON a.payment_id = n.out_trade_no
-         WHERE n.outcome IN ('unknown_order', 'wrong_amount', 'second_money', 'wrong_merchant', 'wrong_currency',
-                             'wrong_refund')
-           AND n.handled_at IS NULL AND n.id < $1
-         ORDER BY n.id DESC LIMIT $2
+        SELECT i.id AS key, a.payment_id, a.order_id, i.channel, i.amount_fen, i.cause AS what, i.parked_at AS since
+          FROM suspense_items AS i LEFT JOIN channel_attempts AS a ON a.payment_id = i.out_trade_no
+         WHERE i.state = 'open' AND i.id < $1
+         ORDER BY i.id DESC LIMIT $2
         """,
         before_id,
         limit,

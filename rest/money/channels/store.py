@@ -164,30 +164,6 @@ async def alarms(tx: Tx, *, before_id: str, limit: int) -> list[Any]:
     )
 
 
-async def lock_alarm(tx: Tx, news_id: str) -> Any:  # noqa: ANN401 - a row
-    """News that wants a person's eye, and whether it has had it; None when it is not that kind of news."""
-    return await tx.fetchrow(
-        """
-        SELECT id, channel, outcome, out_trade_no, trade_no, amount_fen, handled_at, handled_by
-          FROM channel_news
-         WHERE id = $1 AND outcome IN ('unknown_order', 'wrong_amount', 'second_money', 'wrong_merchant',
-                                       'wrong_currency', 'wrong_refund')
-           FOR UPDATE
-        """,
-        news_id,
-    )
-
-
-async def save_handled(tx: Tx, news_id: str, *, by: str, reason: str) -> None:
-    await tx.execute(
-        "UPDATE channel_news SET handled_at = $2, handled_by = $3, handled_reason = $4 WHERE id = $1",
-        news_id,
-        tx.now,
-        by,
-        reason,
-    )
-
-
 # Refunds
 
 

@@ -338,10 +338,10 @@ async def test_money_of_a_wrong_amount_is_listed_and_given_back_once(till: Till)
     assert [(one["what"], one["payment_id"], one["amount"]["amount"]) for one in listed] == [
         ("wrong_amount", number, REST - 1)
     ]
-    path = f"/v1/admin/stray_money/{listed[0]['id']}"
+    path = f"/v1/admin/suspense/{listed[0]['id']}"
     assert (await call(till, "POST", f"{path}/refund", {"reason": "asked too little"}, who="fay"))[0] == 200
-    status, problem = await call(till, "POST", f"{path}/handled", {"reason": "twice"}, who="fay")
-    assert (status, problem["code"]) == (409, "already_handled")
+    status, problem = await call(till, "POST", f"{path}/write_off", {"reason": "twice"}, who="fay")
+    assert (status, problem["code"]) == (409, "suspense_state")
     await till.advance(seconds=1)
     assert (await till.trade(number))["refunded_fen"] == REST - 1
     assert await till.balances() == (0, 0, 0)

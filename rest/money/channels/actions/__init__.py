@@ -1,5 +1,6 @@
-"""Verbs of channels, by family: attempts, news, refunds, suspense, and what finance does about strays."""
+"""Verbs of channels, by family: attempts, news, refunds, suspense, and what finance asks."""
 
+from rest.money.channels.actions.asking import ask_again
 from rest.money.channels.actions.attempts import answer, begin, closed, let_go, refuse
 from rest.money.channels.actions.news import take, take_found
 from rest.money.channels.actions.refunds import (
@@ -13,7 +14,6 @@ from rest.money.channels.actions.refunds import (
     request,
     retry,
 )
-from rest.money.channels.actions.strays import ask_again, give_back_stray, note_handled
 from rest.money.channels.actions.suspense import park
 
 __all__ = [
@@ -25,12 +25,10 @@ __all__ = [
     "done_by_hand",
     "fail",
     "finish",
-    "give_back_stray",
     "give_up",
     "hear",
     "let_go",
     "look_again",
-    "note_handled",
     "park",
     "refuse",
     "request",
