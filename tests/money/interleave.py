@@ -320,7 +320,7 @@ class Play:
         return now.order.status, now.order.provider_id is not None, now.order.kept_fen, *held
 
     async def _money(self) -> tuple[int, ...]:
-        order = self.stand.job.order
+        order, worker_id = self.stand.job.order, self.stand.job.visit.worker_id or ""
         codes = (
             ledger.customer_wallet(order.customer_id),
             ledger.escrow(order.id),
@@ -328,10 +328,10 @@ class Play:
             ledger.clearing("wechat"),
             ledger.refunding("wechat"),
             ledger.suspense("wechat"),
-            *(code for kind in ("worker",) for code in (
-                ledger.pending(kind, self.stand.job.visit.worker_id or ""), ledger.owner_wallet(kind, self.stand.job.visit.worker_id or ""))),
+            ledger.pending("worker", worker_id),
+            ledger.worker_wallet(worker_id),
             ledger.revenue("homeservice"),
-        )  # fmt: skip
+        )
         async with self.stand.street.db.begin() as tx:
             return tuple([await ledger.balance(tx, code) for code in codes])
 
@@ -351,7 +351,7 @@ def _runs(schedule: Iterable[str]) -> list[str]:
 
 
 async def everything(server: str, *, minutes: float, seed: int) -> bool:
-    """Pairs and triples of every scene whole, then four and five for what is left of the time. Whether all was right."""
+    """Pairs and triples of every scene whole, then four and five as time allows. Whether all was right."""
     began, ends, right, total = time.monotonic(), time.monotonic() + minutes * 60, True, 0
     dice = random.Random(seed)
     for name, scene in SCENES.items():

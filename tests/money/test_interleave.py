@@ -55,8 +55,8 @@ def test_what_may_change_places() -> None:
 @pytest.mark.parametrize(("reduce", "expected"), [(False, 20), (True, 2)])
 def test_all_schedules_are_walked_and_equal_ones_once(reduce: bool, expected: int) -> None:
     """Two actors of three statements: 20 orders, of which the reduction keeps those that differ to somebody."""
-    mine = {"x": [Op("read", frozenset({"r"})), Op("write", frozenset({"p"})), Op("end", frozenset({"p"}))],
-            "y": [Op("write", frozenset({"q"})), Op("read", frozenset({"p"})), Op("end", frozenset({"q"}))]}  # fmt: skip
+    p, q, r = (frozenset({table}) for table in "pqr")
+    mine = {"x": [Op("read", r), Op("write", p), Op("end", p)], "y": [Op("write", q), Op("read", p), Op("end", q)]}
     explorer, seen = Explorer(reduce=reduce), []
     while not explorer.is_done:
         left = {name: list(ops) for name, ops in mine.items()}
