@@ -6,9 +6,10 @@
 A child with this interpreter's modules and none of its connections plays a flow on a database of its own and has
 SIGKILL from itself at its N-th step. A step is before each statement, and for what commits also between the sending and
 the answer, and after the answer; the channels' answers among them. (Between an answer and the next statement nothing
-changes.) The parent waits for it, starts a worker as after a crash, lets time pass, and looks: every invariant holds, no job is
-parked, the flow's promise is kept, and doing all that is due once more changes nothing. N goes up until the child ends
-by itself. The channels' books are in the database but outside of every transaction of ours, as a real channel's are.
+changes.) The parent waits for it, starts a worker as after a crash, lets time pass, and looks: every invariant holds,
+no job is parked, the flow's promise is kept, and doing all that is due once more changes nothing. N goes up until the
+child ends by itself. The channels' books are in the database but outside of every transaction of ours, as a real
+channel's are.
 
 To add a flow: write its beginning on a `Street`, what the process does (with public verbs and the worker alone), and
 what must be true of it in the end, and name it in `FLOWS`.
@@ -42,7 +43,7 @@ from tests.conftest import MONDAY
 from tests.homeservice.conftest import Town
 from tests.money import invariants
 from tests.money.stepping import Snapshot
-from tests.money.street import BOTH, FarBank, Street, scratch, street_on, worker
+from tests.money.street import BOTH, FarBank, Street, asking, scratch, street_on, worker
 
 ENDED, BROKEN = 0, 3
 
@@ -328,7 +329,7 @@ async def _again(db: Database, clock: ManualClock) -> Street:
     """The street as a new process finds it. Leases of the dead run out as time passes."""
     dispatcher = dispatch.Dispatcher(db)
     banks = {name: FarBank(name, db) for name in BOTH}
-    town = Town(db, clock, dispatcher, worker(db, dispatcher, banks), HomeserviceRules())
+    town = Town(db, clock, dispatcher, worker(db, dispatcher, asking(db, banks)), HomeserviceRules())
     return Street(town, banks)
 
 

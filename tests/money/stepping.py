@@ -58,7 +58,7 @@ CALLED: Mapping[str, frozenset[str]] = {
 """Functions of ours that a statement may call, and what they touch. One that is not here touches everything."""
 
 _HARMLESS = {"coalesce(", "count(", "sum(", "min(", "max(", "exists(", "any(", "all(", "unnest(", "values(", "in(",
-             "as(", "and(", "or(", "on(", "from(", "now(", "split_part(", "format(", "interval(", "materialized(", "row_number(",
+             "as(", "and(", "or(", "on(", "from(", "now(", "split_part(", "format(", "materialized(", "row_number(",
              "array_position(", "lateral(", "not(", "where(", "select(", "cardinality(", "tstzrange(", "int8range(",
              "lower(", "upper(", "greatest(", "least(", "by(", "then(", "else(", "when(", "over("}  # fmt: skip
 _INTO = re.compile(r"\binto\s+[a-z_.]+\s*\(")

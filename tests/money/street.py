@@ -45,7 +45,7 @@ from rest.money.withdrawals.payouts import ManualPayouts
 from storage import migrate
 from storage.base.clock import Clock, ManualClock
 from storage.base.settings import Settings
-from storage.jobs import JobRunner, join_subscribers
+from storage.jobs import JobRunner, OutsideHandler, join_subscribers
 from storage.postgres import Database
 from tests.conftest import MONDAY, SECRET, database_url
 from tests.homeservice.conftest import Tech, Town
@@ -153,14 +153,16 @@ class FarBank:
             return await tx.execute(sql, self.name, *args)
 
 
-def worker(db: Database, dispatcher: dispatch.Dispatcher, banks: Mapping[str, FarBank]) -> JobRunner:
-    """What the worker process runs: every deadline, subscriber and call of a channel that money needs."""
+def worker(db: Database, dispatcher: dispatch.Dispatcher, asking: Mapping[str, OutsideHandler]) -> JobRunner:
+    """What the worker process runs: every deadline and subscriber that money needs; `asking` is what asks channels."""
     handlers = {**dispatcher.handlers(), **DEADLINES, **SETTLEMENT, **cases.DEADLINES, **coupons.DEADLINES}
-    outside = {
-        **outside_jobs(db, Channels(dict(banks), Calls(timeout_ms=1_000))),
-        **payout_jobs(db, ManualPayouts()),
-    }
+    outside = {**asking, **payout_jobs(db, ManualPayouts())}
     return JobRunner(db, SETTINGS, handlers, outside=outside, subscribers=join_subscribers(HOMESERVICE, CHANNEL))
+
+
+def asking(db: Database, banks: Mapping[str, FarBank]) -> Mapping[str, OutsideHandler]:
+    """The jobs that ask these banks."""
+    return outside_jobs(db, Channels(dict(banks), Calls(timeout_ms=1_000)))
 
 
 @dataclass
@@ -244,7 +246,7 @@ async def build_street(db: Database, clock: ManualClock, *, bank_db: Database | 
     """An open street without people on an empty database that has the channels' books."""
     dispatcher = dispatch.Dispatcher(db)
     banks = {name: FarBank(name, bank_db or db) for name in BOTH}
-    town = Town(db, clock, dispatcher, worker(db, dispatcher, banks), HomeserviceRules())
+    town = Town(db, clock, dispatcher, worker(db, dispatcher, asking(db, banks)), HomeserviceRules())
     await town.open()
     return Street(town, banks)
 

@@ -1,4 +1,4 @@
-"""A process that pays is killed at each of its steps; the other flows are at some of theirs (`crashing --all`: at all)."""
+"""A process that pays is killed at each of its steps; other flows at some of theirs (`crashing --all`: at all)."""
 
 from __future__ import annotations
 

@@ -154,7 +154,9 @@ def estate(pg_server: str) -> Iterator[tuple[asyncio.Runner, Database]]:
 
 async def fill(db: Database) -> None:
     async with db.begin() as tx:
-        await tx.execute("CREATE OR REPLACE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 2::bigint'")
+        await tx.execute(
+            "CREATE OR REPLACE FUNCTION ledger_step() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 2::bigint'"
+        )
     street = await build_street(db, db.clock)  # type: ignore[arg-type]
     street.town.clock.advance(minutes=10)
     done, tech = await street.completed("wechat")
@@ -172,7 +174,9 @@ async def fill(db: Database) -> None:
     customer = await street.town.customer()
     coupon = await street.town.coupon(customer)
     job = await street.town.post(customer, coupon_id=coupon)
-    await street.town.choose(job, await street.town.grab(job, await street.town.newcomer(work_from_min=0, work_to_min=1440)))
+    await street.town.choose(
+        job, await street.town.grab(job, await street.town.newcomer(work_from_min=0, work_to_min=1440))
+    )
     async with db.begin() as tx:
         rules, payee = WithdrawalRules(), Payee(method=PayoutMethod.BANK, name="Wu", number="6222020200112233445")
         owner = Owner("customer", customer)
@@ -187,7 +191,9 @@ async def let_go(street: Street) -> None:
     job, _ = await street.ready("wechat")
     street.town.clock.advance(seconds=200)
     await street.run()
-    job = await street.town.choose(job, await street.town.grab(job, await street.town.newcomer(work_from_min=0, work_to_min=1440)))
+    job = await street.town.choose(
+        job, await street.town.grab(job, await street.town.newcomer(work_from_min=0, work_to_min=1440))
+    )
     await street.town.pay(job)
     await street.run()
 
