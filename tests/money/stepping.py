@@ -229,6 +229,8 @@ class Stage:
     def begin(self, acts: Mapping[str, Callable[[], Awaitable[Any]]]) -> None:
         """Everybody comes on, and waits before his first statement."""
         self._over, self._tasks = False, []
+        for actor in self._cast:
+            actor.at = At.DONE  # perhaps he waited for a turn that never came
         for name, act in acts.items():
             actor = self.actors[name]
             actor.at, actor.answer, actor.sql = At.RUNNING, "", ""
@@ -275,7 +277,7 @@ class Stage:
 
     @property
     def _cast(self) -> list[Actor]:
-        return list(self.actors.values())[:]
+        return list(self.actors.values())
 
     async def _are_parked(self, running: Sequence[Actor]) -> bool:
         """Whether each of them is blocked, in the end by somebody who waits for his turn."""

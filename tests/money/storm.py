@@ -136,7 +136,7 @@ class Storm:
         self.sim.bank.news.clear()
 
     async def _order(self) -> Job:
-        """An order that can be paid over one channel, or over both: the second was begun before the first was closed."""
+        """An order that can be paid over one channel, or over both, the second begun while the first is paid."""
         street = self.street
         job = await street.chosen(fen=0, in_h=48)
         channels = self.dice.sample(BOTH, 2 if self.dice.random() < RACING else 1)
