@@ -6,7 +6,7 @@ Each client does something at random, or what would come next for an order, agai
 due, and one client moves the clock. Refusals are fine, anything else is not. The witness keeps what clients were told,
 in plain Python: every version of an order that somebody was shown must be in its history as it was shown, every refund
 and withdrawal that was confirmed must be there once, and wallets must hold what was given to their owners and not
-spent. Then the banks' books are held against ours, and every invariant is asked, also between two rounds while all rest.
+spent. Then the banks' books are held against ours, and every invariant is asked, also between two rounds.
 
 To add an operation: a method of `Crowd` named in `OPERATIONS` with its weight; call public verbs, and tell the witness.
 """
