@@ -1,7 +1,7 @@
 """Every order in which pay, cancel, expire, notify and refund can meet on one order, statement by statement.
 
-    python -m tests.money.interleave --all [--minutes 20] [--seed 1]   pairs and triples whole, then four and five
-    python -m tests.money.interleave over pay notify                   one cast of one scene, whole
+    python -m tests.money.interleave --all [--up-to 3] [--minutes 20]   pairs and triples whole, then four and five
+    python -m tests.money.interleave over pay notify                    one cast of one scene, whole
 
 An actor is a coroutine that speaks through the database it is given; a cast are some of them on one scene. First each
 order of whole transactions is played: what can come of them is what may come of any schedule. Then every schedule of
@@ -350,18 +350,22 @@ def _runs(schedule: Iterable[str]) -> list[str]:
 # The command
 
 
-async def everything(server: str, *, minutes: float, seed: int) -> bool:
-    """Pairs and triples of every scene whole, then four and five as time allows. Whether all was right."""
-    began, ends, right, total = time.monotonic(), time.monotonic() + minutes * 60, True, 0
+async def everything(server: str, *, up_to: int, minutes: float, seed: int) -> bool:
+    """Casts of up to so many of every scene whole, then larger ones as time allows. Whether all was right."""
+    began, right, total = time.monotonic(), True, 0
     dice = random.Random(seed)
     for name, scene in SCENES.items():
         async with Play.open(server, name) as play:
-            for size in (2, 3):
+            for size in range(2, up_to + 1):
                 for cast in combinations(scene.cast, size):
                     found = await play.whole(cast)
                     right, total = _report(name, cast, found) and right, total + found.schedules
+    ends = time.monotonic() + minutes * 60
     casts = [
-        (name, cast) for name, scene in SCENES.items() for size in (4, 5) for cast in combinations(scene.cast, size)
+        (name, cast)
+        for name, scene in SCENES.items()
+        for size in range(up_to + 1, 6)
+        for cast in combinations(scene.cast, size)
     ]
     for number, (name, cast) in enumerate(casts):
         share = max(10.0, (ends - time.monotonic()) / (len(casts) - number))
@@ -394,14 +398,15 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("cast", nargs="*", help="a scene, and who plays in it")
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--up-to", type=int, default=3, help="casts of this size are walked whole")
+    parser.add_argument("--minutes", type=float, default=20, help="for the larger ones")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args(argv)
     folder = Path(tempfile.mkdtemp(prefix="fieldhub-interleave-"))
     postgres = engines.start_postgres(folder, durable=False)
     try:
         if arguments.all:
-            work = everything(postgres.url, minutes=arguments.minutes, seed=arguments.seed)
+            work = everything(postgres.url, up_to=arguments.up_to, minutes=arguments.minutes, seed=arguments.seed)
         else:
             work = one(postgres.url, arguments.cast[0], arguments.cast[1:])
         return 0 if asyncio.run(work) else 1
