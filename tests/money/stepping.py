@@ -267,7 +267,8 @@ class Stage:
                 async with asyncio.timeout(LOOK_S):
                     await self._changed.wait()
             except TimeoutError:
-                if await self._are_parked(running):
+                running = [actor for actor in running if actor.at is At.RUNNING]
+                if running and await self._are_parked(running):
                     self.parked += 1
                     break
             if loop.time() > gives_up:
@@ -281,12 +282,11 @@ class Stage:
 
     async def _are_parked(self, running: Sequence[Actor]) -> bool:
         """Whether each of them is blocked, in the end by somebody who waits for his turn."""
+        held = {actor.pid for actor in self._cast if actor.at is At.WAITING}  # before we ask: he may arrive meanwhile
         rows = await self._control.fetch(
             "SELECT pid, pg_blocking_pids(pid) FROM unnest($1::int[]) AS pid", [actor.pid for actor in running]
         )
         behind = {row[0]: set(row[1]) for row in rows}
-        still = {actor.pid for actor in self._cast if actor.at is At.WAITING}
-        held = set(still)
         while more := {pid for pid, others in behind.items() if others and others <= held} - held:
             held |= more
         return set(behind) <= held
