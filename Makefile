@@ -18,11 +18,16 @@ test: $(VENV)/.dev node_modules/.installed browser
 bench: $(VENV)/.dev
 	$(BIN)/python run.py bench
 
-# About a quarter of an hour: everything breaks again and again, clients that do not read, and a million odd inputs.
+# Hours: everything breaks again and again, clients that do not read, a million odd inputs; then the money: every order
+# in which verbs can meet, death at every step, twenty thousand payments in a storm, a crowd on a few orders.
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos.run --facts 200000 --minutes 5
 	$(BIN)/python -m tests.chaos.slow --minutes 3
 	$(BIN)/python -m tests.fuzz.soak --inputs 1000000
+	$(BIN)/python -m tests.money.interleave --all --minutes 20
+	$(BIN)/python -m tests.money.crashing --all
+	$(BIN)/python -m tests.money.storm --payments 20000
+	$(BIN)/python -m tests.money.crowd --operations 100000
 
 demo: $(VENV)/.run
 	$(BIN)/python run.py replay --hub http://127.0.0.1:$${FIELDHUB_PORT:-8080} --endless

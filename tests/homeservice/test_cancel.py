@@ -169,3 +169,15 @@ async def test_the_note_of_support_is_on_the_timeline(town: Town) -> None:
     job, _ = await town.in_status("cancelled")
     event = (await town.events(job))[-1]
     assert (event.actor, event.verb, event.data["note"]) == ("staff:acc_staff", "drop", "ok")
+
+
+async def test_keeping_what_has_been_let_go_is_refused_by_its_state(town: Town) -> None:
+    """Two agents decide at once: the second hears that the order is over, not that the work is gone."""
+    job, _ = await town.in_status("pending_payment")
+    await town.by_customer(actions.cancel, job, "hm")
+    town.clock.advance(seconds=200)  # the payment window is over, too
+    await town.db.run(actions.decide_cancel, job.order.id, "acc_one", saved=False, note="ok")
+    assert (
+        await refused(town.db.run(actions.decide_cancel, job.order.id, "acc_two", saved=True, note="ok"))
+        == "invalid_state"
+    )

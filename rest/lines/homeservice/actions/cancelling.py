@@ -61,9 +61,9 @@ async def decide_cancel(tx: Tx, order_id: str, staff_id: str, *, saved: bool, no
         return await orders.apply(
             tx, HOMESERVICE, job, "drop", by, after=replace(job, order=order, visit=visit), data=data
         )
+    HOMESERVICE.machine.decide(job.order.status, "save", by, IN_POOL)
     if job.order.status_before_cancel == PENDING_PAYMENT and not is_lock_running(tx, job):
         job = await unbind(tx, job)
-    HOMESERVICE.machine.decide(job.order.status, "save", by, IN_POOL)
     to, after = await _restored(tx, job)
     return await orders.apply(tx, HOMESERVICE, job, "save", by, to=to, after=after, data=data)
 
