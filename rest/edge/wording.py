@@ -68,6 +68,7 @@ ZH = {
     "not_confirmed": "客户尚未确认离开",
     "not_eligible": "您不符合接单条件",
     "not_found": "内容不存在",
+    "not_shareable": "该笔款项不能这样分账",
     "offer_closed": "该派单已结束",
     "order_gone": "订单已被抢走或已取消",
     "other_session": "连接只能由原会话续期",
