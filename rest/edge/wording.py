@@ -91,6 +91,7 @@ ZH = {
     "not_payable": "当前无需支付",
     "not_waiting": "当前没有在等候客户",
     "not_invoiceable": "该订单不可开票",
+    "not_shareable": "该笔款项不能这样分账",
     "offer_closed": "该派单已结束",
     "old_password_wrong": "原支付密码错误",
     "order_gone": "订单已被抢走或已取消",

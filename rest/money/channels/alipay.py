@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from rest.money.channels import alipay_bill, signing
+from rest.money.channels.alipay_sharing import AlipaySharing
 from rest.money.channels.bills import BillLine, BillNotReady
 from rest.money.channels.calls import Calls
 from rest.money.channels.days import local
@@ -77,17 +78,20 @@ class Alipay:
         self._account = account
         self._calls = calls
         self._clock = clock
+        self.sharing = AlipaySharing(self._ask)
 
     # Questions
 
     async def prepay(self, wanted: Prepay) -> dict[str, str]:
-        content = {
+        content: dict[str, Any] = {
             "out_trade_no": wanted.out_trade_no,
             "total_amount": yuan(wanted.amount_fen),
             "subject": wanted.description[:_SUBJECT_MAX],
             "seller_id": self._account.seller_id,
             "time_expire": local(wanted.expires_at),
         }
+        if wanted.is_shared:
+            content["extend_params"] = {"royalty_freeze": "true"}
         if wanted.payer is None:
             answer = await self._ask("alipay.trade.precreate", content, notify=True)
             return {"kind": "code", "code_url": _text(answer, "qr_code")}
@@ -113,12 +117,18 @@ class Alipay:
                 raise
 
     async def refund(self, wanted: RefundOrder) -> RefundNews:
-        content = {
+        content: dict[str, Any] = {
             **_named(wanted),
             "out_request_no": wanted.out_refund_no,
             "refund_amount": yuan(wanted.amount_fen),
             "refund_reason": wanted.reason[:80],
         }
+        if wanted.returns:
+            content["refund_royalty_parameters"] = [
+                {"royalty_type": "transfer", "trans_out_type": "userId", "trans_out": share.account,
+                 "amount": yuan(share.amount_fen), "desc": share.description[:80]}
+                for share in wanted.returns
+            ]  # fmt: skip
         told = await self._ask("alipay.trade.refund", content)
         # `N` also stands for a repeat of a refund that was done: the question says which.
         is_done = told.get("fund_change") == "Y"
@@ -170,7 +180,7 @@ class Alipay:
     def read_bill(self, path: Path) -> Iterator[BillLine]:
         return alipay_bill.read(path)
 
-    async def _ask(self, method: str, content: Mapping[str, str], *, notify: bool = False) -> dict[str, Any]:
+    async def _ask(self, method: str, content: Mapping[str, Any], *, notify: bool = False) -> dict[str, Any]:
         fields = {
             "app_id": self._account.app_id,
             "method": method,

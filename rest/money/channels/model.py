@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rest.money.channels.bills import BillLine
+from rest.money.channels.sharing import Share, Sharing
 from storage.base.errors import Conflict
 
 CHANNELS = ("wechat", "alipay")
@@ -96,20 +97,25 @@ class Ack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepay:
-    """A trade to be opened. With `payer` (the payer's id in our application) inside it, without as a code to scan."""
+    """A trade to be opened. With `payer` (the payer's id in our application) inside it, without as a code to scan.
+
+    `is_shared`: the channel keeps its money apart, so that it can be shared with receivers.
+    """
 
     out_trade_no: str
     amount_fen: int
     description: str
     expires_at: datetime
     payer: str | None
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrder:
     """Money to give back of a trade; the same `out_refund_no` again gives nothing more.
 
-    The trade is known by our number of it, or by the channel's own where it is no payment of ours.
+    The trade is known by our number of it, or by the channel's own where it is no payment of ours. `returns` are shares
+    that come back with it, where the channel wants it so.
     """
 
     out_trade_no: str | None
@@ -118,6 +124,7 @@ class RefundOrder:
     amount_fen: int
     total_fen: int
     reason: str
+    returns: tuple[Share, ...] = ()
 
 
 class Channel(Protocol):
@@ -146,6 +153,10 @@ class Channel(Protocol):
     async def query_refund(self, wanted: RefundOrder) -> RefundNews: ...
 
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Notification: ...
+
+    @property
+    def sharing(self) -> Sharing:
+        """What it can do for receivers of shares."""
 
     @property
     def merchant(self) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
@@ -68,6 +68,22 @@ def unseal(key: bytes, nonce: str, associated: str, sealed: str) -> bytes:
     try:
         return AESGCM(key).decrypt(nonce.encode(), b64decode(sealed, validate=True), associated.encode())
     except (InvalidTag, NotBase64, ValueError) as wrong:
+        raise BadSignature from wrong
+
+
+_OAEP = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303 - what WeChat asks for; no signature
+
+
+def encrypt(key: RSAPublicKey, text: str) -> str:
+    """Sealed for whoever has the key's other half; WeChat's names of people and merchants."""
+    return b64encode(key.encrypt(text.encode(), _OAEP)).decode()
+
+
+def decrypt(key: RSAPrivateKey, sealed: str) -> str:
+    """Raises BadSignature."""
+    try:
+        return key.decrypt(b64decode(sealed, validate=True), _OAEP).decode()
+    except (NotBase64, ValueError) as wrong:
         raise BadSignature from wrong
 
 

@@ -33,6 +33,7 @@ from rest.money.channels.model import (
     Trade,
     TradeState,
 )
+from rest.money.channels.wechat_sharing import WechatSharing
 from storage.base import codec
 from storage.base.clock import Clock
 
@@ -81,6 +82,7 @@ class Wechat:
         self._account = account
         self._calls = calls
         self._clock = clock
+        self.sharing = WechatSharing(self._ask, account.app_id, next(iter(account.platform_keys.values())))
 
     # Questions
 
@@ -95,6 +97,8 @@ class Wechat:
             "notify_url": self._account.notify_url,
             "amount": {"total": wanted.amount_fen, "currency": CURRENCY},
         }
+        if wanted.is_shared:
+            body["settle_info"] = {"profit_sharing": True}
         if wanted.payer is not None:
             body["payer"] = {"openid": wanted.payer}
         answer = await self._ask("POST", f"/v3/pay/transactions/{kind}", body)

@@ -17,6 +17,7 @@ from rest.money.channels.model import fen, yuan
 from rest.money.channels.simulator import bills
 from rest.money.channels.simulator.bank import Bank, News, Refusal, Trade
 from rest.money.channels.simulator.keys import Identity
+from rest.money.channels.simulator.sharing import Shares
 from rest.money.channels.simulator.wechat import broken
 
 _STATES = {"waiting": "WAIT_BUYER_PAY", "paying": "WAIT_BUYER_PAY", "paid": "TRADE_SUCCESS"}
@@ -30,6 +31,7 @@ class AlipaySide:
     def __init__(self, bank: Bank, identity: Identity) -> None:
         self._bank = bank
         self._identity = identity
+        self.shares = Shares(bank, "alipay")
         self._methods: Mapping[str, Callable[[Mapping[str, str], Any], dict[str, Any]]] = {
             "alipay.trade.precreate": self._precreate,
             "alipay.trade.create": self._create,
@@ -38,6 +40,9 @@ class AlipaySide:
             "alipay.trade.refund": self._refund,
             "alipay.trade.fastpay.refund.query": self._query_refund,
             "alipay.data.dataservice.bill.downloadurl.query": self._bill,
+            "alipay.trade.royalty.relation.bind": self._bind,
+            "alipay.trade.order.settle": self._settle,
+            "alipay.trade.order.settle.query": self._query_settle,
         }
 
     def add_to(self, app: web.Application) -> None:
@@ -89,7 +94,7 @@ class AlipaySide:
         trade = Trade(
             channel="alipay", number=asked["out_trade_no"], amount_fen=amount_fen, description=asked["subject"],
             payer=asked.get("buyer_id") or asked.get("buyer_open_id"), notify_url=fields["notify_url"], expires_at=at,
-            asked=asked,
+            asked=asked, is_shareable=asked.get("extend_params", {}).get("royalty_freeze") == "true",
         )  # fmt: skip
         return self._bank.open(trade)
 
@@ -125,6 +130,10 @@ class AlipaySide:
 
     def _refund(self, _fields: Mapping[str, str], asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         trade = self._find(asked)
+        for back in asked.get("refund_royalty_parameters", ()):
+            split = next(one for one in self.shares.of(trade) if back["trans_out"] in one.shares)
+            number = f"{asked['out_request_no']}:{back['trans_out']}"
+            self.shares.give_back(split.number, number, back["trans_out"], fen(back["amount"]) or 0)
         refund, is_new = self._bank.refund(trade, asked["out_request_no"], fen(asked["refund_amount"]) or 0)
         if is_new and refund.is_done:
             self._bank.owe(trade, refund.number)
@@ -148,6 +157,32 @@ class AlipaySide:
             "refund_amount": yuan(refund.amount_fen),
             "refund_status": "REFUND_SUCCESS" if refund.is_done else "REFUND_PROCESSING",
         }
+
+    # Shares
+
+    def _bind(self, _fields: Mapping[str, str], asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        self.shares.receivers.update({one["account"]: one["name"] for one in asked["receiver_list"]})
+        return {"result_code": "SUCCESS"}
+
+    def _settle(self, _fields: Mapping[str, str], asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        trade = self._find(asked)
+        shares = {one["trans_in"]: fen(one["amount"]) or 0 for one in asked["royalty_parameters"]}
+        ends = asked.get("extend_params", {}).get("royalty_finish") == "true"
+        split = self.shares.split(trade, asked["out_request_no"], shares, ends=ends, asked=asked)
+        return {"trade_no": trade.trade_no, "settle_no": split.own_number}
+
+    def _query_settle(self, _fields: Mapping[str, str], asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        try:
+            split = self.shares.look(asked["out_request_no"])
+        except Refusal:
+            raise Refusal("ACQ.SETTLE_NOT_EXIST") from None
+        details = []
+        for account, amount in split.shares.items():
+            state = "PROCESSING" if not split.is_done else "FAIL" if account in split.closed else "SUCCESS"
+            failed = {"error_code": "PAYEE_ABNORMAL"} if state == "FAIL" else {}
+            one = {"operation_type": "transfer", "trans_in": account, "amount": yuan(amount), "state": state}
+            details.append(one | failed)
+        return {"out_request_no": split.number, "settle_no": split.own_number, "royalty_detail_list": details}
 
     # Bills
 

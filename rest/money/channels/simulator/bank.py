@@ -50,6 +50,8 @@ class Trade:
     paid_fen: int = 0
     pays_at: datetime | None = None
     paid_at: datetime | None = None
+    is_shareable: bool = False
+    shared_fen: int = 0
     told: dict[str, Any] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
 
@@ -175,7 +177,8 @@ class Bank:
             if known.amount_fen != amount_fen:
                 raise Refusal("PARAM_MISMATCH")
             return known, False
-        if trade.state != "paid" or trade.refunded_fen + amount_fen > trade.paid_fen:
+        # What receivers have must come back before it can go to the payer.
+        if trade.state != "paid" or trade.refunded_fen + amount_fen > trade.paid_fen - trade.shared_fen:
             raise Refusal("NOT_ENOUGH")
         done = not self.slow_refunds
         made = Refund(number=number, refund_id=self.number(), amount_fen=amount_fen, is_done=done, made_at=self.now)

@@ -17,6 +17,8 @@ from rest.money.channels.errors import BadSignature
 from rest.money.channels.simulator import bills
 from rest.money.channels.simulator.bank import Bank, News, Refund, Refusal, Trade
 from rest.money.channels.simulator.keys import Identity
+from rest.money.channels.simulator.sharing import Shares
+from rest.money.channels.simulator.wechat_sharing import add_sharing
 from storage.base import codec
 
 _AUTHORIZATION = re.compile(
@@ -32,6 +34,7 @@ class WechatSide:
     def __init__(self, bank: Bank, identity: Identity) -> None:
         self._bank = bank
         self._identity = identity
+        self.shares = Shares(bank, "wechat")
 
     def add_to(self, app: web.Application) -> None:
         for kind in ("native", "jsapi"):
@@ -41,6 +44,7 @@ class WechatSide:
         app.router.add_post(number + "/close", self._handler(self._close))
         app.router.add_post("/v3/refund/domestic/refunds", self._handler(self._refund))
         app.router.add_get("/v3/refund/domestic/refunds/{number}", self._handler(self._query_refund))
+        add_sharing(app, self._handler, self.shares, self._bank, self._identity)
         app.router.add_get("/v3/bill/tradebill", self._handler(self._bill))
         app.router.add_get("/v3/billdownload/file", self._download)
 
@@ -103,7 +107,7 @@ class WechatSide:
         trade = Trade(
             channel="wechat", number=asked["out_trade_no"], amount_fen=asked["amount"]["total"],
             description=asked["description"], payer=payer, notify_url=asked["notify_url"], expires_at=expires_at,
-            asked=asked,
+            asked=asked, is_shareable=bool(asked.get("settle_info", {}).get("profit_sharing")),
         )  # fmt: skip
         opened = self._bank.open(trade)
         if payer is None:
