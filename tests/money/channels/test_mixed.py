@@ -137,6 +137,7 @@ async def test_who_may_see_and_end_a_payment(till: Till) -> None:
     assert (status, ended["state"], {part["state"] for part in ended["parts"]}) == (200, "closed", {"released"})
     assert (await call(till, "POST", f"/v1/payments/{number}/cancel"))[0] == 200
     assert (await purse(till), await till.status(job)) == ((50_000, 3_000), "pending_payment")
+    till.clock.advance(seconds=1)  # the latest payment is told by its age
     status, done = await pay(till, job, [{"method": "wallet"}], key=4)
     assert (status, done["payment"]["state"]) == (201, "paid")
     assert (await call(till, "POST", f"/v1/payments/{done['payment']['payment_id']}/cancel"))[1][
@@ -339,8 +340,8 @@ async def test_money_of_a_wrong_amount_is_listed_and_given_back_once(till: Till)
         ("wrong_amount", number, REST - 1)
     ]
     path = f"/v1/admin/suspense/{listed[0]['id']}"
-    assert (await call(till, "POST", f"{path}/refund", {"reason": "asked too little"}, who="fay"))[0] == 200
-    status, problem = await call(till, "POST", f"{path}/write_off", {"reason": "twice"}, who="fay")
+    assert (await call(till, "POST", f"{path}/refund", {"reason": "asked too little"}, who="fay", key=1))[0] == 200
+    status, problem = await call(till, "POST", f"{path}/write_off", {"reason": "twice"}, who="fay", key=2)
     assert (status, problem["code"]) == (409, "suspense_state")
     await till.advance(seconds=1)
     assert (await till.trade(number))["refunded_fen"] == REST - 1

@@ -44,6 +44,7 @@ def an_attempt(state: AttemptState = AttemptState.READY, **changes: object) -> A
 
 def a_refund(state: RefundState) -> Refund:
     return Refund(
+        trade_no=None,
         id="rfd_1", payment_id="pay_1", channel="wechat", ref="r", amount_fen=1, total_fen=2, reason="x", state=state,
         failures=0, problem=None, channel_ref=None, version=4, requested_at=MONDAY, ended_at=None,
     )  # fmt: skip
