@@ -29,16 +29,17 @@ from typing import Any
 import dispatch
 from rest.lines.homeservice import actions, codes
 from rest.lines.homeservice.model import Job
-from rest.money import ledger, wallet, withdrawals
+from rest.money import ledger, points, refunds, wallet, withdrawals
 from rest.money.withdrawals import Owner, Payee, PayoutMethod
 from rest.money.withdrawals import actions as withdrawing
 from rest.money.withdrawals.rules import WithdrawalRules
+from rest.trade.orders import By, Role
 from storage import engines
 from storage.base.errors import HubError
 from storage.postgres import TryAgain
 from tests.homeservice.conftest import SQUARE, Tech
 from tests.money import invariants
-from tests.money.street import BOTH, Street, scratch, street_on
+from tests.money.street import BOTH, LINES, Street, approve, ask_refund, pay_mixed, scratch, street_on
 
 CLIENTS = 16
 ORDERS, CUSTOMERS, TECHNICIANS = 20, 8, 10
@@ -53,6 +54,8 @@ class Witness:
 
     shown: dict[tuple[str, int], set[tuple[str, int, int]]] = field(default_factory=lambda: defaultdict(set))
     refunds: Counter[str] = field(default_factory=Counter)
+    requests: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Refund requests nobody has been told the end of: the order, and how much of it."""
     withdrawn: dict[str, int] = field(default_factory=dict)
     given: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -141,7 +144,7 @@ class Crowd:
         elif status in {"in_service", "service_ended"}:
             verb = actions.end if status == "in_service" else actions.confirm_left
             await self._do(verb, job.order.id, job.order.customer_id)
-        elif status == "completed":
+        elif status in {"completed", "closed_penalty"}:
             await self.refund(job)
 
     async def choose(self, job: Job | None = None) -> None:
@@ -158,11 +161,27 @@ class Crowd:
         job = job or self._any()
         channel = self.dice.choice(BOTH)
         await self._do(actions.pay, job.order.id, job.order.customer_id, channel, open_channels=frozenset(BOTH))
+        await self._remember(job, channel)
+
+    async def _remember(self, job: Job, channel: str) -> None:
+        """What can be paid at the channel now."""
         async with self.db.look() as tx:
-            sql = "SELECT id, amount_fen FROM payments WHERE order_id = $1 AND method = $2 ORDER BY id DESC LIMIT 1"
-            row = await tx.fetchrow(sql, job.order.id, channel)
+            row = await tx.fetchrow(
+                """
+                SELECT p.id, q.amount_fen FROM payments p JOIN payment_parts q ON q.payment_id = p.id AND q.tender = $2
+                 WHERE p.order_id = $1 ORDER BY p.id DESC LIMIT 1""",
+                job.order.id,
+                channel,
+            )
         if row is not None:
             self.numbers.append((channel, row["id"], row["amount_fen"]))
+
+    async def mix(self, job: Job | None = None) -> None:
+        """Points, wallet and a channel."""
+        job = job or self._any()
+        channel = self.dice.choice(BOTH)
+        await self._do(pay_mixed, job.order.id, job.order.customer_id, channel)
+        await self._remember(job, channel)
 
     async def press(self) -> None:
         """A payer pays, and his channel says so: now, never, or more than once."""
@@ -182,13 +201,47 @@ class Crowd:
     async def decide(self, job: Job | None = None) -> None:
         job = job or self._any()
         saved = self.dice.random() < 0.5
-        await self._do(actions.decide_cancel, job.order.id, "acc_staff", saved=saved, note="x")
+        if (await self.street.town.status(job)) in {"departed", "arrived"}:
+            who = self.dice.choice([BY_CUSTOMER, BY_TECHNICIAN])
+            await self._do(who[saved], job.order.id, "acc_staff", "x")
+        else:
+            await self._do(actions.decide_cancel, job.order.id, "acc_staff", saved=saved, note="x")
 
     async def refund(self, job: Job | None = None) -> None:
+        """Somebody asks for money of an ended order."""
         job = job or self._any()
-        fen = self.dice.randint(1, 15_000)
-        await self._do(actions.refund, job.order.id, "acc_fay", fen, "complaint")
-        self.witness.refunds[job.order.id] += fen
+        order, fen = job.order, self.dice.randint(1, 15_000)
+        by = By(Role.CUSTOMER, order.customer_id) if self.dice.random() < 0.5 else None
+        refund_id = await self.db.run(ask_refund, order.id, fen, by=by)
+        self.witness.requests[refund_id] = (order.id, fen)
+
+    async def handle_refund(self) -> None:
+        """Finance gives it or does not, the customer does not want it any more; perhaps all of them at once."""
+        if not self.witness.requests:
+            return
+        refund_id, (order_id, fen) = self.dice.choice(list(self.witness.requests.items()))
+        customer = (await self.street.town.job(order_id)).order.customer_id
+        verb = self.dice.choices(["approve", "reject", "withdraw"], [6, 2, 2])[0]
+        if verb == "approve":
+            await self.db.run(approve, refund_id)
+            self.witness.refunds[order_id] += fen
+        elif verb == "reject":
+            await self.db.run(refunds.reject, LINES, refund_id, by="acc_fay", reason="no")
+        else:
+            await self.db.run(refunds.withdraw, LINES, refund_id, account_id=customer)
+        self.witness.requests.pop(refund_id, None)
+
+    async def stop(self) -> None:
+        """The technician does not want to go on, or a penalty was a mistake."""
+        job = self._any()
+        if self.dice.random() < 0.7 and job.order.provider_id:
+            await self._do(actions.ask_terminate, job.order.id, job.order.provider_id, "x")
+            return
+        async with self.db.look() as tx:
+            sql = "SELECT id FROM penalties WHERE order_id = $1 AND state <> 'reversed' LIMIT 1"
+            penalty_id = await tx.fetchval(sql, job.order.id)
+        if penalty_id is not None:
+            await self.db.run(actions.reverse_penalty, penalty_id, "acc_sue", "a mistake")
 
     async def withdraw(self) -> None:
         """Somebody wants his money out: a customer or a technician."""
@@ -243,6 +296,7 @@ class Crowd:
     async def _newcomer(self) -> str:
         customer = await self.street.town.customer(fen=100_000)
         self.witness.given[customer] += 100_000
+        await self.db.run(points.earn, customer, 100_000, ref=f"gift:{customer}", reason="test")
         return customer
 
     async def _do(self, verb: Callable[..., Awaitable[Job]], *args: Any, **named: Any) -> None:
@@ -295,8 +349,10 @@ class Crowd:
             """
             SELECT sum(fen)::bigint
               FROM (SELECT 0 AS fen
-                     UNION ALL SELECT amount_fen - refunded_fen FROM payments
-                                WHERE account_id = $1 AND method = 'wallet' AND paid_at IS NOT NULL
+                     UNION ALL SELECT CASE WHEN p.is_held OR (p.paid_at IS NOT NULL AND p.paid_fen = p.amount_fen)
+                                           THEN q.amount_fen - q.refunded_fen ELSE 0 END
+                                 FROM payments p JOIN payment_parts q ON q.payment_id = p.id AND q.tender = 'wallet'
+                                WHERE p.account_id = $1
                      UNION ALL SELECT amount_fen FROM withdrawals
                                 WHERE owner_kind || owner_id = 'customer' || $1
                                   AND state NOT IN ('rejected', 'failed')) AS spent
@@ -331,6 +387,9 @@ class Nothing(HubError):
     code = "nothing"
 
 
+BY_CUSTOMER = (actions.break_off, actions.let_customer_go_on)
+BY_TECHNICIAN = (actions.terminate, actions.let_technician_go_on)
+"""What support decides when either wants out on the way: not saved, saved."""
 WORKERS_TURN = {
     "paid": "accept",
     "accepted": "depart",
@@ -339,8 +398,8 @@ WORKERS_TURN = {
     "leave_confirmed": "leave",
 }
 OPERATIONS = {
-    "go_on": 60, "post": 4, "choose": 4, "pay": 6, "begin": 5, "press": 12, "cancel": 3, "decide": 4, "refund": 3,
-    "withdraw": 3, "handle_withdrawal": 6, "give": 2, "time_passes": 1.5,
+    "go_on": 60, "post": 4, "choose": 4, "pay": 6, "begin": 5, "press": 12, "cancel": 4, "decide": 8, "refund": 3,
+    "mix": 5, "handle_refund": 4, "stop": 4, "withdraw": 3, "handle_withdrawal": 6, "give": 2, "time_passes": 1.5,
 }  # fmt: skip
 """By weight."""
 

@@ -11,7 +11,7 @@ import pytest
 from tests.money.interleave import SCENES, Play
 from tests.money.stepping import Choice, Explorer, Op, independent, op_of
 
-SCHEDULES = 5
+SCHEDULES = 3
 """For each scene, of each kind: a sample. Counted, not timed: the machine may be busy."""
 
 NO_LOCK = {
