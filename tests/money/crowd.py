@@ -119,7 +119,7 @@ class Crowd:
         if len(self.orders) >= ORDERS:
             self.orders.pop(0)
         coupon = await self.street.town.coupon(customer) if self.dice.random() < 0.2 else None
-        job = await self.street.town.post(customer, in_h=self.dice.uniform(2, 90), coupon_id=coupon)
+        job = await self.street.town.post(customer, in_h=self.dice.uniform(2, 9), coupon_id=coupon)
         self.witness.see(job)
         self.orders.append(job)
 
@@ -132,12 +132,15 @@ class Crowd:
         elif status == "has_candidates":
             await self.choose(job)
         elif status == "pending_payment":
-            await (self.pay(job) if self.dice.random() < 0.5 else self.begin(job))
+            await self.dice.choice([self.pay, self.begin, self.mix, self.mix])(job)
+            await self.press()
         elif status == "cancel_requested":
             await self.decide(job)
         elif status == "rejected":
             outcome = self.dice.choice(["technician_agreed", "cancel"])
             await self._do(actions.decide_rejection, job.order.id, "acc_staff", outcome=outcome, note="x")
+        elif status == "departed" and self.dice.random() < 0.4:
+            await self._want_out(job)
         elif status in WORKERS_TURN:
             verb = "reject" if status == "paid" and self.dice.random() < 0.1 else WORKERS_TURN[status]
             await self._by_worker(job, verb)
@@ -187,25 +190,31 @@ class Crowd:
         """A payer pays, and his channel says so: now, never, or more than once."""
         if not self.numbers:
             return
-        channel, number, amount_fen = self.dice.choice(self.numbers[-30:])
+        channel, number, amount_fen = self.dice.choice(self.numbers[-6:])
         await self.street.banks[channel].pay(number)
         trade = await self.street.banks[channel].query(number)
         if trade.trade_no is not None:
             for _ in range(self.dice.choice([0, 1, 1, 3])):
                 await self.street.tell(channel, number, amount_fen)
 
-    async def cancel(self) -> None:
-        job = self._any()
+    async def _want_out(self, job: Job) -> None:
+        """On the way either does not want any more, and support talks to him."""
+        if self.dice.random() < 0.5:
+            await self.cancel(job)
+            verb = self.dice.choice([actions.break_off, actions.let_customer_go_on])
+        else:
+            await self._do(actions.ask_terminate, job.order.id, job.order.provider_id, "x")
+            verb = self.dice.choice([actions.terminate, actions.let_technician_go_on])
+        await self._do(verb, job.order.id, "acc_staff", "x")
+
+    async def cancel(self, job: Job | None = None) -> None:
+        job = job or self._any()
         await self._do(actions.cancel, job.order.id, job.order.customer_id, "hm")
 
     async def decide(self, job: Job | None = None) -> None:
         job = job or self._any()
         saved = self.dice.random() < 0.5
-        if (await self.street.town.status(job)) in {"departed", "arrived"}:
-            who = self.dice.choice([BY_CUSTOMER, BY_TECHNICIAN])
-            await self._do(who[saved], job.order.id, "acc_staff", "x")
-        else:
-            await self._do(actions.decide_cancel, job.order.id, "acc_staff", saved=saved, note="x")
+        await self._do(actions.decide_cancel, job.order.id, "acc_staff", saved=saved, note="x")
 
     async def refund(self, job: Job | None = None) -> None:
         """Somebody asks for money of an ended order."""
@@ -231,16 +240,11 @@ class Crowd:
             await self.db.run(refunds.withdraw, LINES, refund_id, account_id=customer)
         self.witness.requests.pop(refund_id, None)
 
-    async def stop(self) -> None:
-        """The technician does not want to go on, or a penalty was a mistake."""
-        job = self._any()
-        if self.dice.random() < 0.7 and job.order.provider_id:
-            await self._do(actions.ask_terminate, job.order.id, job.order.provider_id, "x")
-            return
+    async def forgive(self) -> None:
+        """A penalty was a mistake."""
         async with self.db.look() as tx:
-            sql = "SELECT id FROM penalties WHERE order_id = $1 AND state <> 'reversed' LIMIT 1"
-            penalty_id = await tx.fetchval(sql, job.order.id)
-        if penalty_id is not None:
+            penalty_id = await tx.fetchval("SELECT id FROM penalties ORDER BY id DESC LIMIT 1")
+        if penalty_id is not None and self.dice.random() < 0.2:
             await self.db.run(actions.reverse_penalty, penalty_id, "acc_sue", "a mistake")
 
     async def withdraw(self) -> None:
@@ -387,9 +391,6 @@ class Nothing(HubError):
     code = "nothing"
 
 
-BY_CUSTOMER = (actions.break_off, actions.let_customer_go_on)
-BY_TECHNICIAN = (actions.terminate, actions.let_technician_go_on)
-"""What support decides when either wants out on the way: not saved, saved."""
 WORKERS_TURN = {
     "paid": "accept",
     "accepted": "depart",
@@ -398,10 +399,10 @@ WORKERS_TURN = {
     "leave_confirmed": "leave",
 }
 OPERATIONS = {
-    "go_on": 60, "post": 4, "choose": 4, "pay": 6, "begin": 5, "press": 12, "cancel": 4, "decide": 8, "refund": 3,
-    "mix": 5, "handle_refund": 4, "stop": 4, "withdraw": 3, "handle_withdrawal": 6, "give": 2, "time_passes": 1.5,
+    "go_on": 90, "post": 3, "choose": 4, "pay": 4, "begin": 4, "mix": 5, "press": 12, "cancel": 1.5, "decide": 6,
+    "refund": 4, "handle_refund": 5, "forgive": 2, "withdraw": 3, "handle_withdrawal": 6, "give": 2, "time_passes": 2,
 }  # fmt: skip
-"""By weight."""
+"""By weight: most orders shall come to their end, and be asked money back of."""
 
 
 async def run(server: str, *, operations: int, clients: int, seed: int) -> tuple[Crowd, list[str]]:

@@ -201,8 +201,13 @@ SCENES = {
     "deciding": Scene(deciding, {"expire": expire, "notify": notify, "refund": refund, "save": save, "cancel": cancel}),
     "done": Scene(
         done,
-        {"refund_most": refund_most, "refund_some": refund_some, "withdraw": withdraw, "mature": mature,
-         "notify_again": notify_again},
+        {
+            "refund_most": refund_most,
+            "refund_some": refund_some,
+            "withdraw": withdraw,
+            "mature": mature,
+            "notify_again": notify_again,
+        },
     ),  # fmt: skip
 }
 
