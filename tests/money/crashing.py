@@ -35,7 +35,7 @@ import dispatch
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.model import Job
 from rest.lines.homeservice.rules import HomeserviceRules
-from rest.money import ledger, settlement
+from rest.money import ledger, points, settlement
 from storage import engines
 from storage.base.clock import ManualClock
 from storage.postgres import Database
@@ -44,6 +44,7 @@ from tests.homeservice.conftest import Town
 from tests.money import invariants
 from tests.money.stepping import Snapshot
 from tests.money.street import BOTH, FarBank, Street, asking, scratch, street_on, worker
+from tests.money.street import pay_mixed as begin_mixed
 
 ENDED, BROKEN = 0, 3
 
@@ -143,15 +144,48 @@ async def pay_channel(street: Street, setting: Setting) -> None:
     await street.run()
 
 
-async def what_the_channel_has_is_kept_or_back(street: Street, setting: Setting, ended: bool) -> list[str]:
-    """Money the payer has paid is the order's, or on its way back to him."""
+async def what_the_channel_has_is_kept_or_back(
+    street: Street, setting: Setting, ended: bool, *, fen: int | None = None
+) -> list[str]:
+    """Money the payer has paid is the order's, or on its way back to him; `fen`: as much of it as came over him."""
     job = await street.town.job(setting.job)
+    kept = job.order.kept_fen if fen is None else fen
     async with street.db.begin() as tx:
         paid = await tx.fetchval("SELECT coalesce(sum(amount_fen), 0)::int FROM bank.trades WHERE state = 'paid'")
         back = await tx.fetchval("SELECT coalesce(sum(amount_fen), 0)::int FROM bank.refunds")
-    if paid - back != job.order.kept_fen or (ended and job.order.kept_fen != 40_900):
-        return [f"the channel has {paid} and gave {back} back, the order keeps {job.order.kept_fen}"]
+    if paid - back != kept or (ended and kept != 40_900):
+        return [f"the channel has {paid} and gave {back} back, the order keeps {kept} of it"]
     return []
+
+
+async def begin_with_points(street: Street) -> Setting:
+    job = await street.chosen(in_h=6)
+    await street.db.run(points.earn, job.order.customer_id, 1_500, ref="gift", reason="test")
+    return Setting(job)
+
+
+async def pay_mixed(street: Street, setting: Setting) -> None:
+    """Points and a part from the wallet are held, the channel is asked for the rest, pays, and says so."""
+    order = setting.job.order
+    await street.db.run(begin_mixed, order.id, order.customer_id, "wechat")
+    number = await street.open_payment(setting.job)
+    await street.run()
+    await street.banks["wechat"].pay(number)
+    await street.tell("wechat", number, 29_900)
+    await street.run()
+
+
+async def is_paid_by_all_or_none(street: Street, setting: Setting, ended: bool) -> list[str]:
+    """Each source gave its part, or has it again: now, or when the payment window has ended."""
+    street.town.clock.advance(seconds=400)
+    await street.run()
+    job = await street.town.job(setting.job)
+    customer = job.order.customer_id
+    has = (await street.town.wallet(customer), await street.town.balance(ledger.customer_points(customer)))
+    kept = job.order.kept_fen
+    if (kept, has) == (40_900, (90_000, 500)) or (not ended and (kept, has) == (0, (100_000, 1_500))):
+        return await what_the_channel_has_is_kept_or_back(street, setting, ended=False, fen=kept and 29_900)
+    return [f"kept {kept}, wallet and points {has}, {job.order.status}"]
 
 
 async def begin_too_late(street: Street) -> Setting:
@@ -228,22 +262,47 @@ async def is_shared_out(street: Street, setting: Setting, ended: bool) -> list[s
 
 
 async def begin_completed(street: Street) -> Setting:
-    job, _ = await street.completed("wechat")
+    job, _ = await street.completed("wechat", mixed=True)
     return Setting(job, "wechat")
 
 
 async def refund_part(street: Street, setting: Setting) -> None:
-    """Finance gives a part of a settled order back over its channel."""
-    await street.db.run(actions.refund, setting.job.order.id, "acc_fay", 10_000, "complaint")
+    """A part of a settled order is asked for, and given back to its points, its wallet and its channel."""
+    await street.refund(setting.job, 10_000)
     await street.run()
 
 
 async def is_given_back_once(street: Street, setting: Setting, ended: bool) -> list[str]:
+    """What was not asked for or not approved has moved nothing; what was went back to each source, once."""
     job = await street.town.job(setting.job)
+    customer = job.order.customer_id
     async with street.db.begin() as tx:
         back = await tx.fetchval("SELECT coalesce(sum(amount_fen), 0)::int FROM bank.refunds")
-    is_right = back == job.order.refunded_fen and back in {0, 10_000} and (not ended or back == 10_000)
-    return [] if is_right else [f"{back} went back, the order says {job.order.refunded_fen}"]
+    now = (job.order.refunded_fen, back, await street.town.wallet(customer) - 90_000)
+    given = (10_000, 7_311, 2_445)
+    is_right = now == given or (not ended and now == (0, 0, 0) and job.order.refund_reserved_fen in {0, 10_000})
+    return [] if is_right else [f"{now} of {given} went back, {job.order.refund_reserved_fen} is reserved"]
+
+
+async def begin_break(street: Street) -> Setting:
+    """On his way the customer does not want him any more."""
+    job, _ = await street.brought("accept", "depart", "cancel", channel="wechat")
+    return Setting(job, "wechat")
+
+
+async def break_off(street: Street, setting: Setting) -> None:
+    """Support lets the order end: a penalty is kept and shared out, the rest goes back."""
+    await street.db.run(actions.break_off, setting.job.order.id, "acc_staff", "insists")
+    await street.run()
+
+
+async def penalty_is_kept_once(street: Street, setting: Setting, ended: bool) -> list[str]:
+    """Once support has said so again if need be: all of the travel and half of the item are kept."""
+    if (await street.town.status(setting.job)) != "closed_penalty":
+        await break_off(street, setting)
+    kept = (await street.town.job(setting.job)).order.kept_fen
+    wrong = await what_the_channel_has_is_kept_or_back(street, setting, ended=False)
+    return wrong if kept == 20_900 else [f"{kept} are kept", *wrong]
 
 
 @dataclass(frozen=True)
@@ -256,9 +315,11 @@ class Flow:
 FLOWS = {
     "pay_wallet": Flow(begin_chosen, pay_wallet, is_paid_or_untouched),
     "pay_channel": Flow(begin_chosen, pay_channel, what_the_channel_has_is_kept_or_back),
+    "pay_mixed": Flow(begin_with_points, pay_mixed, is_paid_by_all_or_none),
     "late_money": Flow(begin_too_late, late_money, nothing_is_kept),
     "refund_channel": Flow(begin_refund, refund_channel, is_back_once),
     "refund_part": Flow(begin_completed, refund_part, is_given_back_once),
+    "break_off": Flow(begin_break, break_off, penalty_is_kept_once),
     "settle": Flow(begin_leaving, settle, is_shared_out),
 }
 

@@ -29,16 +29,17 @@ from typing import Any
 import dispatch
 from rest.lines.homeservice import actions, codes
 from rest.lines.homeservice.model import Job
-from rest.money import ledger, wallet, withdrawals
+from rest.money import ledger, points, refunds, wallet, withdrawals
 from rest.money.withdrawals import Owner, Payee, PayoutMethod
 from rest.money.withdrawals import actions as withdrawing
 from rest.money.withdrawals.rules import WithdrawalRules
+from rest.trade.orders import By, Role
 from storage import engines
 from storage.base.errors import HubError
 from storage.postgres import TryAgain
 from tests.homeservice.conftest import SQUARE, Tech
 from tests.money import invariants
-from tests.money.street import BOTH, Street, scratch, street_on
+from tests.money.street import BOTH, LINES, Street, approve, ask_refund, pay_mixed, scratch, street_on
 
 CLIENTS = 16
 ORDERS, CUSTOMERS, TECHNICIANS = 20, 8, 10
@@ -53,6 +54,8 @@ class Witness:
 
     shown: dict[tuple[str, int], set[tuple[str, int, int]]] = field(default_factory=lambda: defaultdict(set))
     refunds: Counter[str] = field(default_factory=Counter)
+    requests: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Refund requests nobody has been told the end of: the order, and how much of it."""
     withdrawn: dict[str, int] = field(default_factory=dict)
     given: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -116,7 +119,7 @@ class Crowd:
         if len(self.orders) >= ORDERS:
             self.orders.pop(0)
         coupon = await self.street.town.coupon(customer) if self.dice.random() < 0.2 else None
-        job = await self.street.town.post(customer, in_h=self.dice.uniform(2, 90), coupon_id=coupon)
+        job = await self.street.town.post(customer, in_h=self.dice.uniform(2, 9), coupon_id=coupon)
         self.witness.see(job)
         self.orders.append(job)
 
@@ -129,19 +132,22 @@ class Crowd:
         elif status == "has_candidates":
             await self.choose(job)
         elif status == "pending_payment":
-            await (self.pay(job) if self.dice.random() < 0.5 else self.begin(job))
+            await self.dice.choice([self.pay, self.begin, self.mix, self.mix])(job)
+            await self.press()
         elif status == "cancel_requested":
             await self.decide(job)
         elif status == "rejected":
             outcome = self.dice.choice(["technician_agreed", "cancel"])
             await self._do(actions.decide_rejection, job.order.id, "acc_staff", outcome=outcome, note="x")
+        elif status == "departed" and self.dice.random() < 0.4:
+            await self._want_out(job)
         elif status in WORKERS_TURN:
             verb = "reject" if status == "paid" and self.dice.random() < 0.1 else WORKERS_TURN[status]
             await self._by_worker(job, verb)
         elif status in {"in_service", "service_ended"}:
             verb = actions.end if status == "in_service" else actions.confirm_left
             await self._do(verb, job.order.id, job.order.customer_id)
-        elif status == "completed":
+        elif status in {"completed", "closed_penalty"}:
             await self.refund(job)
 
     async def choose(self, job: Job | None = None) -> None:
@@ -158,25 +164,51 @@ class Crowd:
         job = job or self._any()
         channel = self.dice.choice(BOTH)
         await self._do(actions.pay, job.order.id, job.order.customer_id, channel, open_channels=frozenset(BOTH))
+        await self._remember(job, channel)
+
+    async def _remember(self, job: Job, channel: str) -> None:
+        """What can be paid at the channel now."""
         async with self.db.look() as tx:
-            sql = "SELECT id, amount_fen FROM payments WHERE order_id = $1 AND method = $2 ORDER BY id DESC LIMIT 1"
-            row = await tx.fetchrow(sql, job.order.id, channel)
+            row = await tx.fetchrow(
+                """
+                SELECT p.id, q.amount_fen FROM payments p JOIN payment_parts q ON q.payment_id = p.id AND q.tender = $2
+                 WHERE p.order_id = $1 ORDER BY p.id DESC LIMIT 1""",
+                job.order.id,
+                channel,
+            )
         if row is not None:
             self.numbers.append((channel, row["id"], row["amount_fen"]))
+
+    async def mix(self, job: Job | None = None) -> None:
+        """Points, wallet and a channel."""
+        job = job or self._any()
+        channel = self.dice.choice(BOTH)
+        await self._do(pay_mixed, job.order.id, job.order.customer_id, channel)
+        await self._remember(job, channel)
 
     async def press(self) -> None:
         """A payer pays, and his channel says so: now, never, or more than once."""
         if not self.numbers:
             return
-        channel, number, amount_fen = self.dice.choice(self.numbers[-30:])
+        channel, number, amount_fen = self.dice.choice(self.numbers[-6:])
         await self.street.banks[channel].pay(number)
         trade = await self.street.banks[channel].query(number)
         if trade.trade_no is not None:
             for _ in range(self.dice.choice([0, 1, 1, 3])):
                 await self.street.tell(channel, number, amount_fen)
 
-    async def cancel(self) -> None:
-        job = self._any()
+    async def _want_out(self, job: Job) -> None:
+        """On the way either does not want any more, and support talks to him."""
+        if self.dice.random() < 0.5:
+            await self.cancel(job)
+            verb = self.dice.choice([actions.break_off, actions.let_customer_go_on])
+        else:
+            await self._do(actions.ask_terminate, job.order.id, job.order.provider_id, "x")
+            verb = self.dice.choice([actions.terminate, actions.let_technician_go_on])
+        await self._do(verb, job.order.id, "acc_staff", "x")
+
+    async def cancel(self, job: Job | None = None) -> None:
+        job = job or self._any()
         await self._do(actions.cancel, job.order.id, job.order.customer_id, "hm")
 
     async def decide(self, job: Job | None = None) -> None:
@@ -185,10 +217,35 @@ class Crowd:
         await self._do(actions.decide_cancel, job.order.id, "acc_staff", saved=saved, note="x")
 
     async def refund(self, job: Job | None = None) -> None:
+        """Somebody asks for money of an ended order."""
         job = job or self._any()
-        fen = self.dice.randint(1, 15_000)
-        await self._do(actions.refund, job.order.id, "acc_fay", fen, "complaint")
-        self.witness.refunds[job.order.id] += fen
+        order, fen = job.order, self.dice.randint(1, 15_000)
+        by = By(Role.CUSTOMER, order.customer_id) if self.dice.random() < 0.5 else None
+        refund_id = await self.db.run(ask_refund, order.id, fen, by=by)
+        self.witness.requests[refund_id] = (order.id, fen)
+
+    async def handle_refund(self) -> None:
+        """Finance gives it or does not, the customer does not want it any more; perhaps all of them at once."""
+        if not self.witness.requests:
+            return
+        refund_id, (order_id, fen) = self.dice.choice(list(self.witness.requests.items()))
+        customer = (await self.street.town.job(order_id)).order.customer_id
+        verb = self.dice.choices(["approve", "reject", "withdraw"], [6, 2, 2])[0]
+        if verb == "approve":
+            await self.db.run(approve, refund_id)
+            self.witness.refunds[order_id] += fen
+        elif verb == "reject":
+            await self.db.run(refunds.reject, LINES, refund_id, by="acc_fay", reason="no")
+        else:
+            await self.db.run(refunds.withdraw, LINES, refund_id, account_id=customer)
+        self.witness.requests.pop(refund_id, None)
+
+    async def forgive(self) -> None:
+        """A penalty was a mistake."""
+        async with self.db.look() as tx:
+            penalty_id = await tx.fetchval("SELECT id FROM penalties ORDER BY id DESC LIMIT 1")
+        if penalty_id is not None and self.dice.random() < 0.2:
+            await self.db.run(actions.reverse_penalty, penalty_id, "acc_sue", "a mistake")
 
     async def withdraw(self) -> None:
         """Somebody wants his money out: a customer or a technician."""
@@ -243,6 +300,7 @@ class Crowd:
     async def _newcomer(self) -> str:
         customer = await self.street.town.customer(fen=100_000)
         self.witness.given[customer] += 100_000
+        await self.db.run(points.earn, customer, 100_000, ref=f"gift:{customer}", reason="test")
         return customer
 
     async def _do(self, verb: Callable[..., Awaitable[Job]], *args: Any, **named: Any) -> None:
@@ -295,8 +353,10 @@ class Crowd:
             """
             SELECT sum(fen)::bigint
               FROM (SELECT 0 AS fen
-                     UNION ALL SELECT amount_fen - refunded_fen FROM payments
-                                WHERE account_id = $1 AND method = 'wallet' AND paid_at IS NOT NULL
+                     UNION ALL SELECT CASE WHEN p.is_held OR (p.paid_at IS NOT NULL AND p.paid_fen = p.amount_fen)
+                                           THEN q.amount_fen - q.refunded_fen ELSE 0 END
+                                 FROM payments p JOIN payment_parts q ON q.payment_id = p.id AND q.tender = 'wallet'
+                                WHERE p.account_id = $1
                      UNION ALL SELECT amount_fen FROM withdrawals
                                 WHERE owner_kind || owner_id = 'customer' || $1
                                   AND state NOT IN ('rejected', 'failed')) AS spent
@@ -339,10 +399,10 @@ WORKERS_TURN = {
     "leave_confirmed": "leave",
 }
 OPERATIONS = {
-    "go_on": 60, "post": 4, "choose": 4, "pay": 6, "begin": 5, "press": 12, "cancel": 3, "decide": 4, "refund": 3,
-    "withdraw": 3, "handle_withdrawal": 6, "give": 2, "time_passes": 1.5,
+    "go_on": 90, "post": 3, "choose": 4, "pay": 4, "begin": 4, "mix": 5, "press": 12, "cancel": 1.5, "decide": 6,
+    "refund": 4, "handle_refund": 5, "forgive": 2, "withdraw": 3, "handle_withdrawal": 6, "give": 2, "time_passes": 2,
 }  # fmt: skip
-"""By weight."""
+"""By weight: most orders shall come to their end, and be asked money back of."""
 
 
 async def run(server: str, *, operations: int, clients: int, seed: int) -> tuple[Crowd, list[str]]:

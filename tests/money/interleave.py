@@ -1,4 +1,4 @@
-"""Every order in which pay, cancel, expire, notify and refund can meet on one order, statement by statement.
+"""Every order in which pay, mix, cancel, expire, notify and refund can meet on one order, statement by statement.
 
     python -m tests.money.interleave --all [--up-to 3] [--minutes 20]   pairs and triples whole, then four and five
     python -m tests.money.interleave over pay notify                    one cast of one scene, whole
@@ -33,17 +33,18 @@ from typing import Any
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.deadlines import DEADLINES
 from rest.lines.homeservice.model import Job
-from rest.lines.homeservice.subscribers import SUBSCRIBERS
-from rest.money import ledger, payments, settlement
+from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE
+from rest.money import ledger, payments, points, refunds, settlement
 from rest.money.channels.actions import take
 from rest.money.channels.facts import MoneyCame
 from rest.money.channels.model import Outcome
+from rest.trade.orders import By, Role
 from storage import engines
 from storage.postgres import Database
 from tests.conftest import MONDAY
 from tests.money import invariants
 from tests.money.stepping import Explorer, Snapshot, Stage, StageClock
-from tests.money.street import Street, scratch, street_on
+from tests.money.street import LINES, Street, approve, ask_refund, pay_mixed, scratch, street_on
 
 Act = Callable[["Stand", Database], Awaitable[Any]]
 
@@ -55,6 +56,8 @@ class Stand:
     street: Street
     job: Job
     number: str = ""
+    asked_fen: int = 0
+    """What the channel was asked for."""
 
     @property
     def order_id(self) -> str:
@@ -69,6 +72,11 @@ async def pay(stand: Stand, db: Database) -> None:
     await db.run(actions.pay, stand.order_id, stand.job.order.customer_id, "wallet")
 
 
+async def mix(stand: Stand, db: Database) -> None:
+    """The customer, with points, his wallet and another channel for the rest; a payment that was begun is replaced."""
+    await db.run(pay_mixed, stand.order_id, stand.job.order.customer_id, "alipay")
+
+
 async def cancel(stand: Stand, db: Database) -> None:
     await db.run(actions.cancel, stand.order_id, stand.job.order.customer_id, "hm")
 
@@ -80,11 +88,11 @@ async def expire(stand: Stand, db: Database) -> None:
 
 async def notify(stand: Stand, db: Database) -> str:
     """The channel's news, and what hears it; the job that should hear it is still there and does so again."""
-    trade = stand.street.banks["wechat"].told(stand.number, stand.job.order.total_fen)
-    news = stand.street.news("wechat", stand.number, stand.job.order.total_fen, notify_id=f"ntf:{stand.number}")
+    trade = stand.street.banks["wechat"].told(stand.number, stand.asked_fen)
+    news = stand.street.news("wechat", stand.number, stand.asked_fen, notify_id=f"ntf:{stand.number}")
     outcome = await db.run(take, "wechat", news, b"{}")
     if outcome is Outcome.PASSED_ON:
-        (hears,) = SUBSCRIBERS[MoneyCame.topic]
+        (hears,) = HOMESERVICE[MoneyCame.topic]
         fact = {"order_id": stand.order_id, "payment_id": stand.number, "ref": trade.trade_no}
         await db.run(hears.run, fact)
     return outcome.value
@@ -101,12 +109,19 @@ async def save(stand: Stand, db: Database) -> None:
 
 
 async def refund_most(stand: Stand, db: Database) -> None:
-    """Finance gives most of a completed order back; together with `refund_some` it is too much."""
-    await db.run(actions.refund, stand.order_id, "acc_fay", 30_000, "complaint")
+    """Most of a completed order is asked for and given; together with `refund_some` it is too much."""
+    await db.run(approve, await db.run(ask_refund, stand.order_id, 30_000))
 
 
 async def refund_some(stand: Stand, db: Database) -> None:
-    await db.run(actions.refund, stand.order_id, "acc_fay", 20_000, "complaint")
+    await db.run(approve, await db.run(ask_refund, stand.order_id, 20_000))
+
+
+async def withdraw(stand: Stand, db: Database) -> None:
+    """The customer asks for a little, and does not want it any more."""
+    customer = stand.job.order.customer_id
+    refund_id = await db.run(ask_refund, stand.order_id, 500, by=By(Role.CUSTOMER, customer))
+    await db.run(refunds.withdraw, LINES, refund_id, account_id=customer)
 
 
 async def mature(stand: Stand, db: Database) -> None:
@@ -117,19 +132,21 @@ async def mature(stand: Stand, db: Database) -> None:
 
 async def notify_again(stand: Stand, db: Database) -> str:
     """The channel repeats itself under another number."""
-    news = stand.street.news("wechat", stand.number, 40_900)
+    news = stand.street.news("wechat", stand.number, stand.asked_fen)
     return (await db.run(take, "wechat", news, b"{}")).value
 
 
 # The scenes
 
 
-async def locked(street: Street, *, seconds: float) -> Stand:
+async def locked(street: Street, *, seconds: float, mixed: bool = False) -> Stand:
     """The technician is locked, a payment over a channel can be paid, and the payer has done so."""
-    job, number = await street.ready("wechat", in_h=6)
+    job, number = await street.ready("wechat", in_h=6, mixed=mixed)
+    if not mixed:
+        await street.db.run(points.earn, job.order.customer_id, 1_500, ref="gift", reason="test")
     await street.banks["wechat"].pay(number)
     street.town.clock.advance(seconds=seconds)
-    return Stand(street, await street.town.job(job), number)
+    return Stand(street, await street.town.job(job), number, await street.asked("wechat", number))
 
 
 async def window_open(street: Street) -> Stand:
@@ -140,22 +157,31 @@ async def window_over(street: Street) -> Stand:
     return await locked(street, seconds=180)
 
 
+async def mixed_open(street: Street) -> Stand:
+    """As `open`; points and a part of the wallet are held beside what the channel was asked for."""
+    return await locked(street, seconds=1, mixed=True)
+
+
+async def mixed_over(street: Street) -> Stand:
+    return await locked(street, seconds=180, mixed=True)
+
+
 async def deciding(street: Street) -> Stand:
     """The customer wants out, and the window has just ended."""
     stand = await locked(street, seconds=100)
     await street.town.by_customer(actions.cancel, stand.job, "hm")
     street.town.clock.advance(seconds=80)
-    return Stand(street, await street.town.job(stand.job), stand.number)
+    return Stand(street, await street.town.job(stand.job), stand.number, stand.asked_fen)
 
 
 async def done(street: Street) -> Stand:
-    """Paid over a channel, completed, settled; its parts may be spent from this moment on."""
-    job, _ = await street.completed("wechat")
+    """Paid with points, wallet and a channel, completed, settled; its parts may be spent from this moment on."""
+    job, _ = await street.completed("wechat", mixed=True)
     async with street.db.begin() as tx:
         number = (await payments.of_order(tx, job.order.id))[0].id
     await street.run()
-    street.town.clock.advance(hours=8 * 24)
-    return Stand(street, await street.town.job(job), number)
+    street.town.clock.advance(hours=6 * 24)
+    return Stand(street, await street.town.job(job), number, await street.asked("wechat", number))
 
 
 @dataclass(frozen=True)
@@ -166,15 +192,23 @@ class Scene:
     cast: dict[str, Act]
 
 
-FIVE: dict[str, Act] = {"pay": pay, "cancel": cancel, "expire": expire, "notify": notify, "refund": refund}
+SIX: dict[str, Act] = {"pay": pay, "mix": mix, "cancel": cancel, "expire": expire, "notify": notify, "refund": refund}
 SCENES = {
-    "open": Scene(window_open, FIVE),
-    "over": Scene(window_over, FIVE),
+    "open": Scene(window_open, SIX),
+    "over": Scene(window_over, SIX),
+    "mixed_open": Scene(mixed_open, SIX),
+    "mixed_over": Scene(mixed_over, SIX),
     "deciding": Scene(deciding, {"expire": expire, "notify": notify, "refund": refund, "save": save, "cancel": cancel}),
     "done": Scene(
         done,
-        {"refund_most": refund_most, "refund_some": refund_some, "mature": mature, "notify_again": notify_again},
-    ),
+        {
+            "refund_most": refund_most,
+            "refund_some": refund_some,
+            "withdraw": withdraw,
+            "mature": mature,
+            "notify_again": notify_again,
+        },
+    ),  # fmt: skip
 }
 
 
@@ -325,15 +359,19 @@ class Play:
             ledger.customer_wallet(order.customer_id),
             ledger.escrow(order.id),
             ledger.unapplied(order.customer_id),
+            ledger.customer_points(order.customer_id),
             ledger.clearing("wechat"),
+            ledger.clearing("alipay"),
             ledger.refunding("wechat"),
             ledger.suspense("wechat"),
             ledger.pending("worker", worker_id),
             ledger.worker_wallet(worker_id),
             ledger.revenue("homeservice"),
         )
+        sql = "SELECT coalesce(sum(balance_fen), 0)::bigint FROM ledger_accounts WHERE kind = $1"
         async with self.stand.street.db.begin() as tx:
-            return tuple([await ledger.balance(tx, code) for code in codes])
+            held = [await tx.fetchval(sql, kind) for kind in ("payment_held", "payment_held_points")]
+            return tuple([await ledger.balance(tx, code) for code in codes] + held)
 
 
 def _runs(schedule: Iterable[str]) -> list[str]:
@@ -364,7 +402,7 @@ async def everything(server: str, *, up_to: int, minutes: float, seed: int) -> b
     casts = [
         (name, cast)
         for name, scene in SCENES.items()
-        for size in range(up_to + 1, 6)
+        for size in range(up_to + 1, 7)
         for cast in combinations(scene.cast, size)
     ]
     for number, (name, cast) in enumerate(casts):

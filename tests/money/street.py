@@ -228,6 +228,10 @@ class Street:
             await self.db.run(pay_mixed, order_id, customer, channel)
         else:
             await self.db.run(actions.pay, order_id, customer, channel, open_channels=frozenset(self.banks))
+        return await self.open_payment(job)
+
+    async def open_payment(self, job: Job) -> str:
+        """The payment its order waits for."""
         async with self.db.begin() as tx:
             sql = "SELECT id FROM payments WHERE order_id = $1 AND state = 'created'"
             return str(await tx.fetchval(sql, job.order.id))

@@ -63,7 +63,7 @@ async def test_d3_in_every_order_of_two_refunds(pg_server: str, twists: dict[str
     async with Play.open(pg_server, "done") as play:
         legal = await play.serial(["refund_most", "refund_some"])
         play.stage.twists = twists
-        found = await play.whole(["refund_most", "refund_some"], legal=legal, limit=12)
+        found = await play.whole(["refund_most", "refund_some"], legal=legal, limit=10)
     assert bool(found.wrong) == is_wrong
 
 

@@ -254,7 +254,13 @@ async def ended_otherwise(street: Street) -> None:
     customer = mixed.order.customer_id
     await street.db.run(points.earn, customer, 200, ref="later", reason="test", available_at=MONDAY + timedelta(days=9))
     cup = await street.db.run(
-        points_mall.create_product, name={"en": "Cup"}, points=100, cash_fen=300, stock=5, per_account_max=3, by_id="acc_opal"
+        points_mall.create_product,
+        name={"en": "Cup"},
+        points=100,
+        cash_fen=300,
+        stock=5,
+        per_account_max=3,
+        by_id="acc_opal",
     )
     await street.db.run(points_mall.redeem, customer, cup.id, method="wallet")
     topup = await street.db.run(topups.create, customer, topups.Kind.PLATFORM, method="wechat", amount_fen=10_000)

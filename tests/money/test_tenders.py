@@ -15,6 +15,7 @@ from rest.money.payments import DailyLimit, Part, Payment, PayPolicy, Tender
 from rest.money.payments import PaymentState as State
 from rest.money.payments.audit import CHECKS, verify
 from rest.money.payments.entries import giving_back, holding, releasing, taking, voiding
+from rest.money.points import InsufficientPoints
 from storage.base.clock import ManualClock
 from storage.postgres import Database
 from storage.tx import Tx
@@ -132,10 +133,10 @@ async def test_a_double_tap_is_one_payment_however_its_prepaid_money_is_made_up(
 @pytest.mark.usefixtures("ann")
 async def test_all_or_nothing(db: Database) -> None:
     """One part too large: nothing of the others is held."""
-    with pytest.raises(ledger.InsufficientFunds) as refusal:
+    with pytest.raises(InsufficientPoints) as refusal:
         async with db.begin() as tx:
             await begin(tx, [Part(T.WALLET, 100), Part(T.POINTS, 51, points=5_001), Part(T.WECHAT, 10)])
-    assert refusal.value.fields["available"] == {"amount": POINTS, "currency": "PTS"}
+    assert refusal.value.fields["available"] == {"amount": POINTS, "unit": "PTS"}
     async with db.begin() as tx:
         assert await purse(tx) == {}
         assert await payments.of_order(tx, ORDER) == []
