@@ -2,25 +2,33 @@
 
 Each invariant is a function whose docstring begins with its number and whose SQL finds offenders, one text a row.
 `INVARIANTS` hold after every commit; `AT_REST` once nothing is due any more: what a fact has promised is then done.
-Those of the kernel that are rules of arithmetic (I6, I7, I16, I20) are tested on the pure functions; stock (I9), points
-in lots (I19) and bills (I23) are checked by the domains that own them. `tests/money/test_invariants.py` breaks each one
-on purpose and sees that just its number is called.
+`JOINED` are those that a domain keeps beside its own tests: payments with their parts and holds, points in lots (I19),
+the points mall (I9), settlements. Those of the kernel that are rules of arithmetic (I6, I7, I16, I20) are tested on the
+pure functions, bills (I23) where they are read. `tests/money/test_invariants.py` breaks each one on purpose and sees
+that just its name is called.
 """
 
 # ruff: noqa: E501 - SQL reads better unbroken
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from rest.lines.homeservice.model import MACHINE as HOMESERVICE
+from rest.money.channels import suspense_store
+from rest.money.payments.audit import CHECKS as PAYMENTS
 from rest.trade.orders import Machine
 from storage.postgres import Database
 from storage.tx import Tx
+from tests.money.points_book import CHECKS as POINTS
+from tests.money.points_book import MALL_CHECKS as MALL
+from tests.money.settling import CHECKS as SETTLEMENTS
 
 Check = Callable[[Tx], Awaitable[list[str]]]
 
 INVARIANTS: dict[str, Check] = {}
+JOINED: Mapping[str, str] = {**PAYMENTS, **POINTS, **MALL, **SETTLEMENTS}
+"""By name, the statement that finds offenders; they hold after every commit."""
 AT_REST: dict[str, Check] = {}
 MACHINES: dict[str, Machine] = {"homeservice": HOMESERVICE}
 """Every line's table of transitions; a line that is not here may not have orders."""
@@ -40,7 +48,8 @@ async def faults(tx: Tx, *, rest: bool = False) -> list[str]:
     """Everything that does not hold now, each fault after the name of its invariant; `rest`: nothing is due."""
     await tx.execute("SET LOCAL enable_seqscan = on")
     known = {**INVARIANTS, **AT_REST} if rest else INVARIANTS
-    return [f"{name}: {fault}" for name, check in known.items() for fault in await check(tx)]
+    found = [f"{name}: {fault}" for name, check in known.items() for fault in await check(tx)]
+    return found + [f"{name}: {fault}" for name, sql in JOINED.items() for fault in await _rows(tx, sql)]
 
 
 async def violations(db: Database, *, rest: bool = False) -> list[str]:
@@ -51,7 +60,17 @@ async def violations(db: Database, *, rest: bool = False) -> list[str]:
 
 
 async def _rows(tx: Tx, sql: str) -> list[str]:
-    return [row[0] for row in await tx.fetch(sql)]
+    return [str(row[0]) for row in await tx.fetch(sql)]
+
+
+CHANNELS = "('wechat', 'alipay', 'offline')"
+
+SOURCE = """CASE q.tender WHEN 'credit' THEN 'customer:' || p.account_id || ':credit:' || q.worker_id
+                              WHEN 'points' THEN 'platform:promo:points'
+                              WHEN 'wechat' THEN 'channel:wechat:{0}' WHEN 'alipay' THEN 'channel:alipay:{0}'
+                              WHEN 'offline' THEN 'channel:offline:{0}'
+                              ELSE 'customer:' || p.account_id || ':' || q.tender END"""
+"""The account of the part `q` of the payment `p`; what a channel has owed us lies on another until it is given back."""
 
 
 # The book
@@ -154,9 +173,9 @@ async def i4_refunds_stay_within_payments(tx: Tx) -> list[str]:
     return await _rows(
         tx,
         """
-        SELECT format('payment %s gave %s of %s back', id, refunded_fen, amount_fen) FROM payments
-         WHERE refunded_fen > CASE WHEN state IN ('paid', 'refunded') THEN amount_fen ELSE 0 END
-            OR (state = 'refunded') <> (state IN ('paid', 'refunded') AND refunded_fen = amount_fen)
+        SELECT format('payment %s gave %s of %s back', id, refunded_fen, paid_fen) FROM payments
+         WHERE refunded_fen > CASE WHEN state IN ('paid', 'refunded') THEN paid_fen ELSE 0 END
+            OR (state = 'refunded') <> (state IN ('paid', 'refunded') AND refunded_fen = paid_fen)
         UNION ALL
         SELECT format('order %s gave %s back and reserved %s of %s', id, refunded_fen, refund_reserved_fen, paid_fen)
           FROM orders WHERE refunded_fen + refund_reserved_fen > paid_fen""",
@@ -172,7 +191,7 @@ async def i4_an_order_is_the_sum_of_its_payments(tx: Tx) -> list[str]:
         SELECT format('order %s: %s paid, %s back; its payments say %s and %s', o.id, o.paid_fen, o.refunded_fen,
                       coalesce(p.came, 0), coalesce(p.back, 0))
           FROM orders o
-          LEFT JOIN (SELECT order_id, sum(amount_fen) AS came, sum(refunded_fen) AS back
+          LEFT JOIN (SELECT order_id, sum(paid_fen) AS came, sum(refunded_fen) AS back
                        FROM payments WHERE state IN ('paid', 'refunded') GROUP BY 1) p ON p.order_id = o.id
          WHERE o.paid_fen <> coalesce(p.came, 0) OR o.refunded_fen <> coalesce(p.back, 0)""",
     )
@@ -180,40 +199,70 @@ async def i4_an_order_is_the_sum_of_its_payments(tx: Tx) -> list[str]:
 
 @always
 async def i4_refunds_are_booked_once(tx: Tx) -> list[str]:
-    """I4: what a payment gave back left its order's escrow, or the unapplied money of a late one, once."""
+    """I4: every leg of a refund moved once, as much as it says, to where its part came from; nothing else did."""
     return await _rows(
         tx,
-        """
-        SELECT format('payment %s gave %s back, the book %s', p.id, p.refunded_fen, coalesce(b.total, 0))
-          FROM payments p
-          LEFT JOIN (SELECT split_part(t.ref, ':', 1) AS payment_id, -sum(e.amount_fen) AS total
-                       FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.amount_fen < 0
-                      WHERE t.kind = 'refund' GROUP BY 1) b ON b.payment_id = p.id
-         WHERE p.refunded_fen <> coalesce(b.total, 0)""",
+        f"""
+        WITH legs AS (
+            SELECT r.ref, {SOURCE.format("refunding")} AS code, sum(r.amount_fen) AS fen
+              FROM payment_refunds r JOIN payments p ON p.id = r.payment_id
+              JOIN payment_parts q ON q.payment_id = r.payment_id AND q.n = r.n GROUP BY 1, 2
+        ), moved AS (
+            SELECT t.ref, a.code, sum(e.amount_fen) AS fen
+              FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.amount_fen > 0
+              JOIN ledger_accounts a ON a.id = e.account_id AND a.unit = 'CNY'
+             WHERE t.kind = 'refund' AND t.ref NOT LIKE 'sus\\_%' GROUP BY 1, 2)
+        SELECT format('refund %s: its legs give %s to %s, the book %s', ref, coalesce(l.fen, 0), code, coalesce(m.fen, 0))
+          FROM legs l FULL JOIN moved m USING (ref, code) WHERE l.fen IS DISTINCT FROM m.fen""",
     )
 
 
 @at_rest
 async def i4_every_refund_over_a_channel_has_its_leg(tx: Tx) -> list[str]:
-    """I4: the refunds asked of a channel sum to what its payment gave back."""
+    """I4: the refunds asked of a channel sum to what its part of the payment gave back."""
     return await _rows(
         tx,
-        """
-        SELECT format('payment %s gave %s back, its channel was asked for %s', p.id, p.refunded_fen, coalesce(sum(r.amount_fen), 0))
-          FROM payments p LEFT JOIN channel_refunds r ON r.payment_id = p.id
-         WHERE p.method <> 'wallet' GROUP BY p.id HAVING p.refunded_fen <> coalesce(sum(r.amount_fen), 0)""",
+        f"""
+        SELECT format('payment %s gave %s back, its channel was asked for %s', q.payment_id, q.refunded_fen, coalesce(sum(r.amount_fen), 0))
+          FROM payment_parts q LEFT JOIN channel_refunds r ON r.payment_id = q.payment_id AND r.channel = q.tender
+         WHERE q.tender IN {CHANNELS} GROUP BY q.payment_id, q.n HAVING q.refunded_fen <> coalesce(sum(r.amount_fen), 0)""",
     )
 
 
 @always
 async def i4_no_leg_beyond_its_payment(tx: Tx) -> list[str]:
-    """I4: a channel is never asked for more than its payment gave back."""
+    """I4: a channel is never asked for more than its part of the payment gave back."""
     return await _rows(
         tx,
         """
-        SELECT format('payment %s gave %s back, its channel was asked for %s', r.payment_id, p.refunded_fen, sum(r.amount_fen))
-          FROM channel_refunds r JOIN payments p ON p.id = r.payment_id
-         GROUP BY r.payment_id, p.refunded_fen HAVING sum(r.amount_fen) > p.refunded_fen""",
+        SELECT format('payment %s gave %s back, its channel was asked for %s', r.payment_id, coalesce(q.refunded_fen, 0), sum(r.amount_fen))
+          FROM channel_refunds r LEFT JOIN payment_parts q ON q.payment_id = r.payment_id AND q.tender = r.channel
+         WHERE r.payment_id IS NOT NULL
+         GROUP BY r.payment_id, q.refunded_fen HAVING sum(r.amount_fen) > coalesce(q.refunded_fen, 0)""",
+    )
+
+
+@always
+async def i4_an_executed_request_gave_what_was_approved(tx: Tx) -> list[str]:
+    """I4: the legs of an executed refund request sum to what was approved, and no other request has any."""
+    return await _rows(
+        tx,
+        """
+        SELECT format('request %s is %s, approved %s, its legs gave %s', r.id, r.state, r.approved_fen, coalesce(sum(l.amount_fen), 0))
+          FROM refund_requests r LEFT JOIN payment_refunds l ON l.given_as = r.id
+         GROUP BY r.id HAVING coalesce(sum(l.amount_fen), 0) <> CASE WHEN r.state = 'executed' THEN r.approved_fen ELSE 0 END""",
+    )
+
+
+@always
+async def d3_what_is_reserved_is_what_is_asked_for(tx: Tx) -> list[str]:
+    """D3: what an order has reserved is the sum of its open refund requests."""
+    return await _rows(
+        tx,
+        """
+        SELECT format('order %s reserved %s, its open requests are %s', o.id, o.refund_reserved_fen, coalesce(sum(r.amount_fen), 0))
+          FROM orders o LEFT JOIN refund_requests r ON r.order_id = o.id AND r.state IN ('review', 'requested', 'approving')
+         GROUP BY o.id HAVING o.refund_reserved_fen <> coalesce(sum(r.amount_fen), 0)""",
     )
 
 
@@ -244,12 +293,12 @@ async def i5_what_was_paid_is_the_price(tx: Tx) -> list[str]:
     return await _rows(
         tx,
         """
-        SELECT format('payment %s of %s fen, the price was %s', p.id, p.amount_fen, l.total)
+        SELECT format('payment %s of %s fen, %s came, the price was %s', p.id, p.amount_fen, p.paid_fen, l.total)
           FROM payments p
           JOIN orders o ON o.id = p.order_id
           JOIN (SELECT order_id, epoch, sum(amount_fen) AS total FROM order_lines GROUP BY 1, 2) l
             ON l.order_id = p.order_id AND l.epoch = p.lock_epoch
-         WHERE p.state = 'paid' AND p.amount_fen <> l.total""",
+         WHERE p.state = 'paid' AND (p.amount_fen <> l.total OR p.paid_fen <> l.total)""",
     )
 
 
@@ -305,27 +354,31 @@ async def i11_every_key_has_its_answer(tx: Tx) -> list[str]:
 
 @always
 async def i12_a_trade_is_booked_once(tx: Tx) -> list[str]:
-    """I12: a channel's own number stands for one movement: one payment's, or one in suspense."""
+    """I12: a channel's own number stands for one movement: one payment's, or one in suspense until it was assigned."""
     return await _rows(
         tx,
         """
         SELECT format('%s %s is booked %s times', channel, trade_no, count(*))
           FROM (SELECT method AS channel, ref AS trade_no FROM payments WHERE ref IS NOT NULL AND paid_at IS NOT NULL
                  UNION ALL
-                SELECT split_part(ref, ':', 1), split_part(ref, ':', 2) FROM ledger_transfers WHERE kind = 'suspense') AS booked
+                SELECT split_part(t.ref, ':', 1), split_part(t.ref, ':', 2) FROM ledger_transfers t
+                 WHERE t.kind = 'suspense' AND NOT EXISTS (
+                       SELECT FROM suspense_items i WHERE i.ref = t.ref AND i.state = 'assigned')) AS booked
          GROUP BY channel, trade_no HAVING count(*) > 1""",
     )
 
 
 @always
 async def i12_news_is_passed_on_once(tx: Tx) -> list[str]:
-    """I12: a paid attempt has one piece of news that paid it, and every such piece has its attempt."""
+    """I12: a paid attempt has one piece of news that paid it, or money assigned to it; every such piece has its attempt."""
     return await _rows(
         tx,
         """
         SELECT format('attempt %s was paid by %s news', a.payment_id, count(n.id))
           FROM channel_attempts a
-          LEFT JOIN channel_news n ON n.channel = a.channel AND n.trade_no = a.trade_no AND n.outcome = 'passed_on'
+          LEFT JOIN (SELECT id, channel, trade_no FROM channel_news WHERE outcome = 'passed_on'
+                      UNION ALL SELECT id, channel, trade_no FROM suspense_items WHERE state = 'assigned') n
+            ON n.channel = a.channel AND n.trade_no = a.trade_no
          WHERE a.state = 'paid' GROUP BY a.payment_id HAVING count(n.id) <> 1
         UNION ALL
         SELECT format('news %s paid nothing', n.id) FROM channel_news n
@@ -336,83 +389,77 @@ async def i12_news_is_passed_on_once(tx: Tx) -> list[str]:
 
 @at_rest
 async def i12_what_a_channel_paid_is_in_the_book(tx: Tx) -> list[str]:
-    """I12: a paid attempt is a payment whose money has come, under the channel's number."""
+    """I12: a paid attempt is a payment whose money has come, under the channel's number, of just its part."""
     return await _rows(
         tx,
         """
         SELECT format('attempt %s is paid as %s, its payment is %s', a.payment_id, a.trade_no, p.state)
           FROM channel_attempts a JOIN payments p ON p.id = a.payment_id
-         WHERE a.state = 'paid' AND (p.paid_at IS NULL OR p.ref IS DISTINCT FROM a.trade_no OR p.amount_fen <> a.amount_fen)""",
+          LEFT JOIN payment_parts q ON q.payment_id = p.id AND q.tender = a.channel
+         WHERE a.state = 'paid'
+           AND (p.paid_at IS NULL OR p.ref IS DISTINCT FROM a.trade_no OR q.amount_fen IS DISTINCT FROM a.amount_fen)""",
     )
 
 
 @always
 async def i13_what_came_is_booked_once(tx: Tx) -> list[str]:
-    """I13: every payment whose money has come has one transfer of just that, from its own source; no other has one."""
+    """I13: a payment took each of its parts once, from the account it names: what is held, or what has come; no more."""
     return await _rows(
         tx,
-        """
-        SELECT format('payment %s of %s fen is %s, booked %s times with %s', p.id, p.amount_fen, p.state, count(e.n), sum(e.amount_fen))
-          FROM payments p
-          LEFT JOIN ledger_transfers t ON t.ref = p.id || ':received'
-          LEFT JOIN (ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id) ON e.transfer_id = t.id AND e.amount_fen < 0
-               AND a.code = CASE p.method WHEN 'wallet' THEN 'customer:' || p.account_id || ':wallet'
-                                          ELSE 'channel:' || p.method || ':clearing' END
-         GROUP BY p.id
-        HAVING CASE WHEN p.paid_at IS NOT NULL THEN count(e.n) <> 1 OR sum(e.amount_fen) <> -p.amount_fen ELSE count(t.id) > 0 END""",
+        f"""
+        WITH wanted AS (
+            SELECT p.id, {SOURCE.format("clearing")} AS code, sum(q.amount_fen) AS fen
+              FROM payments p JOIN payment_parts q ON q.payment_id = p.id
+             WHERE (p.is_held AND q.tender NOT IN ('points', 'wechat', 'alipay', 'offline'))
+                OR (p.paid_at IS NOT NULL AND (p.paid_fen = p.amount_fen OR q.tender IN {CHANNELS})) GROUP BY 1, 2
+        ), took AS (
+            SELECT split_part(t.ref, ':', 1) AS id, a.code, -sum(e.amount_fen) AS fen
+              FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id JOIN ledger_accounts a ON a.id = e.account_id
+             WHERE t.ref LIKE 'pay\\_%' AND split_part(t.ref, ':', 2) IN ('received', 'restored', 'held', 'freed')
+               AND a.kind IN ('customer_wallet', 'customer_prepaid', 'customer_bonus', 'customer_credit', 'platform_promo', 'channel_clearing')
+             GROUP BY 1, 2 HAVING sum(e.amount_fen) <> 0)
+        SELECT format('payment %s took %s of %s, its part is %s', id, coalesce(t.fen, 0), code, coalesce(w.fen, 0))
+          FROM wanted w FULL JOIN took t USING (id, code) WHERE w.fen IS DISTINCT FROM t.fen""",
     )
 
 
 @always
 async def i13_channels_owe_what_was_told(tx: Tx) -> list[str]:
-    """I13: a channel's clearing is what came and was not given back, suspense and payouts among it; nothing is elsewhere."""
+    """I13: what a channel has of ours, in whatever account, is what came over it, less what it gave back and paid out."""
     return await _rows(
         tx,
         """
-        SELECT format('%s: the book says %s and %s on the way back, payments and refunds %s and %s', c.channel, c.clearing, c.refunding,
-                      c.suspense_out - p.came + c.paid_out + r.done, p.back - r.done)
-          FROM (SELECT a.owner_id AS channel, coalesce(sum(e.amount_fen) FILTER (WHERE a.kind = 'channel_clearing'), 0) AS clearing,
+        SELECT format('%s: the book says %s and %s on the way back, payments and refunds %s and %s', c.channel, c.has, c.refunding,
+                      p.came - p.back - c.paid_out, p.back + r.strange - r.done)
+          FROM (SELECT a.owner_id AS channel, -sum(e.amount_fen) AS has,
                        coalesce(sum(e.amount_fen) FILTER (WHERE a.kind = 'channel_refunding'), 0) AS refunding,
-                       -coalesce(sum(e.amount_fen) FILTER (WHERE a.kind = 'channel_suspense'), 0) AS suspense_out,
                        coalesce(sum(e.amount_fen) FILTER (WHERE a.kind = 'channel_clearing' AND EXISTS (
                                 SELECT FROM withdrawals w WHERE t.ref = w.id || ':paid_out')), 0) AS paid_out
                   FROM ledger_accounts a JOIN ledger_entries e ON e.account_id = a.id JOIN ledger_transfers t ON t.id = e.transfer_id
-                 WHERE a.kind IN ('channel_clearing', 'channel_refunding', 'channel_suspense') AND a.owner_id IN ('wechat', 'alipay')
+                 WHERE (a.kind LIKE 'channel\\_%' OR a.kind = 'platform_written_off') AND a.owner_id IN ('wechat', 'alipay', 'offline')
                  GROUP BY a.owner_id) c
-         CROSS JOIN LATERAL (SELECT coalesce(sum(amount_fen), 0) AS came, coalesce(sum(refunded_fen), 0) AS back
-                               FROM payments WHERE method = c.channel AND paid_at IS NOT NULL) p
-         CROSS JOIN LATERAL (SELECT coalesce(sum(amount_fen), 0) AS done
-                               FROM channel_refunds WHERE channel = c.channel AND state = 'done') r
-         WHERE c.clearing <> c.suspense_out - p.came + c.paid_out + r.done OR c.refunding <> p.back - r.done""",
+         CROSS JOIN LATERAL (SELECT coalesce(sum(q.amount_fen), 0) AS came, coalesce(sum(q.refunded_fen), 0) AS back
+                               FROM payment_parts q JOIN payments p ON p.id = q.payment_id AND p.paid_at IS NOT NULL
+                              WHERE q.tender = c.channel) p
+         CROSS JOIN LATERAL (SELECT coalesce(sum(amount_fen) FILTER (WHERE state = 'done'), 0) AS done,
+                                    coalesce(sum(amount_fen) FILTER (WHERE payment_id IS NULL), 0) AS strange
+                               FROM channel_refunds WHERE channel = c.channel) r
+         WHERE c.has <> p.came - p.back - c.paid_out OR c.refunding <> p.back + r.strange - r.done""",
     )
 
 
 @always
-async def i13_suspense_is_what_nobody_asked_for(tx: Tx) -> list[str]:
-    """I13: suspense holds the money of news that fits no attempt, each trade once."""
-    return await _rows(
+async def i13_suspense_is_its_open_items(tx: Tx) -> list[str]:
+    """I13: suspense accounts hold their open items, and strange money has one item a trade, of just its amount."""
+    return await suspense_store.faults(tx) + await _rows(
         tx,
         """
-        SELECT format('%s: %s in suspense, strange news of %s', coalesce(b.channel, n.channel), coalesce(b.total, 0), coalesce(n.total, 0))
-          FROM (SELECT a.owner_id AS channel, sum(e.amount_fen) AS total
-                  FROM ledger_accounts a JOIN ledger_entries e ON e.account_id = a.id WHERE a.kind = 'channel_suspense' GROUP BY 1) b
-          FULL JOIN (SELECT channel, sum(amount_fen) AS total
-                       FROM (SELECT DISTINCT ON (channel, trade_no) channel, amount_fen FROM channel_news
-                              WHERE outcome IN ('unknown_order', 'wrong_amount', 'second_money') ORDER BY channel, trade_no, id) AS first
-                      GROUP BY 1) n ON n.channel = b.channel
-         WHERE coalesce(b.total, 0) <> coalesce(n.total, 0)""",
-    )
-
-
-@always
-async def i13_unapplied_is_late_money(tx: Tx) -> list[str]:
-    """I13: unapplied money is that of the owner's late payments."""
-    return await _rows(
-        tx,
-        """
-        SELECT format('%s holds %s, late payments are %s', a.code, a.balance_fen, coalesce(sum(p.amount_fen), 0))
-          FROM ledger_accounts a LEFT JOIN payments p ON p.account_id = a.owner_id AND p.state = 'paid_late'
-         WHERE a.kind = 'customer_unapplied' GROUP BY a.id HAVING a.balance_fen <> coalesce(sum(p.amount_fen), 0)""",
+        SELECT format('%s %s: its news says %s, its item %s', channel, trade_no, n.fen, i.fen)
+          FROM (SELECT DISTINCT ON (channel, trade_no) channel, trade_no, amount_fen AS fen FROM channel_news
+                 WHERE outcome IN ('unknown_order', 'wrong_amount', 'second_money') ORDER BY channel, trade_no, id) n
+          FULL JOIN (SELECT channel, trade_no, amount_fen AS fen FROM suspense_items WHERE cause <> 'bill') i
+               USING (channel, trade_no)
+         WHERE n.fen IS DISTINCT FROM i.fen""",
     )
 
 
@@ -425,6 +472,22 @@ async def i14_escrow_is_what_an_open_order_keeps(tx: Tx) -> list[str]:
         SELECT format('order %s is %s, escrow %s', o.id, o.status, coalesce(a.balance_fen, 0))
           FROM orders o LEFT JOIN ledger_accounts a ON a.code = 'order:' || o.id || ':escrow'
          WHERE coalesce(a.balance_fen, 0) <> CASE WHEN o.closed_at IS NULL THEN o.paid_fen - o.refunded_fen ELSE 0 END""",
+    )
+
+
+@always
+async def i13_a_topup_is_credited_once(tx: Tx) -> list[str]:
+    """I13: a paid top-up has given what was paid and promised once, no other has, and nothing is left in its escrow."""
+    return await _rows(
+        tx,
+        """
+        SELECT format('topup %s of %s and %s is %s, the book gave %s', p.id, p.amount_fen, p.bonus_fen, p.state, coalesce(sum(e.amount_fen), 0))
+          FROM topups p LEFT JOIN (ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.amount_fen > 0)
+            ON t.ref = p.id || ':credited'
+         GROUP BY p.id
+        HAVING coalesce(sum(e.amount_fen), 0) <> CASE WHEN p.state = 'paid' THEN p.amount_fen + p.bonus_fen ELSE 0 END
+        UNION ALL
+        SELECT format('%s holds %s', code, balance_fen) FROM ledger_accounts WHERE code LIKE 'order:top\\_%' AND balance_fen <> 0""",
     )
 
 
@@ -470,12 +533,36 @@ async def i15_only_the_table_happens(tx: Tx) -> list[str]:
 
 @always
 async def i16_a_cancelled_or_unpaid_order_keeps_nothing(tx: Tx) -> list[str]:
-    """I16: whoever cancelled without a penalty has everything back, and nothing is kept before the work is bound."""
+    """I16: whoever cancelled without a penalty has everything back, and nothing is kept before the work is bound.
+
+    Of a penalty no more is kept than was written down; nothing once it was taken back.
+    """
     return await _rows(
         tx,
         """
-        SELECT format('order %s is %s and keeps %s', id, status, paid_fen - refunded_fen) FROM orders
-         WHERE status IN ('cancelled', 'in_pool', 'has_candidates', 'pending_payment') AND paid_fen <> refunded_fen""",
+        SELECT format('order %s is %s and keeps %s', o.id, o.status, o.paid_fen - o.refunded_fen) FROM orders o
+         WHERE (o.status IN ('cancelled', 'terminated', 'in_pool', 'has_candidates', 'pending_payment') AND o.paid_fen <> o.refunded_fen)
+            OR (o.status = 'closed_penalty' AND o.paid_fen - o.refunded_fen > coalesce(
+                (SELECT p.item_fen + p.travel_fen FROM penalties p
+                  WHERE p.order_id = o.id AND p.payer_kind = 'customer' AND p.state = 'settled'), 0))""",
+    )
+
+
+@always
+async def i16_a_workers_penalty_moved_once_each_way(tx: Tx) -> list[str]:
+    """I16: a worker's penalty left his wallet once, and came back once if it was taken back."""
+    return await _rows(
+        tx,
+        """
+        SELECT format('penalty %s of %s is %s, the book took %s and gave %s back', p.id, p.item_fen, p.state, d.fen, r.fen)
+          FROM penalties p
+         CROSS JOIN LATERAL (VALUES (p.id || ':debited', 'worker:' || p.payer_id || ':wallet')) AS x (ref, code)
+         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_fen), 0) AS fen FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
+                               JOIN ledger_accounts a ON a.id = e.account_id AND a.code = x.code WHERE t.ref = x.ref) d
+         CROSS JOIN LATERAL (SELECT coalesce(sum(e.amount_fen), 0) AS fen FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
+                               JOIN ledger_accounts a ON a.id = e.account_id AND a.code = x.code WHERE t.ref = p.id || ':reversed') r
+         WHERE p.payer_kind = 'worker'
+           AND (d.fen <> p.item_fen + p.travel_fen OR r.fen <> CASE p.state WHEN 'reversed' THEN d.fen ELSE 0 END)""",
     )
 
 
@@ -578,49 +665,29 @@ async def i7_a_settlement_shares_out_all(tx: Tx) -> list[str]:
 
 
 @always
-async def i24_lines_sum_to_what_is_kept(tx: Tx) -> list[str]:
-    """I24: what is left of a settlement's lines is what the order keeps, and so are their reversals."""
+async def i24_a_settlement_keeps_what_its_order_keeps(tx: Tx) -> list[str]:
+    """I24: what a settlement says its order keeps is what the order keeps."""
     return await _rows(
         tx,
         """
-        SELECT format('settlement %s keeps %s, its lines are worth %s', s.id, s.kept_fen, coalesce(sum(l.net_fen), 0))
-          FROM settlements s LEFT JOIN settlement_lines l ON l.settlement_id = s.id
-         GROUP BY s.id HAVING s.kept_fen <> coalesce(sum(l.net_fen), 0) OR s.kept_fen <> coalesce(sum(l.amount_fen), 0)
-        UNION ALL
         SELECT format('settlement %s keeps %s, its order %s', s.id, s.kept_fen, o.paid_fen - o.refunded_fen)
-          FROM settlements s JOIN orders o ON o.id = s.order_id WHERE s.kept_fen <> o.paid_fen - o.refunded_fen""",
-    )
-
-
-@always
-async def i24_pending_is_what_has_not_matured(tx: Tx) -> list[str]:
-    """I24: pending accounts hold exactly the lines that have not matured, frozen ones the open withdrawals."""
-    return await _rows(
-        tx,
-        """
-        WITH due AS (
-            SELECT party_kind || ':' || party_id || ':pending' AS code, net_fen AS fen FROM settlement_lines WHERE state IN ('accrued', 'payable')
-            UNION ALL
-            SELECT owner_kind || ':' || owner_id || ':frozen', amount_fen FROM withdrawals WHERE state IN ('review', 'sending', 'sent')
-        ), wanted AS (SELECT code, sum(fen) AS fen FROM due GROUP BY code
-        ), held AS (SELECT code, balance_fen AS fen FROM ledger_accounts
-                     WHERE kind IN ('worker_pending', 'customer_pending', 'worker_frozen', 'customer_frozen'))
-        SELECT format('%s holds %s, what waits is %s', code, coalesce(held.fen, 0), coalesce(wanted.fen, 0))
-          FROM held FULL JOIN wanted USING (code) WHERE coalesce(held.fen, 0) <> coalesce(wanted.fen, 0)""",
+          FROM settlements s LEFT JOIN orders o ON o.id = s.order_id
+         WHERE s.kept_fen IS DISTINCT FROM o.paid_fen - o.refunded_fen""",
     )
 
 
 @always
 async def i24_whoever_decided_is_on_record(tx: Tx) -> list[str]:
-    """I24: staff's steps, adjustments and decided withdrawals name a person; a withdrawal's version counts its events."""
+    """I24: staff's steps, adjustments, decided withdrawals and refunds name a person; a refund's version counts them."""
     return await _rows(
         tx,
         """
         SELECT format('order %s: step %s by nobody', order_id, n) FROM order_events WHERE actor = 'staff' OR actor LIKE 'staff:' OR actor = ''
         UNION ALL SELECT format('line %s was adjusted by nobody', id) FROM settlement_lines
                    WHERE cause = 'adjusted' AND (coalesce(by_id, '') = '' OR coalesce(reason, '') = '')
-        UNION ALL SELECT format('withdrawal %s is at version %s of %s events', w.id, w.version, count(e.n))
-                    FROM withdrawals w LEFT JOIN withdrawal_events e ON e.withdrawal_id = w.id
-                   GROUP BY w.id HAVING w.version <> count(e.n)
+        UNION ALL SELECT format('refund %s is at version %s of %s events', r.id, r.version, count(e.n))
+                    FROM refund_requests r LEFT JOIN refund_events e ON e.refund_id = r.id
+                   GROUP BY r.id HAVING r.version <> count(e.n)
+        UNION ALL SELECT format('refund %s: %s by nobody', refund_id, verb) FROM refund_events WHERE actor IN ('', 'staff:')
         UNION ALL SELECT format('withdrawal %s: %s by nobody', withdrawal_id, verb) FROM withdrawal_events WHERE actor IN ('', 'account:')""",
     )

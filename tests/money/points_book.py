@@ -37,6 +37,23 @@ CHECKS = {
             OR (l.expires_at IS NOT NULL AND l."left" > 0 AND NOT EXISTS (SELECT FROM jobs WHERE key = l.id || ':expire'))""",
 }
 
+MALL_CHECKS = {
+    "I9 what is held and sold is what purchases say": """
+        SELECT p.id FROM points_products p LEFT JOIN points_purchases b ON b.product_id = p.id
+         GROUP BY p.id HAVING p.held <> count(*) FILTER (WHERE b.state = 'created')
+                           OR p.sold <> count(*) FILTER (WHERE b.state IN ('done', 'delivered'))""",
+    "RV-307 points are held, spent or free as the purchase stands": """
+        SELECT b.id FROM points_purchases b LEFT JOIN points_uses u ON u.holder_id = b.id
+         GROUP BY b.id HAVING (coalesce(sum(u.held), 0), coalesce(sum(u.used), 0)) IS DISTINCT FROM
+               CASE b.state WHEN 'created' THEN (b.points::numeric, 0::numeric)
+                            WHEN 'closed' THEN (0::numeric, 0::numeric) ELSE (0::numeric, b.points::numeric) END""",
+    "RV-307 the cash of a purchase that is done is earned, and nothing is left in its escrow": """
+        SELECT a.code FROM ledger_accounts a WHERE a.code LIKE 'order:pmo%' AND a.balance_fen <> 0
+        UNION ALL SELECT b.id FROM points_purchases b LEFT JOIN ledger_transfers t ON t.ref = b.id || ':settled'
+         WHERE (b.cash_fen > 0 AND b.state IN ('done', 'delivered')) <> (t.id IS NOT NULL)""",
+}
+"""What is true of the points mall: its stock (I9), and the points and the cash of what was bought."""
+
 
 @dataclass
 class Point:

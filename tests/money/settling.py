@@ -104,14 +104,17 @@ CHECKS = {
     "pending accounts hold exactly what has not matured": """
         SELECT a.code FROM ledger_accounts a WHERE a.kind IN ('worker_pending', 'customer_pending') AND a.balance_fen <> coalesce(
             (SELECT sum(l.net_fen) FROM settlement_lines l WHERE l.state IN ('accrued', 'payable')
-                AND l.party_kind || ':' || l.party_id || ':pending' = a.code), 0)""",
+                AND l.party_kind || ':' || l.party_id || ':pending' = a.code), 0)
+        UNION ALL SELECT l.id FROM settlement_lines l
+         WHERE l.state IN ('accrued', 'payable') AND l.party_kind <> 'platform' AND l.net_fen <> 0
+           AND NOT EXISTS (SELECT FROM ledger_accounts a WHERE a.code = l.party_kind || ':' || l.party_id || ':pending')""",
     "the bonus counter is the sum of the bonuses, and within the limit": """
         SELECT c.worker_id FROM worker_channels c WHERE c.bonus_fen > 100000 OR c.bonus_fen < coalesce(
             (SELECT sum(l.net_fen) FROM settlement_lines l JOIN settlements s ON s.id = l.settlement_id
               WHERE s.worker_id = c.worker_id AND l.kind = 'platform_bonus'), 0)""",
     "the platform's revenue is the sum of its lines": """
         SELECT s.line FROM settlements s JOIN settlement_lines l ON l.settlement_id = s.id AND l.party_kind = 'platform'
-         GROUP BY s.line HAVING sum(l.amount_fen) <> (
+         GROUP BY s.line HAVING sum(l.amount_fen) IS DISTINCT FROM (
             SELECT sum(e.amount_fen) FROM ledger_entries e JOIN ledger_transfers t ON t.id = e.transfer_id AND t.kind = 'settlement'
               JOIN ledger_accounts a ON a.id = e.account_id WHERE a.code = 'platform:revenue:' || s.line)""",
     "what is frozen is the sum of the open withdrawals": """

@@ -15,13 +15,12 @@ from typing import Any
 import asyncpg
 
 import dispatch
-from chat import cases
+from hub.process import DEADLINES, SUBSCRIBERS
 from rest.lines.homeservice import actions
-from rest.lines.homeservice.deadlines import DEADLINES
-from rest.lines.homeservice.model import Job
+from rest.lines.homeservice.line import HOMESERVICE
+from rest.lines.homeservice.model import LINE, Job
 from rest.lines.homeservice.rules import HomeserviceRules
-from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE
-from rest.marketing import coupons
+from rest.money import points, refunds
 from rest.money.channels.actions import take
 from rest.money.channels.calls import Calls
 from rest.money.channels.errors import BadSignature, ChannelRefused
@@ -37,20 +36,27 @@ from rest.money.channels.model import (
     Trade,
     TradeState,
 )
-from rest.money.channels.subscribers import SUBSCRIBERS as CHANNEL
 from rest.money.channels.wiring import Channels
-from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT
+from rest.money.payments import Ask, Tender
+from rest.money.refunds import Reason, RefundRules
 from rest.money.withdrawals.jobs import outside_jobs as payout_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
+from rest.trade import orders
+from rest.trade.orders import By, Role
 from storage import migrate
 from storage.base.clock import Clock, ManualClock
 from storage.base.settings import Settings
-from storage.jobs import JobRunner, OutsideHandler, join_subscribers
+from storage.jobs import JobRunner, OutsideHandler
 from storage.postgres import Database
+from storage.tx import Tx
 from tests.conftest import MONDAY, SECRET, database_url
 from tests.homeservice.conftest import Tech, Town
 
 BOTH = ("wechat", "alipay")
+LINES: refunds.Lines = {LINE: actions.SIDE}
+RULES = RefundRules()
+INNER = (Ask(Tender.POINTS, 1_000), Ask(Tender.WALLET, 10_000))
+"""What a mixed payment takes of the customer's own; a channel gives the rest."""
 SETTINGS = Settings(secret=SECRET, data_dir=".")
 BOOKS = """
 CREATE SCHEMA IF NOT EXISTS bank;
@@ -154,15 +160,33 @@ class FarBank:
 
 
 def worker(db: Database, dispatcher: dispatch.Dispatcher, asking: Mapping[str, OutsideHandler]) -> JobRunner:
-    """What the worker process runs: every deadline and subscriber that money needs; `asking` is what asks channels."""
-    handlers = {**dispatcher.handlers(), **DEADLINES, **SETTLEMENT, **cases.DEADLINES, **coupons.DEADLINES}
+    """What the worker process runs: every deadline and subscriber there is; `asking` is what asks channels."""
+    handlers = {**dispatcher.handlers(), **DEADLINES}
     outside = {**asking, **payout_jobs(db, ManualPayouts())}
-    return JobRunner(db, SETTINGS, handlers, outside=outside, subscribers=join_subscribers(HOMESERVICE, CHANNEL))
+    return JobRunner(db, SETTINGS, handlers, outside=outside, subscribers=SUBSCRIBERS)
 
 
 def asking(db: Database, banks: Mapping[str, FarBank]) -> Mapping[str, OutsideHandler]:
     """The jobs that ask these banks."""
     return outside_jobs(db, Channels(dict(banks), Calls(timeout_ms=1_000)))
+
+
+async def pay_mixed(tx: Tx, order_id: str, account_id: str, channel: str) -> Job:
+    """Begin to pay with points, the wallet, and a channel for the rest."""
+    asked = [*INNER, Ask(Tender(channel))]
+    return await actions.pay(tx, order_id, account_id, asked=asked, open_channels=frozenset(BOTH))
+
+
+async def ask_refund(tx: Tx, order_id: str, amount_fen: int | None, *, by: By | None = None) -> str:
+    """Somebody (support, unless it is said) asks for this much of an ended order; the request's id."""
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    wish = actions.Wish(amount_fen=amount_fen, reason=Reason.QUALITY, note="complaint")
+    return (await actions.ask_refund(tx, RULES, job, by or By(Role.STAFF, "acc_staff"), wish)).id
+
+
+async def approve(tx: Tx, refund_id: str) -> None:
+    """Finance gives what was asked for."""
+    await refunds.approve(tx, LINES, refund_id, by="acc_fay", note="ok")
 
 
 @dataclass
@@ -196,19 +220,22 @@ class Street:
         job = await self.town.post(await self.town.customer(fen=fen), **wanted)
         return await self.town.choose(job, await self.town.grab(job, tech))
 
-    async def begin(self, job: Job, channel: str) -> str:
+    async def begin(self, job: Job, channel: str, *, mixed: bool = False) -> str:
         """Begin to pay over a channel; the payment's id. Nothing is asked of the channel before `run`."""
-        await self.db.run(
-            actions.pay, job.order.id, job.order.customer_id, channel, open_channels=frozenset(self.banks)
-        )
+        order_id, customer = job.order.id, job.order.customer_id
+        if mixed:
+            await self.db.run(points.earn, customer, 1_500, ref=f"gift:{order_id}", reason="test")
+            await self.db.run(pay_mixed, order_id, customer, channel)
+        else:
+            await self.db.run(actions.pay, order_id, customer, channel, open_channels=frozenset(self.banks))
         async with self.db.begin() as tx:
             sql = "SELECT id FROM payments WHERE order_id = $1 AND state = 'created'"
             return str(await tx.fetchval(sql, job.order.id))
 
-    async def ready(self, channel: str, **wanted: Any) -> tuple[Job, str]:
+    async def ready(self, channel: str, *, mixed: bool = False, **wanted: Any) -> tuple[Job, str]:
         """An order that can be paid at its channel, and the number there."""
         job = await self.chosen(**wanted)
-        number = await self.begin(job, channel)
+        number = await self.begin(job, channel, mixed=mixed)
         await self.run()
         return job, number
 
@@ -222,24 +249,37 @@ class Street:
         """The channel says that this was paid."""
         return await self.db.run(take, channel, self.news(channel, number, amount_fen, notify_id=notify_id), b"{}")
 
+    async def asked(self, channel: str, number: str) -> int:
+        """What its channel was asked for."""
+        return (await self.banks[channel].query(number)).amount_fen
+
     async def paid(self, channel: str = "wallet", **wanted: Any) -> Job:
         """An order paid by this method."""
         if channel == "wallet":
             return await self.town.pay(await self.chosen(**wanted))
         job, number = await self.ready(channel, **wanted)
         await self.banks[channel].pay(number)
-        await self.tell(channel, number, job.order.total_fen)
+        await self.tell(channel, number, await self.asked(channel, number))
         await self.run()
         return await self.town.job(job)
 
-    async def completed(self, channel: str = "wallet") -> tuple[Job, Tech]:
-        """An order paid by this method, done and settled."""
+    async def brought(self, *verbs: str, channel: str = "wallet", **wanted: Any) -> tuple[Job, Tech]:
+        """An order paid by this method, and brought on by these verbs."""
         tech = await self.town.newcomer(work_from_min=0, work_to_min=1440)
-        job = await self.paid(channel, tech=tech)
-        for verb in ("accept", "depart", "arrive", "start", "end", "confirm_left", "leave"):
+        job = await self.paid(channel, tech=tech, **wanted)
+        for verb in verbs:
             job = await self.town._go(job, tech, verb)
         await self.run()
         return job, tech
+
+    async def completed(self, channel: str = "wallet", **wanted: Any) -> tuple[Job, Tech]:
+        """An order paid by this method, done and settled."""
+        way = ("accept", "depart", "arrive", "start", "end", "confirm_left", "leave")
+        return await self.brought(*way, channel=channel, **wanted)
+
+    async def refund(self, job: Job, amount_fen: int | None) -> None:
+        """Finance gives this much of an ended order back; None: all."""
+        await self.db.run(approve, await self.db.run(ask_refund, job.order.id, amount_fen))
 
 
 async def build_street(db: Database, clock: ManualClock, *, bank_db: Database | None = None) -> Street:

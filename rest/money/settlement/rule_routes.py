@@ -25,7 +25,7 @@ RuleName = Annotated[str, Meta(pattern=exactly("[a-z][a-z0-9_]{0,31}"), examples
 Term = Annotated[str, Meta(pattern=exactly("-?(" + "|".join(TERMS) + ")"), examples=["item", "-coupon"])]
 
 
-class PartBody(Body, frozen=True, kw_only=True):
+class RulePartBody(Body, frozen=True, kw_only=True):
     """One part of a rule. `bps` null: the order's own rate. A term with a minus sign is taken away."""
 
     kind: RuleName
@@ -53,11 +53,11 @@ class RuleBody(Body, frozen=True, kw_only=True):
 
     line: RuleName
     version: Version
-    parts: Annotated[list[PartBody], Meta(min_length=1, max_length=16)]
+    parts: Annotated[list[RulePartBody], Meta(min_length=1, max_length=16)]
     note: Line
 
 
-class PartView(msgspec.Struct, frozen=True, kw_only=True):
+class RulePartView(msgspec.Struct, frozen=True, kw_only=True):
     """One part of a rule."""
 
     kind: str
@@ -69,7 +69,7 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     cap: Money | None
 
     @classmethod
-    def of_part(cls, part: Part) -> PartView:
+    def of_part(cls, part: Part) -> RulePartView:
         return cls(
             kind=part.kind,
             party=part.party,
@@ -86,7 +86,7 @@ class RuleView(msgspec.Struct, frozen=True, kw_only=True):
 
     line: str
     version: int
-    parts: list[PartView]
+    parts: list[RulePartView]
     note: str
     by: str | None
     at: datetime
@@ -96,7 +96,7 @@ class RuleView(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             line=found.rule.line,
             version=found.rule.version,
-            parts=[PartView.of_part(part) for part in found.rule.parts],
+            parts=[RulePartView.of_part(part) for part in found.rule.parts],
             note=found.note,
             by=found.by_id,
             at=found.at,

@@ -18,29 +18,14 @@ from storage.base.errors import HubError
 from tests.conftest import MONDAY
 from tests.money.channels.conftest import Till
 from tests.money.channels.test_topups import ask, balance
+from tests.money.points_book import MALL_CHECKS
 
 ANN = "acc_cust1"
-
-CHECKS = {
-    "I9 what is held and sold is what purchases say": """
-        SELECT p.id FROM points_products p LEFT JOIN points_purchases b ON b.product_id = p.id
-         GROUP BY p.id HAVING p.held <> count(*) FILTER (WHERE b.state = 'created')
-                           OR p.sold <> count(*) FILTER (WHERE b.state IN ('done', 'delivered'))""",
-    "RV-307 points are held, spent or free as the purchase stands": """
-        SELECT b.id FROM points_purchases b LEFT JOIN points_uses u ON u.holder_id = b.id
-         GROUP BY b.id HAVING (coalesce(sum(u.held), 0), coalesce(sum(u.used), 0)) IS DISTINCT FROM
-               CASE b.state WHEN 'created' THEN (b.points::numeric, 0::numeric)
-                            WHEN 'closed' THEN (0::numeric, 0::numeric) ELSE (0::numeric, b.points::numeric) END""",
-    "RV-307 the cash of a purchase that is done is earned, and nothing is left in its escrow": """
-        SELECT a.code FROM ledger_accounts a WHERE a.code LIKE 'order:pmo%' AND a.balance_fen <> 0
-        UNION ALL SELECT b.id FROM points_purchases b LEFT JOIN ledger_transfers t ON t.ref = b.id || ':settled'
-         WHERE (b.cash_fen > 0 AND b.state IN ('done', 'delivered')) <> (t.id IS NOT NULL)""",
-}
 
 
 async def faults(till: Till) -> list[str]:
     async with till.db.begin() as tx:
-        found = [name for name, sql in CHECKS.items() if await tx.fetch(sql)]
+        found = [name for name, sql in MALL_CHECKS.items() if await tx.fetch(sql)]
     return found + await till.town.faults()
 
 
