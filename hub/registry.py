@@ -83,6 +83,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "penalty": (CUSTOMER, WORKER),
     "wait": (CUSTOMER, WORKER, DESK),
     "coupon": (CUSTOMER,),
+    "voucher": (WORKER,),
     "referral": (CUSTOMER,),
     "points": (CUSTOMER,),
     "topup": (CUSTOMER, WORKER),

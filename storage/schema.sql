@@ -101,21 +101,27 @@ BEGIN
     SELECT seq, fact_id, topic, body, audience, at, expires_at FROM numbered ORDER BY seq;
 END $$;
 
-CREATE FUNCTION public.homeservice_lock_of_call(p_call_id text, p_worker_id text) RETURNS TABLE(order_id text, free_travel_m integer)
+CREATE FUNCTION public.homeservice_lock_of_call(p_call_id text, p_worker_id text) RETURNS TABLE(order_id text, free_travel_m integer, voucher_id text, amount_fen bigint, min_item_fen bigint, valid_until timestamp with time zone)
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     found_id text;
+    wanted_id text;
 BEGIN
     SELECT o.id INTO found_id FROM orders o WHERE o.call_id = p_call_id AND o.line = 'homeservice';
     IF found_id IS NULL THEN
         RETURN;
     END IF;
     PERFORM FROM workers w WHERE w.id = p_worker_id FOR NO KEY UPDATE;
-    PERFORM FROM orders o JOIN homeservice_orders v ON v.order_id = o.id WHERE o.id = found_id FOR NO KEY UPDATE;
-    RETURN QUERY SELECT found_id, coalesce((SELECT t.free_travel_m FROM technicians t
-                                             WHERE t.worker_id = p_worker_id), 0);
+    SELECT v.item_id INTO wanted_id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+     WHERE o.id = found_id FOR NO KEY UPDATE;
+    RETURN QUERY
+        SELECT found_id, coalesce((SELECT t.free_travel_m FROM technicians t WHERE t.worker_id = p_worker_id), 0),
+               b.id, b.amount_fen, b.min_item_fen, b.valid_until
+          FROM (SELECT) AS one
+          LEFT JOIN technician_vouchers b
+            ON b.worker_id = p_worker_id AND b.item_id = wanted_id AND b.state = 'on' AND b.replaced_at IS NULL;
 END $$;
 
 CREATE FUNCTION public.homeservice_place(p_id text, p_no text, p_customer_id text, p_snapshot jsonb, p_at timestamp with time zone, p_item_id text, p_qty integer, p_region_code text, p_contact text, p_phone text, p_detail text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_minutes integer, p_item_fen bigint, p_no_grab_due_at timestamp with time zone, p_pool_close_due_at timestamp with time zone, p_call_id text, p_subject_kind text, p_subject_id text, p_mode text, p_service text, p_area_code text, p_call_lon double precision, p_call_lat double precision, p_call_start_at timestamp with time zone, p_busy_until timestamp with time zone, p_plan text, p_call_detail text, p_audience text[], p_owner_account_id text, p_excluded text[], p_named_worker_id text, p_call_at timestamp with time zone) RETURNS void
@@ -926,6 +932,8 @@ CREATE TABLE public.homeservice_orders (
     wait_started_at timestamp with time zone,
     wait_due_at timestamp with time zone,
     travel_extra_fen bigint DEFAULT 0 NOT NULL,
+    voucher_id text,
+    voucher_worker_id text,
     CONSTRAINT homeservice_orders_check CHECK (((coupon_fen = 0) OR (coupon_id IS NOT NULL))),
     CONSTRAINT homeservice_orders_coupon_fen_check CHECK ((coupon_fen >= 0)),
     CONSTRAINT homeservice_orders_item_fen_check CHECK ((item_fen >= 0)),
@@ -1790,6 +1798,29 @@ CREATE TABLE public.suspense_items (
     CONSTRAINT suspense_items_total_fen_check CHECK ((total_fen > 0))
 );
 
+CREATE TABLE public.technician_vouchers (
+    id text NOT NULL,
+    worker_id text NOT NULL,
+    item_id text NOT NULL,
+    amount_fen bigint NOT NULL,
+    min_item_fen bigint NOT NULL,
+    valid_until timestamp with time zone,
+    stock integer,
+    taken integer DEFAULT 0 NOT NULL,
+    state text NOT NULL,
+    replaced_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT technician_vouchers_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT technician_vouchers_check CHECK (((state <> 'used_up'::text) OR (stock = 0))),
+    CONSTRAINT technician_vouchers_check1 CHECK (((state <> 'on'::text) OR (stock IS NULL) OR (stock > 0))),
+    CONSTRAINT technician_vouchers_min_item_fen_check CHECK ((min_item_fen >= 0)),
+    CONSTRAINT technician_vouchers_state_check CHECK ((state = ANY (ARRAY['on'::text, 'off'::text, 'used_up'::text]))),
+    CONSTRAINT technician_vouchers_stock_check CHECK ((stock >= 0)),
+    CONSTRAINT technician_vouchers_taken_check CHECK ((taken >= 0))
+);
+
 CREATE TABLE public.technicians (
     worker_id text NOT NULL,
     account_id text NOT NULL,
@@ -1895,6 +1926,15 @@ CREATE TABLE public.transfers (
     CONSTRAINT transfers_check CHECK (((state = 'confirmed'::text) = (bank_ref IS NOT NULL))),
     CONSTRAINT transfers_check1 CHECK ((((state = 'review'::text) = (decided_at IS NULL)) AND ((state = 'review'::text) = (decided_by IS NULL)))),
     CONSTRAINT transfers_state_check CHECK ((state = ANY (ARRAY['review'::text, 'confirmed'::text, 'rejected'::text])))
+);
+
+CREATE TABLE public.voucher_holds (
+    voucher_id text NOT NULL,
+    order_id text NOT NULL,
+    amount_fen bigint NOT NULL,
+    held_at timestamp with time zone NOT NULL,
+    returned_at timestamp with time zone,
+    CONSTRAINT voucher_holds_amount_fen_check CHECK ((amount_fen > 0))
 );
 
 CREATE TABLE public.wallet_passwords (
@@ -2305,6 +2345,9 @@ ALTER TABLE ONLY public.suspense_items
 ALTER TABLE ONLY public.suspense_items
     ADD CONSTRAINT suspense_items_ref_key UNIQUE (ref);
 
+ALTER TABLE ONLY public.technician_vouchers
+    ADD CONSTRAINT technician_vouchers_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_account_id_key UNIQUE (account_id);
 
@@ -2522,6 +2565,10 @@ CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_st
 
 CREATE INDEX suspense_items_state ON public.suspense_items USING btree (state, id);
 
+CREATE UNIQUE INDEX technician_vouchers_current ON public.technician_vouchers USING btree (worker_id, item_id) WHERE (replaced_at IS NULL);
+
+CREATE INDEX technician_vouchers_worker ON public.technician_vouchers USING btree (worker_id, id DESC);
+
 CREATE INDEX topup_offers_kind ON public.topup_offers USING btree (kind, place, id) WHERE active;
 
 CREATE UNIQUE INDEX topup_tiers_amount ON public.topup_tiers USING btree (kind, amount_fen) WHERE active;
@@ -2531,6 +2578,10 @@ CREATE INDEX topups_account ON public.topups USING btree (account_id, id);
 CREATE INDEX topups_offer ON public.topups USING btree (offer_id, account_id) WHERE (offer_id IS NOT NULL);
 
 CREATE INDEX transfers_review ON public.transfers USING btree (payment_id) WHERE (state = 'review'::text);
+
+CREATE UNIQUE INDEX voucher_holds_order ON public.voucher_holds USING btree (order_id) WHERE (returned_at IS NULL);
+
+CREATE INDEX voucher_holds_voucher ON public.voucher_holds USING btree (voucher_id) WHERE (returned_at IS NULL);
 
 CREATE INDEX withdrawals_open ON public.withdrawals USING btree (state, id DESC) WHERE (state = ANY (ARRAY['review'::text, 'sending'::text, 'sent'::text]));
 
@@ -2614,6 +2665,9 @@ ALTER TABLE ONLY public.homeservice_orders
 
 ALTER TABLE ONLY public.homeservice_orders
     ADD CONSTRAINT homeservice_orders_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.homeservice_orders
+    ADD CONSTRAINT homeservice_orders_voucher_id_fkey FOREIGN KEY (voucher_id) REFERENCES public.technician_vouchers(id);
 
 ALTER TABLE ONLY public.invoice_events
     ADD CONSTRAINT invoice_events_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES public.invoices(id);
@@ -2711,6 +2765,12 @@ ALTER TABLE ONLY public.settlement_lines
 ALTER TABLE ONLY public.settlements
     ADD CONSTRAINT settlements_line_split_version_fkey FOREIGN KEY (line, split_version) REFERENCES public.split_rules(line, version);
 
+ALTER TABLE ONLY public.technician_vouchers
+    ADD CONSTRAINT technician_vouchers_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);
+
+ALTER TABLE ONLY public.technician_vouchers
+    ADD CONSTRAINT technician_vouchers_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.technicians(worker_id);
+
 ALTER TABLE ONLY public.topups
     ADD CONSTRAINT topups_offer_id_fkey FOREIGN KEY (offer_id) REFERENCES public.topup_offers(id);
 
@@ -2719,6 +2779,12 @@ ALTER TABLE ONLY public.topups
 
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
+
+ALTER TABLE ONLY public.voucher_holds
+    ADD CONSTRAINT voucher_holds_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.voucher_holds
+    ADD CONSTRAINT voucher_holds_voucher_id_fkey FOREIGN KEY (voucher_id) REFERENCES public.technician_vouchers(id);
 
 ALTER TABLE ONLY public.withdrawal_events
     ADD CONSTRAINT withdrawal_events_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);

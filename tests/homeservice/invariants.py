@@ -58,9 +58,10 @@ CHECKS = {
          WHERE p.payer_kind = 'customer' AND p.item_fen > 0 AND p.travel_fen <> v.travel_fen""",
     "HS-128 nobody waits but at the door": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id WHERE o.status <> 'arrived' AND v.wait_started_at IS NOT NULL""",
-    "I13 the price agreed is the grab's quote": """
+    "I13 the price agreed is the grab's quote, or that without a voucher that was used up": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id JOIN grabs g ON g.id = v.grab_id
-         WHERE o.status = 'pending_payment' AND o.total_fen <> (g.quote::json->>'total_fen')::bigint""",
+         WHERE o.status = 'pending_payment' AND (v.voucher_fen NOT IN (0, (g.quote::json->>'voucher_fen')::bigint)
+            OR o.total_fen <> (g.quote::json->>'total_fen')::bigint + (g.quote::json->>'voucher_fen')::bigint - v.voucher_fen)""",
     "I5 the lines of the price sum to it, and each time it was fixed has its own set": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
          WHERE v.lock_epoch <> (SELECT count(DISTINCT epoch) FROM order_lines l WHERE l.order_id = o.id)
@@ -84,6 +85,18 @@ CHECKS = {
            AND NOT (o.status IN ('completed', 'closed_penalty') AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen) GROUP BY v.coupon_id HAVING count(*) > 1
         UNION ALL SELECT c.id FROM coupons c LEFT JOIN homeservice_orders v ON v.order_id = c.order_id
          WHERE c.order_id IS NOT NULL AND v.coupon_id IS DISTINCT FROM c.id""",
+    "HS-187 an order holds its technician's voucher exactly while it is priced with it": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+          LEFT JOIN voucher_holds h ON h.order_id = o.id AND h.returned_at IS NULL
+         WHERE (h.voucher_id IS NOT NULL) <> (v.voucher_id IS NOT NULL AND o.status NOT IN ('in_pool', 'has_candidates', 'cancelled', 'terminated')
+                AND (o.status <> 'cancel_requested' OR o.provider_id IS NOT NULL)
+                AND NOT (o.status IN ('completed', 'closed_penalty') AND o.paid_fen > 0 AND o.paid_fen = o.refunded_fen))
+            OR h.voucher_id IS NOT NULL AND (h.voucher_id <> v.voucher_id OR h.amount_fen <> v.voucher_fen)""",
+    "HS-187 what is taken of a voucher is what orders hold, and never more than his share": """
+        SELECT b.id FROM technician_vouchers b
+         WHERE b.taken <> (SELECT count(*) FROM voucher_holds h WHERE h.voucher_id = b.id AND h.returned_at IS NULL)
+        UNION ALL SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+         WHERE v.voucher_fen * 10000 > v.item_fen * (o.snapshot->>'technician_rate_bps')::bigint + 5000""",
     "I10 every coupon that waits has its deadline": """
         SELECT id FROM coupons c WHERE state = 'issued' AND NOT EXISTS (SELECT FROM jobs WHERE key = c.id || ':expire')""",
 }

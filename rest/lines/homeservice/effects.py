@@ -1,6 +1,7 @@
 """The effects that rows of the transition table name: calls down to dispatch, money and cases.
 
-Each is a function of the step alone. In a row they stand in lock order: call and booking, the coupon, ledger accounts.
+Each is a function of the step alone. In a row they stand in lock order: call and booking, coupon, voucher,
+ledger accounts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import dispatch
 from chat import cases
 from rest.edge.values import Money
-from rest.lines.homeservice import breaks
+from rest.lines.homeservice import breaks, vouchers
 from rest.lines.homeservice.facts import OrderClock, OrderOffered, PartMoved, PaymentSettled
 from rest.lines.homeservice.model import CLOSED_PENALTY, LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
 from rest.lines.homeservice.prices import agreed_lines
@@ -111,6 +112,12 @@ async def return_coupon(tx: Tx, step: Step[Job]) -> None:
         await coupons.give_back(tx, coupon_id, step.after.order.id)
 
 
+async def return_voucher(tx: Tx, step: Step[Job]) -> None:
+    """The order ended and keeps nothing: its technician's voucher has a piece more. A penalty keeps it."""
+    if step.after.visit.voucher_id is not None and step.after.order.kept_fen == 0:
+        await vouchers.release(tx, step.after.order.id)
+
+
 # Points
 
 
@@ -195,15 +202,20 @@ async def settle(tx: Tx, step: Step[Job]) -> None:
 
 
 def _basis(job: Job) -> settlement.Basis:
-    visit = job.visit
+    visit, own_fen = job.visit, own_voucher(job)
     return settlement.Basis(
         kept=job.order.kept_fen,
         rate_bps=job.order.snapshot["technician_rate_bps"],
         item=visit.item_fen,
         travel=(visit.travel_fen or 0) + visit.travel_extra_fen,
-        coupon=visit.coupon_fen,
-        voucher=visit.voucher_fen,
+        coupon=visit.coupon_fen + visit.voucher_fen - own_fen,
+        voucher=own_fen,
     )
+
+
+def own_voucher(job: Job) -> int:
+    """What the technician who came has promised himself; what one before him has is the platform's to bear."""
+    return job.visit.voucher_fen if job.visit.voucher_worker_id == job.order.provider_id else 0
 
 
 # Facts of their own
@@ -392,6 +404,7 @@ EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "fix_price": fix_price,
     "use_coupon": use_coupon,
     "return_coupon": return_coupon,
+    "return_voucher": return_voucher,
     "take_money": take_money,
     "return_late_money": return_late_money,
     "refund_all": refund_all,

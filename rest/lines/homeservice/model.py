@@ -85,7 +85,7 @@ def _after_end(status: str) -> dict[tuple[str, str], Transition]:
         (status, "ask_refund"): Transition((status,), _CUSTOMER | _STAFF),
         (status, "release_refund"): Transition((status,), _CUSTOMER | _STAFF),
         (status, "refund"): Transition(
-            (status,), _STAFF, ("return_coupon", "take_points_back", "refund_part", "tell_payment")
+            (status,), _STAFF, ("return_coupon", "return_voucher", "take_points_back", "refund_part", "tell_payment")
         ),
     }
 
@@ -147,7 +147,9 @@ TABLE: Mapping[tuple[str, str], Transition] = {
         ("close_cancel_confirm", "restore"),
     ),
     (CANCEL_REQUESTED, "drop"): Transition(
-        (CANCELLED,), _STAFF, ("close_cancel_confirm", "cancel_call", "return_coupon", "refund_all", "tell_payment")
+        (CANCELLED,),
+        _STAFF,
+        ("close_cancel_confirm", "cancel_call", "return_coupon", "return_voucher", "refund_all", "tell_payment"),
     ),
     # The visit
     (ACCEPTED, "depart"): Transition((DEPARTED,), _WORKER),
@@ -193,6 +195,7 @@ TABLE: Mapping[tuple[str, str], Transition] = {
             "end_tracking",
             "cancel_call",
             "return_coupon",
+            "return_voucher",
             "refund_all",
             "debit_technician",
             "tell_payment",
@@ -206,13 +209,15 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     ),
     (ARRIVED, "leave_unmet"): Transition((CLOSED_PENALTY,), _WORKER, ("resolve_user_unreachable", *_KEEP_PENALTY)),
     (ARRIVED, "excuse"): Transition(
-        (TERMINATED,), _STAFF, ("close_user_unreachable", "cancel_call", "return_coupon", "refund_all", "tell_payment")
+        (TERMINATED,),
+        _STAFF,
+        ("close_user_unreachable", "cancel_call", "return_coupon", "return_voucher", "refund_all", "tell_payment"),
     ),
     # After the end
     **_after_end(COMPLETED),
     **_after_end(CLOSED_PENALTY),
     (CLOSED_PENALTY, "reverse_penalty"): Transition(
-        (CLOSED_PENALTY,), _STAFF, ("return_coupon", "refund_part", "tell_payment")
+        (CLOSED_PENALTY,), _STAFF, ("return_coupon", "return_voucher", "refund_part", "tell_payment")
     ),
     # Help, at any time a technician is bound
     **{(status, "ask_help"): Transition((status,), _CUSTOMER | _WORKER, ("open_safety",)) for status in BOUND},
@@ -235,6 +240,7 @@ class Visit:
     chosen technician and, with `travel_fen`, stay after he is let go, for late money (HS-088). `lock_epoch` counts
     the locks, so that money of an earlier one is told from money of this one; the price of each lock has its own lines.
     `coupon_fen` is what the coupon takes off, known from the posting on: it depends on the items alone.
+    `voucher_worker_id` is who gave the voucher and bears it: after a change of technician not the one who comes.
     `travel_extra_fen` is what a changed technician's way costs beyond `travel_fen`, which the customer has paid.
     """
 
@@ -277,6 +283,8 @@ class Visit:
     wait_started_at: datetime | None
     wait_due_at: datetime | None
     travel_extra_fen: int
+    voucher_id: str | None
+    voucher_worker_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

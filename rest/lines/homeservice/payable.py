@@ -10,6 +10,7 @@ from rest.lines.homeservice.actions.pool import is_lock_running
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import LINE, PENDING_PAYMENT
 from rest.lines.homeservice.prices import agreed_lines
+from rest.lines.homeservice.vouchers import VoucherGone
 from rest.money.cashier import Due
 from rest.money.payments import Ask
 from rest.trade import orders
@@ -23,7 +24,7 @@ class HomeservicePayable:
     """What the cashier asks of this line."""
 
     line = LINE
-    refusals: tuple[type[HubError], ...] = (WrongState, CandidateGone, PriceChanged)
+    refusals: tuple[type[HubError], ...] = (WrongState, CandidateGone, PriceChanged, VoucherGone)
 
     async def due(self, tx: Tx, order_id: str) -> Due | None:
         """What is owed for an order; None when it is of another line."""

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rest.lines.homeservice.model import LINE, Job, Visit
 from rest.marketing.coupons import Purchase
-from rest.trade.pricing import COUPON, ITEM, TRAVEL, VOUCHER, Discount, PriceLine, price_lines
+from rest.trade.pricing import (
+    COUPON,
+    ITEM,
+    TRAVEL,
+    VOUCHER,
+    Discount,
+    PriceLine,
+    price_lines,
+    quote_hash,
+    taken_off,
+    total,
+)
 
 
-def lines_of(visit: Visit, *, travel_fen: int, voucher_fen: int, worker_id: str) -> list[PriceLine]:
-    """The price with this technician: items and travel, less the coupon, less his voucher."""
-    discounts = [Discount(VOUCHER, voucher_fen, worker_id)] if voucher_fen else []
+def lines_of(visit: Visit, *, travel_fen: int, voucher_fen: int, voucher_by: str) -> list[PriceLine]:
+    """The price with this way and this voucher: items and travel, less the coupon, less the voucher."""
+    discounts = [Discount(VOUCHER, voucher_fen, voucher_by)] if voucher_fen else []
     if visit.coupon_id is not None:
         discounts.append(Discount(COUPON, visit.coupon_fen, visit.coupon_id))
     return price_lines(_items(visit.item_id, visit.qty, visit.item_fen), _travel(travel_fen), discounts)
@@ -22,7 +36,38 @@ def agreed_lines(job: Job) -> list[PriceLine]:
         visit,
         travel_fen=visit.travel_fen or 0,
         voucher_fen=visit.voucher_fen,
-        worker_id=visit.worker_id or "",
+        voucher_by=visit.voucher_worker_id or "",
+    )
+
+
+def quote_of(
+    visit: Visit, *, worker_id: str, travel_fen: int, distance_m: int, voucher_fen: int, voucher_id: str | None
+) -> dict[str, Any]:
+    """What a technician costs, as it is frozen when he grabs: item + travel - coupon - voucher (HS-045, HS-075)."""
+    lines = lines_of(visit, travel_fen=travel_fen, voucher_fen=voucher_fen, voucher_by=worker_id)
+    taken_fen = taken_off(lines, VOUCHER)
+    return {
+        "item_fen": visit.item_fen,
+        "travel_fen": travel_fen,
+        "coupon_fen": taken_off(lines, COUPON),
+        "voucher_fen": taken_fen,
+        "voucher_id": voucher_id if taken_fen else None,
+        "total_fen": total(lines),
+        "distance_m": distance_m,
+        "currency": "CNY",
+        "quote_hash": quote_hash(lines),
+    }
+
+
+def without_voucher(visit: Visit, quote: Mapping[str, Any], worker_id: str) -> dict[str, Any]:
+    """The same technician when nothing is left of the voucher his quote has."""
+    return quote_of(
+        visit,
+        worker_id=worker_id,
+        travel_fen=quote["travel_fen"],
+        distance_m=quote["distance_m"],
+        voucher_fen=0,
+        voucher_id=None,
     )
 
 

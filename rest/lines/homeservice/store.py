@@ -9,6 +9,7 @@ from typing import Any
 
 from dispatch.model import Call
 from dispatch.store import calls
+from rest.lines.homeservice import vouchers
 from rest.lines.homeservice.model import IN_POOL, LINE, Job, Visit
 from rest.trade.orders import ORDER_COLUMNS, Order, order_of
 from storage.base import codec
@@ -56,6 +57,8 @@ _MOVING = (
     "wait_started_at",
     "wait_due_at",
     "travel_extra_fen",
+    "voucher_id",
+    "voucher_worker_id",
 )
 
 # Columns of both tables side by side; the visit's carry a prefix because both have `worker`-like names.
@@ -86,16 +89,31 @@ def job_of(row: Mapping[str, Any]) -> Job:
     return Job(order_of(row), visit)
 
 
+@dataclass(frozen=True, slots=True)
+class Bidder:
+    """What a technician's quote depends on beside where he is: metres he travels for nothing, and his voucher."""
+
+    worker_id: str
+    free_travel_m: int
+    voucher_id: str | None = None
+    voucher: vouchers.Terms | None = None
+
+
 async def load(tx: Tx, order_id: str, lock: bool) -> Job | None:
     """The job, its two rows locked when asked."""
     row = await tx.fetchrow(_LOCK_ONE if lock else _READ_ONE, order_id)
     return None if row is None else job_of(row)
 
 
-async def lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[str, int] | None:
-    """Lock the worker, then the order behind the call; its id and the worker's free travel, metres."""
-    row = await tx.fetchrow("SELECT order_id, free_travel_m FROM homeservice_lock_of_call($1, $2)", call_id, worker_id)
-    return None if row is None else (row["order_id"], row["free_travel_m"])
+async def lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[str, Bidder] | None:
+    """Lock the worker, then the order behind the call; the order's id, and what the worker's quote depends on."""
+    row = await tx.fetchrow("SELECT * FROM homeservice_lock_of_call($1, $2)", call_id, worker_id)
+    if row is None:
+        return None
+    terms = vouchers.Terms(
+        amount_fen=row["amount_fen"] or 0, min_item_fen=row["min_item_fen"] or 0, valid_until=row["valid_until"]
+    )
+    return row["order_id"], Bidder(worker_id, row["free_travel_m"], row["voucher_id"], terms)
 
 
 async def save(tx: Tx, before: Job, after: Job) -> None:

@@ -19,7 +19,7 @@ from rest.lines.homeservice.actions.cancelling import cancel, decide_cancel
 from rest.lines.homeservice.actions.changing import change_technician
 from rest.lines.homeservice.actions.paying import fail_payment, pay, receive_money
 from rest.lines.homeservice.actions.placing import Wanted, post, reschedule
-from rest.lines.homeservice.actions.pool import choose, decline, grab, lose_candidates, unbind, withdraw
+from rest.lines.homeservice.actions.pool import choose, decline, grab, lose_candidates, quotes_now, unbind, withdraw
 from rest.lines.homeservice.actions.refunding import SIDE, Wish, ask_refund, preview_refund, refund, reverse_penalty
 from rest.lines.homeservice.actions.visiting import (
     arrive,
@@ -64,6 +64,7 @@ __all__ = [
     "pay",
     "post",
     "preview_refund",
+    "quotes_now",
     "receive_money",
     "record_phone_cancel",
     "refund",

@@ -13,6 +13,7 @@ from rest.lines.homeservice.errors import SameTechnician, TechnicianBusy
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import Job, departure_due
 from rest.lines.homeservice.prices import agreed_lines
+from rest.lines.homeservice.store import Bidder
 from rest.lines.homeservice.technicians import free_travel_m
 from rest.trade import orders
 from rest.trade.orders import By, Role
@@ -46,7 +47,8 @@ async def _assign(tx: Tx, job: Job, worker_id: str) -> Grab:
     bid = await dispatch.bid(tx, call_id, worker_id)
     point = bid.standing.point
     distance_m = None if point is None else round(geodesic_m(point, job.visit_point))
-    quote = quote_for(job, worker_id, distance_m, await free_travel_m(tx, worker_id))
+    # The customer's price stands, so his own voucher is not asked for: what was promised before is kept.
+    quote = quote_for(job, Bidder(worker_id, await free_travel_m(tx, worker_id)), distance_m, tx.now)
     try:
         grab = await dispatch.grab(tx, bid, quote=quote)
     except SlotConflict:

@@ -11,13 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 import dispatch
-from rest.lines.homeservice import candidates
+from rest.lines.homeservice import candidates, vouchers
 from rest.lines.homeservice.actions.answering import accept_if_automatic
 from rest.lines.homeservice.actions.pool import is_lock_running, unbind
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import PENDING_PAYMENT, POOL, Job
 from rest.lines.homeservice.policies import PAY_POLICIES
 from rest.lines.homeservice.prices import agreed_lines
+from rest.lines.homeservice.vouchers import VoucherGone
 from rest.money import channels, payments
 from rest.money.payments import CHANNELS, Ask, MethodUnavailable, Part, PayPolicy, Purse, Tender
 from rest.trade import orders
@@ -44,7 +45,7 @@ async def pay(
     payment window the late rule holds: the same technician is locked again and paid if he is still free and the order
     unlocked; else nothing is taken (HS-088). `shown` is the hash of the price the customer was shown.
     Raises NotFound, MethodUnavailable and other refusals of the policy, InsufficientFunds (nothing is taken),
-    CandidateGone, WrongState, PriceChanged.
+    CandidateGone, WrongState, PriceChanged, VoucherGone.
     """
     wanted = tuple(asked) or (Ask(_tender(method)),)
     way = _Way(wanted, account_id, frozenset(open_channels), payer)
@@ -58,6 +59,8 @@ async def pay(
         job = await unbind(tx, job)
     if job.order.status in POOL and job.visit.worker_id is not None:
         check_quote(agreed_lines(job), shown)
+        if not await _has_voucher_again(tx, job):
+            raise VoucherGone
         return await _pay_late(tx, job, by, await _open(tx, relocked(job), way))
     if not await orders.guard(tx, HOMESERVICE, job, "pay", by):
         return job
@@ -200,6 +203,8 @@ async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | No
     _check_last_worker(seen, job)
     if job.order.call_id is not None:
         await dispatch.lock_call(tx, job.order.call_id)
+    if job.visit.voucher_id is not None:
+        await vouchers.lock(tx, job.visit.voucher_id)
     if job.order.status == PENDING_PAYMENT and not is_lock_running(tx, job):
         job = await unbind(tx, job)
     waits = job.visit.lock_epoch if job.order.status == PENDING_PAYMENT else None
@@ -219,14 +224,26 @@ async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | No
 
 
 async def _is_good_after_all(tx: Tx, job: Job, payment: payments.Payment) -> bool:
-    """Late money of the last lock, an unlocked order, the same technician free, the same price, and all its parts."""
+    """Late money of the last lock, an unlocked order, the technician free, its price with its voucher, all parts."""
     if job.order.status not in POOL or job.visit.worker_id is None or job.order.call_id is None:
         return False
     if payment.lock_epoch != job.visit.lock_epoch or payment.amount_fen != relocked(job).order.total_fen:
         return False
     call = await dispatch.lock_call(tx, job.order.call_id)
-    is_free = await candidates.is_free_for(tx, call, job.visit.worker_id)
-    return is_free and await payments.hold_late(tx, payment.id)
+    if not await candidates.is_free_for(tx, call, job.visit.worker_id):
+        return False
+    if not await _has_voucher_again(tx, job):
+        return False
+    if await payments.hold_late(tx, payment.id):
+        return True
+    await vouchers.release(tx, job.order.id)
+    return False
+
+
+async def _has_voucher_again(tx: Tx, job: Job) -> bool:
+    """Whether an order that was let go has its price still: with a voucher, only while a piece is left for it."""
+    visit = job.visit
+    return visit.voucher_id is None or await vouchers.hold(tx, job.order.id, visit.voucher_id, visit.voucher_fen)
 
 
 async def fail_payment(tx: Tx, order_id: str, payment_id: str, reason: str) -> Job:

@@ -1,19 +1,20 @@
 """The pool: technicians grab and take back, the customer chooses, an unpaid choice comes undone.
 
-Lock order: worker rows (sorted) → order → call. A verb that starts from a call or a grab looks up the order and the
-worker first, without locks, and checks again under them.
+Lock order: worker rows (sorted) → order → call → vouchers. A verb that starts from a call or a grab looks up the order
+and the worker first, without locks, and checks again under them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dispatch
 from dispatch.model import Bid, Call, Grab, OrderGone, OwnOrder
 from geo import geodesic_m
-from rest.lines.homeservice import candidates, store
+from rest.lines.homeservice import candidates, store, vouchers
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import (
     CANCEL_REQUESTED,
@@ -24,11 +25,11 @@ from rest.lines.homeservice.model import (
     Job,
     enter_pool,
 )
-from rest.lines.homeservice.prices import lines_of
+from rest.lines.homeservice.prices import agreed_lines, lines_of, quote_of, without_voucher
 from rest.money import payments
 from rest.trade import orders
 from rest.trade.orders import SYSTEM, By, Role
-from rest.trade.pricing import COUPON, VOUCHER, PriceLine, check_quote, quote_hash, taken_off, total, travel_fee
+from rest.trade.pricing import PriceLine, check_quote, travel_fee
 from storage.base.errors import NotFound
 from storage.tx import Tx
 
@@ -39,13 +40,13 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None =
     A repeat with the same `request_id` returns the same grab and changes nothing.
     Raises NotFound, OwnOrder, AlreadyGrabbed, OrderGone, SlotConflict, NotEligible.
     """
-    job, free_m = await _lock_of_call(tx, call_id, worker_id)
+    job, bidder = await _lock_of_call(tx, call_id, worker_id)
     bid = await dispatch.bid(tx, call_id, worker_id)
     if (before := bid.repeated(request_id)) is not None:
         return before
     if job.order.customer_id == bid.worker.account_id:
         raise OwnOrder
-    quote = quote_for(job, worker_id, _distance_m(job, bid), free_m)
+    quote = quote_for(job, bidder, _distance_m(job, bid), tx.now)
     made = await dispatch.grab(tx, bid, quote=quote, request_id=request_id)
     if job.order.status not in POOL:
         raise OrderGone(status=job.order.status)
@@ -75,25 +76,22 @@ def _distance_m(job: Job, bid: Bid) -> int | None:
     return None if bid.offer is None else round(bid.offer.distance_m)
 
 
-def quote_for(job: Job, worker_id: str, distance_m: int | None, free_m: int) -> dict[str, Any]:
-    """What a technician at this distance would cost: item + travel - coupon - voucher (HS-045, HS-075).
-
-    Empty while it is unknown: dispatch then refuses the grab. Vouchers come with their own domain.
-    """
+def quote_for(job: Job, bidder: store.Bidder, distance_m: int | None, now: datetime) -> dict[str, Any]:
+    """What a technician at this distance would cost. Empty while that is unknown: dispatch then refuses the grab."""
     if distance_m is None:
         return {}
-    travel_fen = travel_fee(job.tariff, distance_m, free_m)
-    lines = lines_of(job.visit, travel_fen=travel_fen, voucher_fen=0, worker_id=worker_id)
-    return {
-        "item_fen": job.visit.item_fen,
-        "travel_fen": travel_fen,
-        "coupon_fen": taken_off(lines, COUPON),
-        "voucher_fen": taken_off(lines, VOUCHER),
-        "total_fen": total(lines),
-        "distance_m": distance_m,
-        "currency": "CNY",
-        "quote_hash": quote_hash(lines),
-    }
+    rate_bps = job.order.snapshot["technician_rate_bps"]
+    voucher_fen = 0
+    if bidder.voucher_id is not None and bidder.voucher is not None:
+        voucher_fen = vouchers.taken_off(bidder.voucher, item_fen=job.visit.item_fen, rate_bps=rate_bps, now=now)
+    return quote_of(
+        job.visit,
+        worker_id=bidder.worker_id,
+        travel_fen=travel_fee(job.tariff, distance_m, bidder.free_travel_m),
+        distance_m=distance_m,
+        voucher_fen=voucher_fen,
+        voucher_id=bidder.voucher_id,
+    )
 
 
 async def withdraw(tx: Tx, call_id: str, worker_id: str) -> Grab:
@@ -127,7 +125,8 @@ async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str, *, shown:
     """Designate one of the grabbers and lock him for the payment window; the price is fixed (HS-082, HS-083).
 
     While unpaid another grabber may be chosen: the former one is let go and the window starts anew. Choosing the
-    locked one again changes nothing. Of two concurrent choices one wins. `shown` is the hash of the price shown.
+    locked one again changes nothing. Of two concurrent choices one wins. `shown` is the hash of the price shown. A
+    piece of the technician's voucher is taken; when none is left, the price without it has to be shown first.
     Raises NotFound, CandidateGone, WrongState, PriceChanged.
     """
     wanted = await candidates.find_grab(tx, grab_id)
@@ -137,36 +136,67 @@ async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str, *, shown:
     HOMESERVICE.machine.decide(job.order.status, "choose", by)
     if wanted is None or wanted.call_id != job.order.call_id:
         raise NotFound
-    if shown is not None:
-        check_quote(_quoted_lines(job, wanted), shown)
     if job.order.status == PENDING_PAYMENT:
         if job.visit.worker_id == wanted.worker_id and is_lock_running(tx, job):
+            check_quote(agreed_lines(job), shown)
             return job
         await dispatch.unlock(tx, wanted.call_id, reason="another_chosen")
     until = tx.now + timedelta(seconds=job.rules.lock_s)
     call = await dispatch.lock_candidate(tx, wanted.call_id, wanted.worker_id, until=until)
-    return await orders.apply(
-        tx, HOMESERVICE, job, "choose", by, after=locked(job, wanted, call), data={"grab_id": grab_id}
-    )
+    after = locked(job, wanted, await _quote_kept(tx, job, wanted, shown), call)
+    return await orders.apply(tx, HOMESERVICE, job, "choose", by, after=after, data={"grab_id": grab_id})
 
 
-def _quoted_lines(job: Job, grab: Grab) -> list[PriceLine]:
-    travel_fen, voucher_fen = grab.quote["travel_fen"], grab.quote["voucher_fen"]
-    return lines_of(job.visit, travel_fen=travel_fen, voucher_fen=voucher_fen, worker_id=grab.worker_id)
+async def _quote_kept(tx: Tx, job: Job, grab: Grab, shown: str | None) -> Mapping[str, Any]:
+    """The grab's quote with its voucher taken; without it, when it is gone and the caller was shown that price.
+
+    Raises PriceChanged.
+    """
+    quote = grab.quote
+    voucher_id = quote.get("voucher_id")
+    if voucher_id is None:
+        await vouchers.release(tx, job.order.id)
+    elif not await vouchers.hold(tx, job.order.id, voucher_id, quote["voucher_fen"]):
+        quote = without_voucher(job.visit, quote, grab.worker_id)
+        shown = shown or ""  # whoever was shown nothing was shown the quote with it
+    check_quote(_quoted_lines(job, quote, grab.worker_id), shown)
+    return quote
 
 
-def locked(job: Job, grab: Grab, call: Call) -> Job:
-    """The job with this grabber locked at his quote."""
+async def quotes_now(tx: Tx, job: Job, grabs: Sequence[Grab]) -> dict[str, Mapping[str, Any]]:
+    """What choosing each of these would cost now, by grab: his frozen quote, without a voucher that is used up."""
+    promised = {voucher_id for grab in grabs if (voucher_id := grab.quote.get("voucher_id")) is not None}
+    if not promised:
+        return {grab.id: grab.quote for grab in grabs}
+    gone = await vouchers.gone(tx, promised)
+
+    def now(grab: Grab) -> Mapping[str, Any]:
+        is_chosen = job.order.provider_id is not None and grab.id == job.visit.grab_id
+        lacks = job.visit.voucher_id is None if is_chosen else grab.quote.get("voucher_id") in gone
+        return without_voucher(job.visit, grab.quote, grab.worker_id) if lacks else grab.quote
+
+    return {grab.id: now(grab) for grab in grabs}
+
+
+def _quoted_lines(job: Job, quote: Mapping[str, Any], worker_id: str) -> list[PriceLine]:
+    return lines_of(job.visit, travel_fen=quote["travel_fen"], voucher_fen=quote["voucher_fen"], voucher_by=worker_id)
+
+
+def locked(job: Job, grab: Grab, quote: Mapping[str, Any], call: Call) -> Job:
+    """The job with this grabber locked at this quote."""
+    has_voucher = quote.get("voucher_id") is not None
     visit = replace(
         job.visit,
         grab_id=grab.id,
         worker_id=grab.worker_id,
-        travel_fen=grab.quote["travel_fen"],
-        voucher_fen=grab.quote["voucher_fen"],
+        travel_fen=quote["travel_fen"],
+        voucher_fen=quote["voucher_fen"],
+        voucher_id=quote["voucher_id"] if has_voucher else None,
+        voucher_worker_id=grab.worker_id if has_voucher else None,
         lock_expires_at=call.locked_until,
         lock_epoch=job.visit.lock_epoch + 1,
     )
-    order = replace(job.order, provider_id=grab.worker_id, total_fen=grab.quote["total_fen"])
+    order = replace(job.order, provider_id=grab.worker_id, total_fen=quote["total_fen"])
     return replace(job, order=order, visit=visit)
 
 
@@ -184,6 +214,8 @@ async def unbind(tx: Tx, job: Job) -> Job:
     assert call_id is not None  # noqa: S101 - every order of this line is posted with a call
     deciding = job.order.status == CANCEL_REQUESTED
     await dispatch.unlock(tx, call_id, reason="unpaid", paused=deciding)
+    if job.visit.voucher_id is not None:
+        await vouchers.release(tx, job.order.id)
     await payments.close_open(tx, job.order.id, "unbound")
     visit = replace(job.visit, lock_expires_at=None, unbinds=job.visit.unbinds + 1, push_round=job.visit.push_round + 1)
     order = replace(job.order, provider_id=None, total_fen=0)
@@ -203,12 +235,12 @@ async def _back_in_pool(tx: Tx, job: Job) -> tuple[str, Job]:
     return IN_POOL, replace(job, visit=enter_pool(job.visit, job.rules, tx.now))
 
 
-async def _lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[Job, int]:
-    """Lock the worker, then the order behind the call; the order, and the metres he travels free. Raises NotFound."""
+async def _lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[Job, store.Bidder]:
+    """Lock the worker, then the order behind the call; the order, and what his quote depends on. Raises NotFound."""
     found = await store.lock_of_call(tx, call_id, worker_id)
     if found is None:
         raise NotFound
-    order_id, free_m = found
+    order_id, bidder = found
     job = await HOMESERVICE.load(tx, order_id, False)  # locked just now
     assert job is not None  # noqa: S101 - no order is ever deleted
-    return job, free_m
+    return job, bidder

@@ -11,6 +11,7 @@ from rest.lines.homeservice.catalogue.actions import (
     items_around,
     items_in,
     open_regions,
+    prices_around,
     save_item,
     withdraw_item,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "items_around",
     "items_in",
     "open_regions",
+    "prices_around",
     "save_item",
     "withdraw_item",
 ]

@@ -25,6 +25,11 @@ async def items_around(tx: Tx, area_code: str) -> list[Item]:
     return await store.items_under(tx, area_stem(area_code))
 
 
+async def prices_around(tx: Tx, area_code: str, item_id: str) -> list[tuple[int, int]]:
+    """Price and technician's rate of the item in each open region of an area."""
+    return await store.prices_under(tx, area_stem(area_code), item_id)
+
+
 async def item_in(tx: Tx, region_code: str, item_id: str) -> OpenItem:
     """One item with the region's price and terms. Raises RegionNotServed, ItemNotFound (HS-072)."""
     is_open, found = await store.region_item(tx, region_code, item_id)

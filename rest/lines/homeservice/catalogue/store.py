@@ -50,6 +50,20 @@ async def items_under(tx: Tx, stem: str) -> list[Item]:
     return [_item_of(row) for row in found]
 
 
+async def prices_under(tx: Tx, stem: str, item_id: str) -> list[tuple[int, int]]:
+    """(price, rate in basis points) of each open region whose code begins so and that has the item."""
+    found = await tx.fetch(
+        """
+        SELECT DISTINCT p.price_fen, r.technician_rate_bps
+          FROM region_items p JOIN region_settings r ON r.region_code = p.region_code AND r.open
+         WHERE starts_with(p.region_code, $1) AND p.item_id = $2 AND p.enabled
+        """,
+        stem,
+        item_id,
+    )
+    return [(row["price_fen"], row["technician_rate_bps"]) for row in found]
+
+
 async def region_item(tx: Tx, region_code: str, item_id: str) -> tuple[bool, OpenItem | None]:
     """Whether the region is open, and the item, if it can be ordered there, with all an order snapshots. One trip."""
     row = await tx.fetchrow(

@@ -9,7 +9,8 @@ from rest.lines.homeservice.routes.refunds import LINES as REFUNDED
 from rest.lines.homeservice.routes.refunds import ROUTES as REFUNDS
 from rest.lines.homeservice.routes.staff import ROUTES as STAFF
 from rest.lines.homeservice.routes.technician import ROUTES as TECHNICIAN
+from rest.lines.homeservice.routes.vouchers import ROUTES as VOUCHERS
 
-ROUTES = [*CUSTOMER, *PAYMENT, *PRICES, *TECHNICIAN, *EARNINGS, *STAFF, *BREAKS, *REFUNDS]
+ROUTES = [*CUSTOMER, *PAYMENT, *PRICES, *TECHNICIAN, *VOUCHERS, *EARNINGS, *STAFF, *BREAKS, *REFUNDS]
 
 __all__ = ["REFUNDED", "ROUTES"]

@@ -233,7 +233,8 @@ async def list_grabs(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         job = await _mine(ctx, tx)
         grabs = await candidates.shown_grabs(tx, job.order.call_id or "")
-        shown = [GrabView.of(grab, await dispatch.get_worker(tx, grab.worker_id)) for grab in grabs]
+        quotes = await actions.quotes_now(tx, job, grabs)
+        shown = [GrabView.of(grab, await dispatch.get_worker(tx, grab.worker_id), quotes[grab.id]) for grab in grabs]
     return GrabList(data=shown)
 
 

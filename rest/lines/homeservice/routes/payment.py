@@ -13,6 +13,7 @@ from rest.lines.homeservice import actions
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.routes.common import order_reply
 from rest.lines.homeservice.routes.views import OrderView
+from rest.lines.homeservice.vouchers import VoucherGone
 from rest.money import passwords
 from rest.money.cashier.bodies import (
     Digits,
@@ -91,7 +92,7 @@ ROUTES = [
         "POST", "/v1/orders/{order_id}/pay", pay, "orders.pay", "Pay the chosen technician",
         request=HowToPay, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
         errors=(
-            WrongState, CandidateGone, InsufficientFunds, InsufficientPoints, PriceChanged, MethodMissing,
+            WrongState, CandidateGone, InsufficientFunds, InsufficientPoints, PriceChanged, VoucherGone, MethodMissing,
             WrongPaymentState, *POLICY_ERRORS, *passwords.REFUSALS,
         ),
         description="Over a channel the order waits for its money; `payment.ready` tells how to pay it.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -256,7 +257,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
-    """What choosing this technician costs; frozen when he grabbed (HS-075)."""
+    """What choosing this technician costs; frozen when he grabbed (HS-075), but for a voucher that is used up since."""
 
     item: Money
     travel_fee: Money
@@ -276,8 +277,7 @@ class GrabView(msgspec.Struct, frozen=True, kw_only=True):
     quote: QuoteView
 
     @classmethod
-    def of(cls, grab: Grab, worker: Worker) -> GrabView:
-        quote = grab.quote
+    def of(cls, grab: Grab, worker: Worker, quote: Mapping[str, Any]) -> GrabView:
         return cls(
             grab_id=grab.id,
             state=grab.state,
