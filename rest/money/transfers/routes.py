@@ -33,7 +33,7 @@ FINANCE = ("finance", "admin")
 BankRef = Annotated[str, Meta(pattern=exactly("[0-9A-Za-z._-]{4,64}"), examples=["20260105-000123"])]
 
 
-class VoucherBody(Body, frozen=True, kw_only=True):
+class TransferPicture(Body, frozen=True, kw_only=True):
     """The picture of the bank's voucher, sent before as a file for the purpose `voucher`."""
 
     file_id: Id
@@ -87,7 +87,7 @@ class TransferView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def send(ctx: Ctx) -> Answer:
-    body: VoucherBody = ctx.body
+    body: TransferPicture = ctx.body
 
     async def act(tx: Tx) -> Answer:
         payment = await mine(tx, ctx)
@@ -148,7 +148,7 @@ ROUTES = [
     Route(
         "POST", "/v1/payments/{payment_id}/transfer", send, "transfers.send",
         "Show the voucher of a bank transfer that pays this",
-        request=VoucherBody, response=TransferView, status=201, idempotent="optional", tags=("payments",),
+        request=TransferPicture, response=TransferView, status=201, idempotent="optional", tags=("payments",),
         errors=(WrongPaymentState, FileTaken),
         description="The time to pay stops until finance has looked.",
     ),
