@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -309,6 +310,7 @@ class PoolOfOrders(RuleBasedStateMachine):
             assert self.wait(differences(self.town, phone, mine)) == []
 
 
+@pytest.mark.timeout(300)
 def test_whatever_happens_the_pool_and_the_money_are_right(pg_url: str) -> None:
     machine: Callable[[], PoolOfOrders] = type("PoolHere", (PoolOfOrders,), {"pg_url": pg_url})
     run_state_machine_as_test(machine, settings=limits(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None))
