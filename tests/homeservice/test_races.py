@@ -16,19 +16,19 @@ from typing import Any
 import pytest
 
 import dispatch
-from rest.lines.homeservice import actions
+from rest.lines.homeservice import actions, vouchers
 from rest.lines.homeservice.deadlines import DEADLINES
 from rest.lines.homeservice.model import Job
 from storage.base.errors import HubError
 from storage.postgres import TryAgain
-from tests.homeservice.conftest import Tech, Town
+from tests.homeservice.conftest import MASSAGE, Tech, Town
 
 ROUNDS = 2
 
 
 @dataclass
 class Scene:
-    """An order with a coupon, its first grabber locked (or not yet), a second candidate, an open channel payment."""
+    """An order with a coupon, its first grabber, who has one voucher, locked (or not yet), a second, a payment."""
 
     town: Town
     job: Job
@@ -42,6 +42,7 @@ class Scene:
 async def scene(town: Town, way: Sequence[str], seconds: float) -> Scene:
     """`way`: locked, cancelling; then this many seconds pass."""
     first, second = [await town.newcomer(work_from_min=0, work_to_min=1440) for _ in range(2)]
+    await town.db.run(vouchers.set_voucher, first.account_id, MASSAGE, vouchers.Terms(amount_fen=2_000), stock=1)
     customer = await town.customer()
     coupon_id = await town.coupon(customer)
     job = await town.post(customer, in_h=6, coupon_id=coupon_id)

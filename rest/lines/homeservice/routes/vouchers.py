@@ -22,7 +22,7 @@ from storage.base.errors import NotFound
 from storage.tx import Tx
 
 
-class VoucherBody(Body, frozen=True, kw_only=True):
+class ItemVoucherBody(Body, frozen=True, kw_only=True):
     """What you take off this item, at your own cost: at most your share of it.
 
     `min_item`: the items cost so much. No `stock`: without end. No `valid_until`: until it is switched off.
@@ -97,7 +97,7 @@ async def read_voucher(ctx: Ctx) -> Answer:
 
 
 async def set_voucher(ctx: Ctx) -> Answer:
-    body: VoucherBody = ctx.body
+    body: ItemVoucherBody = ctx.body
 
     async def act(tx: Tx) -> Answer:
         return _reply(
@@ -130,7 +130,7 @@ ROUTES = [
     ),
     Route(
         "PUT", _ONE, set_voucher, "vouchers.set", "Make a voucher for an item of mine, on at once",
-        request=VoucherBody, response=VoucherView, has_etag=True, roles=TECHNICIAN, tags=_TAGS,
+        request=ItemVoucherBody, response=VoucherView, has_etag=True, roles=TECHNICIAN, tags=_TAGS,
         errors=(NotActive, ItemNotFound, VoucherOverShare),
         description="Terms never change: another voucher takes its place, and what was quoted before is kept.",
     ),

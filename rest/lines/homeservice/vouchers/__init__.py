@@ -8,7 +8,7 @@ Promises  a voucher takes nothing off travel and never more than the technician'
           change: what a quote promised holds while there is stock, also after he switched it off or made another;
           a piece is taken when he is chosen, so of two customers one gets the last, and comes back when the order
           lets him go or keeps nothing
-Source    HS-045, HS-075, HS-154, HS-186, HS-187, 5.8; docs/decisions/0024-vouchers-and-membership.md
+Source    HS-045, HS-075, HS-154, HS-186, HS-187, 5.8; docs/decisions/0024-vouchers.md
 """
 
 from rest.lines.homeservice.vouchers.actions import (
