@@ -54,6 +54,9 @@ from rest.money.points import DEADLINES as POINTS_DEADLINES
 from rest.money.reconciliation import jobs as reconciliation_jobs
 from rest.money.refunds.deadlines import DEADLINES as REFUND_DEADLINES
 from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.shares import RETURNING
+from rest.money.shares import jobs as share_jobs
+from rest.money.shares.deadlines import DEADLINES as SHARE_DEADLINES
 from rest.money.topups import DEADLINES as TOPUP_DEADLINES
 from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
 from rest.money.transfers import DEADLINES as TRANSFER_DEADLINES
@@ -78,6 +81,7 @@ DEADLINES: Mapping[str, Handler] = {
     **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
+    **SHARE_DEADLINES,  # maturing is theirs: parts may go to receivers
     **TRANSFER_DEADLINES,
     **REFUND_DEADLINES,
     **POINTS_DEADLINES,
@@ -216,7 +220,8 @@ class Process:
         sender = HttpCodeSender(self._settings.sms_url)  # in dev mode nothing is ever sent
         outside = {
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
-            **channel_jobs.outside_jobs(self._db, self._app[CHANNELS]),
+            **channel_jobs.outside_jobs(self._db, self._app[CHANNELS], RETURNING),
+            **share_jobs.outside_jobs(self._db, self._app[CHANNELS], self._settings),
             **reconciliation_jobs.outside_jobs(self._db, self._app[CHANNELS], self._settings),
             **withdrawal_jobs.outside_jobs(self._db, ManualPayouts()),
             **self._app[EXPORTS].outside_jobs(),

@@ -47,6 +47,7 @@ from rest.money.refunds.routes import staff_routes
 from rest.money.settlement.exports import EXPORTS as SETTLEMENT_EXPORTS
 from rest.money.settlement.routes import ROUTES as SETTLEMENT
 from rest.money.settlement.rule_routes import ROUTES as SPLIT_RULES
+from rest.money.shares.routes import ROUTES as SHARES
 from rest.money.topups.routes import ROUTES as TOPUPS
 from rest.money.transfers.routes import ROUTES as TRANSFERS
 from rest.money.wallet.exports import EXPORTS as WALLET_EXPORTS
@@ -101,6 +102,7 @@ TABLES = (
     RECONCILIATION,
     SETTLEMENT,
     SPLIT_RULES,
+    SHARES,
     REFUNDS,
     PENALTIES,
     WITHDRAWALS,

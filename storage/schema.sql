@@ -670,6 +670,7 @@ CREATE TABLE public.channel_attempts (
     reason text,
     version bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    is_shared boolean DEFAULT false NOT NULL,
     CONSTRAINT channel_attempts_amount_fen_check CHECK ((amount_fen > 0)),
     CONSTRAINT channel_attempts_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
     CONSTRAINT channel_attempts_check CHECK (((trade_no IS NOT NULL) = (state = 'paid'::text))),
@@ -1752,6 +1753,73 @@ CREATE TABLE public.settlements (
     CONSTRAINT settlements_settled_fen_check CHECK ((settled_fen >= 0))
 );
 
+CREATE TABLE public.share_parts (
+    split_id text NOT NULL,
+    n smallint NOT NULL,
+    worker_id text NOT NULL,
+    account text NOT NULL,
+    amount_fen bigint NOT NULL,
+    is_paid boolean,
+    returned_fen bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT share_parts_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT share_parts_check CHECK (((returned_fen >= 0) AND (returned_fen <= amount_fen))),
+    CONSTRAINT share_parts_check1 CHECK (((returned_fen = 0) OR is_paid)),
+    CONSTRAINT share_parts_n_check CHECK (((n >= 1) AND (n <= 50)))
+);
+
+CREATE TABLE public.share_receivers (
+    id text NOT NULL,
+    worker_id text NOT NULL,
+    channel text NOT NULL,
+    account text NOT NULL,
+    name text,
+    name_hash text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    by_id text NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT share_receivers_account_check CHECK (((length(account) >= 1) AND (length(account) <= 32))),
+    CONSTRAINT share_receivers_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT share_receivers_check CHECK (((name IS NOT NULL) = (state = 'asking'::text))),
+    CONSTRAINT share_receivers_check1 CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['refused'::text, 'unbound'::text])))),
+    CONSTRAINT share_receivers_state_check CHECK ((state = ANY (ARRAY['asking'::text, 'bound'::text, 'refused'::text, 'unbound'::text])))
+);
+
+CREATE TABLE public.share_returns (
+    id text NOT NULL,
+    split_id text NOT NULL,
+    n smallint NOT NULL,
+    refund_id text NOT NULL,
+    amount_fen bigint NOT NULL,
+    state text NOT NULL,
+    reason text,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT share_returns_amount_fen_check CHECK ((amount_fen > 0)),
+    CONSTRAINT share_returns_check CHECK (((ended_at IS NOT NULL) = (state <> 'asked'::text))),
+    CONSTRAINT share_returns_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'done'::text, 'failed'::text])))
+);
+
+CREATE TABLE public.share_splits (
+    id text NOT NULL,
+    payment_id text NOT NULL,
+    settlement_id text NOT NULL,
+    order_id text NOT NULL,
+    channel text NOT NULL,
+    trade_no text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT share_splits_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text]))),
+    CONSTRAINT share_splits_check CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['done'::text, 'failed'::text])))),
+    CONSTRAINT share_splits_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'asked'::text, 'done'::text, 'failed'::text])))
+);
+
 CREATE TABLE public.sign_in_codes (
     phone text NOT NULL,
     code_hash bytea NOT NULL,
@@ -2333,6 +2401,30 @@ ALTER TABLE ONLY public.settlements
 ALTER TABLE ONLY public.settlements
     ADD CONSTRAINT settlements_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.share_parts
+    ADD CONSTRAINT share_parts_pkey PRIMARY KEY (split_id, n);
+
+ALTER TABLE ONLY public.share_parts
+    ADD CONSTRAINT share_parts_split_id_account_key UNIQUE (split_id, account);
+
+ALTER TABLE ONLY public.share_parts
+    ADD CONSTRAINT share_parts_split_id_worker_id_key UNIQUE (split_id, worker_id);
+
+ALTER TABLE ONLY public.share_receivers
+    ADD CONSTRAINT share_receivers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.share_returns
+    ADD CONSTRAINT share_returns_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.share_returns
+    ADD CONSTRAINT share_returns_refund_id_n_key UNIQUE (refund_id, n);
+
+ALTER TABLE ONLY public.share_splits
+    ADD CONSTRAINT share_splits_payment_id_key UNIQUE (payment_id);
+
+ALTER TABLE ONLY public.share_splits
+    ADD CONSTRAINT share_splits_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.sign_in_codes
     ADD CONSTRAINT sign_in_codes_pkey PRIMARY KEY (phone);
 
@@ -2561,6 +2653,14 @@ CREATE INDEX settlements_reversed ON public.settlements USING btree (id DESC) WH
 
 CREATE INDEX settlements_worker ON public.settlements USING btree (worker_id, id DESC);
 
+CREATE UNIQUE INDEX share_receivers_account ON public.share_receivers USING btree (channel, account) WHERE (state = ANY (ARRAY['asking'::text, 'bound'::text]));
+
+CREATE UNIQUE INDEX share_receivers_worker ON public.share_receivers USING btree (worker_id, channel) WHERE (state = ANY (ARRAY['asking'::text, 'bound'::text]));
+
+CREATE INDEX share_returns_split ON public.share_returns USING btree (split_id, n);
+
+CREATE INDEX share_splits_settlement ON public.share_splits USING btree (settlement_id);
+
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
 
 CREATE INDEX suspense_items_state ON public.suspense_items USING btree (state, id);
@@ -2764,6 +2864,21 @@ ALTER TABLE ONLY public.settlement_lines
 
 ALTER TABLE ONLY public.settlements
     ADD CONSTRAINT settlements_line_split_version_fkey FOREIGN KEY (line, split_version) REFERENCES public.split_rules(line, version);
+
+ALTER TABLE ONLY public.share_parts
+    ADD CONSTRAINT share_parts_split_id_fkey FOREIGN KEY (split_id) REFERENCES public.share_splits(id);
+
+ALTER TABLE ONLY public.share_returns
+    ADD CONSTRAINT share_returns_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES public.channel_refunds(id);
+
+ALTER TABLE ONLY public.share_returns
+    ADD CONSTRAINT share_returns_split_id_n_fkey FOREIGN KEY (split_id, n) REFERENCES public.share_parts(split_id, n);
+
+ALTER TABLE ONLY public.share_splits
+    ADD CONSTRAINT share_splits_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.channel_attempts(payment_id);
+
+ALTER TABLE ONLY public.share_splits
+    ADD CONSTRAINT share_splits_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES public.settlements(id);
 
 ALTER TABLE ONLY public.technician_vouchers
     ADD CONSTRAINT technician_vouchers_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);

@@ -152,6 +152,8 @@ ZH = {
     "tier_exists": "该金额的充值档位已存在",
     "tier_inactive": "该充值档位已停用",
     "tax_number": "税号有误，请核对",
+    "receiver_taken": "该技师在此渠道已有分账接收方，或该账户已属他人",
+    "share_state": "该分账状态不允许此操作",
     "suspense_mismatch": "该支付与此笔挂账不符",
     "suspense_negative": "渠道实收少于账面，无款可退",
     "suspense_state": "该笔挂账已处理",

@@ -92,6 +92,7 @@ class Settings:
     channel_timeout_ms: int = 4_000  # one call; shorter than a job's lease, so that nobody starts it a second time
     channel_fee_wechat_bps: int = 60  # what WeChat keeps by contract, 1/100 %: its bill is checked against it
     channel_fee_alipay_bps: int = 60  # what Alipay keeps by contract, 1/100 %; 60 is what most merchants pay
+    channel_share_max_bps: int = 3_000  # 30 % of a trade: what channels let a merchant share unless they agree to more
     channel_simulator_port: int = 0  # dev, and no channel set up: where `serve` runs the simulator; 0: any free port
     wechat_url: str = "https://api.mch.weixin.qq.com"  # WeChat Pay v3
     wechat_merchant_id: str = ""  # `mchid`; empty: no WeChat Pay

@@ -425,12 +425,12 @@ async def i13_what_came_is_booked_once(tx: Tx) -> list[str]:
 
 @always
 async def i13_channels_owe_what_was_told(tx: Tx) -> list[str]:
-    """I13: what a channel has of ours, in whatever account, is what came over it, less what it gave back and paid out."""
+    """I13: what a channel has of ours, in whatever account, is what came over it, less what it gave back, paid out and shared."""
     return await _rows(
         tx,
         """
         SELECT format('%s: the book says %s and %s on the way back, payments and refunds %s and %s', c.channel, c.has, c.refunding,
-                      p.came - p.back - c.paid_out, p.back + r.strange - r.done)
+                      p.came - p.back - c.paid_out - s.held, p.back + r.strange - r.done)
           FROM (SELECT a.owner_id AS channel, -sum(e.amount_fen) AS has,
                        coalesce(sum(e.amount_fen) FILTER (WHERE a.kind = 'channel_refunding'), 0) AS refunding,
                        coalesce(sum(e.amount_fen) FILTER (WHERE a.kind = 'channel_clearing' AND EXISTS (
@@ -444,7 +444,9 @@ async def i13_channels_owe_what_was_told(tx: Tx) -> list[str]:
          CROSS JOIN LATERAL (SELECT coalesce(sum(amount_fen) FILTER (WHERE state = 'done'), 0) AS done,
                                     coalesce(sum(amount_fen) FILTER (WHERE payment_id IS NULL), 0) AS strange
                                FROM channel_refunds WHERE channel = c.channel) r
-         WHERE c.has <> p.came - p.back - c.paid_out OR c.refunding <> p.back + r.strange - r.done""",
+         CROSS JOIN LATERAL (SELECT coalesce(sum(part.amount_fen - part.returned_fen), 0) AS held FROM share_parts part
+                               JOIN share_splits split ON split.id = part.split_id WHERE split.channel = c.channel AND part.is_paid) s
+         WHERE c.has <> p.came - p.back - c.paid_out - s.held OR c.refunding <> p.back + r.strange - r.done""",
     )
 
 

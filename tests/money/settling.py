@@ -108,6 +108,9 @@ CHECKS = {
         UNION ALL SELECT l.id FROM settlement_lines l
          WHERE l.state IN ('accrued', 'payable') AND l.party_kind <> 'platform' AND l.net_fen <> 0
            AND NOT EXISTS (SELECT FROM ledger_accounts a WHERE a.code = l.party_kind || ':' || l.party_id || ':pending')""",
+    "what rests waits for a channel's word": """
+        SELECT l.id FROM settlement_lines l WHERE l.state = 'payable' AND NOT EXISTS (
+            SELECT FROM share_splits s WHERE s.settlement_id = l.settlement_id AND s.state IN ('planned', 'asked'))""",
     "the bonus counter is the sum of the bonuses, and within the limit": """
         SELECT c.worker_id FROM worker_channels c WHERE c.bonus_fen > 100000 OR c.bonus_fen < coalesce(
             (SELECT sum(l.net_fen) FROM settlement_lines l JOIN settlements s ON s.id = l.settlement_id

@@ -157,6 +157,7 @@ PLANTS = {
             "UPDATE ledger_transfers SET ref = ref || 'x' WHERE ref LIKE 'pmo\\_%:settled'",
         "HS-174 a kind is paid once for an order": "DROP INDEX settlement_lines_once; UPDATE settlement_lines SET kind = 'x' WHERE cause = 'settled'",
         "pending accounts hold exactly what has not matured": "UPDATE settlement_lines SET state = 'paid' WHERE state = 'accrued'",
+        "what rests waits for a channel's word": "UPDATE settlement_lines SET state = 'payable' WHERE state = 'accrued'",
         "the bonus counter is the sum of the bonuses, and within the limit": "UPDATE worker_channels SET bonus_fen = 100001",
         "the platform's revenue is the sum of its lines": "UPDATE ledger_transfers SET kind = 'gift' WHERE kind = 'settlement'",
         "what is frozen is the sum of the open withdrawals": "UPDATE withdrawals SET amount_fen = amount_fen + 1",

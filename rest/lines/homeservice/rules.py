@@ -57,6 +57,7 @@ class HomeserviceRules:
     technician_penalty_bps: int = 5_000  # HS-130: of the items' price, by a technician who will not go on
     split_version: int = 1  # the rule of table split_rules that new orders are shared out by
     pay_policy: int = 1  # the version of `policies.PAY_POLICIES` that new orders are paid by
+    share_by_channel: bool = False  # workers with a receiver get their parts from the channel; needs a settle hold
     settle_hold_s: int = 86_400  # HS-162: after an order's end its parts wait this long; 0: they may be spent at once
 
     def __post_init__(self) -> None:
@@ -68,6 +69,8 @@ class HomeserviceRules:
                 raise ValueError(f"{PREFIX}{field.name.upper()} must be between 1 and 10000000")
         if self.no_grab_lead_s <= self.no_grab_s:
             raise ValueError("the second stage of no_grab comes after the first")
+        if self.share_by_channel and self.settle_hold_s == 0:
+            raise ValueError("parts must wait before their channel can be asked to pay them")
         if max(self.technician_rate_bps, self.technician_penalty_bps) > 10_000:
             raise ValueError("a technician gets and owes no more than the whole")
 

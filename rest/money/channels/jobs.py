@@ -7,14 +7,27 @@ known to the channel by a number that never changes. A channel that does not ans
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from rest.money.channels import actions, store
 from rest.money.channels.actions.attempts import CLOSE, PREPAY, WATCH, watch_again
 from rest.money.channels.actions.refunds import REFUND
 from rest.money.channels.errors import BadSignature, ChannelRefused, ChannelUnreachable
-from rest.money.channels.model import LOOK_AFTER, Attempt, AttemptState, Prepay, RefundState, RefundWord, TradeState
+from rest.money.channels.model import (
+    LOOK_AFTER,
+    Attempt,
+    AttemptState,
+    Channel,
+    Prepay,
+    Refund,
+    RefundNews,
+    RefundState,
+    RefundWord,
+    TradeState,
+)
+from rest.money.channels.sharing import Share
 from rest.money.channels.wiring import Channels
 from storage.postgres import Database
 from storage.tx import Tx
@@ -28,12 +41,23 @@ NONCE_KEPT = timedelta(minutes=15)
 """Longer than a signed time is believed, early and late."""
 
 
+class Returns(Protocol):
+    """Who knows what receivers have of a trade, and brings it back before a refund that needs it."""
+
+    async def wanted(self, tx: Tx, refund: Refund, *, with_refund: bool) -> tuple[Share, ...] | None:
+        """Shares to send with the refund, where the channel returns them so; None: the refund has to wait."""
+
+    async def refused(self, tx: Tx, refund_id: str, reason: str) -> None:
+        """The channel has not made the refund with its shares."""
+
+
 class Asking:
     """The jobs, with the database and the channels they use."""
 
-    def __init__(self, db: Database, channels: Channels) -> None:
+    def __init__(self, db: Database, channels: Channels, returns: Returns | None) -> None:
         self._db = db
         self._channels = channels
+        self._returns = returns
 
     async def prepay(self, payload: Payload) -> None:
         attempt = await self._attempt(payload)
@@ -52,6 +76,7 @@ class Asking:
             description=attempt.description,
             expires_at=attempt.expires_at,
             payer=attempt.payer,
+            is_shared=attempt.is_shared,
         )
         try:
             params = await channel.prepay(wanted)
@@ -103,12 +128,14 @@ class Asking:
         is_asked = refund.state is RefundState.ACCEPTED
         try:
             channel = self._channels.get(refund.channel)
-            told = await (channel.query_refund if is_asked else channel.refund)(refund.order)
+            told = await (channel.query_refund(refund.order) if is_asked else self._refund(channel, refund, payload))
         except (ChannelRefused, ChannelUnreachable, BadSignature, LookupError) as problem:
             if is_asked:
                 await self._db.run(actions.look_again, refund.id, payload["looked"])
             else:
                 await self._db.run(actions.fail, refund.id, str(problem))
+            return
+        if told is None:
             return
         if told.state is RefundWord.DONE:
             await self._db.run(actions.finish, refund.id, told.channel_ref)
@@ -119,14 +146,32 @@ class Asking:
         else:
             await self._db.run(actions.accept, refund.id, told.channel_ref)
 
+    async def _refund(self, channel: Channel, refund: Refund, payload: Payload) -> RefundNews | None:
+        """Ask for it, with the shares that have to come back for it; None when it has to wait for them."""
+        if self._returns is None:
+            return await channel.refund(refund.order)
+        with_refund = channel.sharing.returns_with_refunds
+        shares = await self._db.run(self._returns.wanted, refund, with_refund=with_refund)
+        if shares is None:
+            await self._db.run(actions.wait, refund.id, payload.get("waited", 0))
+            return None
+        try:
+            return await channel.refund(replace(refund.order, returns=shares))
+        except ChannelRefused as refusal:
+            if shares:
+                await self._db.run(self._returns.refused, refund.id, refusal.code)
+            raise
+
     async def _attempt(self, payload: Payload) -> Attempt | None:
         async with self._db.look() as tx:
             return await store.read_attempt(tx, payload["payment_id"])
 
 
-def outside_jobs(db: Database, channels: Channels) -> dict[str, Callable[[Payload], Awaitable[None]]]:
-    """Kind to job, for the runner's `outside`."""
-    asking = Asking(db, channels)
+def outside_jobs(
+    db: Database, channels: Channels, returns: Returns | None = None
+) -> dict[str, Callable[[Payload], Awaitable[None]]]:
+    """Kind to job, for the runner's `outside`. `returns`: where trades are shared."""
+    asking = Asking(db, channels, returns)
     return {PREPAY: asking.prepay, WATCH: asking.watch, CLOSE: asking.close, REFUND: asking.refund}
 
 

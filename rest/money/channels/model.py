@@ -208,7 +208,10 @@ OPEN = frozenset({_A.ASKING, _A.READY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A payment attempt at its channel; the payment's id is the channel's `out_trade_no`."""
+    """A payment attempt at its channel; the payment's id is the channel's `out_trade_no`.
+
+    `is_shared`: the channel keeps its money apart, so that it can be shared with receivers.
+    """
 
     payment_id: str
     order_id: str
@@ -224,6 +227,7 @@ class Attempt:
     reason: str | None
     version: int
     created_at: datetime
+    is_shared: bool = False
 
     def after(self, verb: str) -> Attempt:
         """Raises WrongChannelState."""

@@ -12,7 +12,7 @@ from storage.postgres import RetryTx
 from storage.tx import Tx
 
 _ATTEMPT = """payment_id, order_id, account_id, channel, amount_fen, state, payer, description, expires_at, params,
-    trade_no, reason, version, created_at"""
+    trade_no, reason, version, created_at, is_shared"""
 _REFUND = """id, payment_id, trade_no, channel, ref, amount_fen, total_fen, reason, state, failures, problem,
     channel_ref, version, requested_at, ended_at"""
 _READ_ATTEMPT = f"SELECT {_ATTEMPT} FROM channel_attempts WHERE payment_id = $1"
@@ -51,8 +51,8 @@ async def insert_attempt(tx: Tx, attempt: Attempt) -> None:
         """
         INSERT INTO channel_attempts
                (payment_id, order_id, account_id, channel, amount_fen, state, payer, description, expires_at,
-                created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                created_at, is_shared)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         attempt.payment_id,
         attempt.order_id,
@@ -64,6 +64,7 @@ async def insert_attempt(tx: Tx, attempt: Attempt) -> None:
         attempt.description,
         attempt.expires_at,
         attempt.created_at,
+        attempt.is_shared,
     )
 
 

@@ -11,7 +11,17 @@ Promises  one settlement per order, its lines sum to the cash kept; each kind on
 Source    HS-153 to HS-164, HS-174; spec part 8
 """
 
-from rest.money.settlement.actions import Ended, bind_channel, close_channels, lock, mature, of_order, publish, settle
+from rest.money.settlement.actions import (
+    Ended,
+    bind_channel,
+    close_channels,
+    lock,
+    mature,
+    of_order,
+    pay,
+    publish,
+    settle,
+)
 from rest.money.settlement.model import (
     AlreadyReversed,
     ChannelBound,
@@ -46,6 +56,7 @@ __all__ = [
     "lock",
     "mature",
     "of_order",
+    "pay",
     "publish",
     "reverse",
     "settle",

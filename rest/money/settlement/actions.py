@@ -6,12 +6,12 @@ accounts. A settlement's lines are only touched under its lock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from rest.edge.values import Money
-from rest.money import wallet
+from rest.money import ledger, wallet
 from rest.money.settlement import store
 from rest.money.settlement.facts import SettlementDone
 from rest.money.settlement.model import (
@@ -74,7 +74,8 @@ async def settle(tx: Tx, ended: Ended) -> Settlement:
     # A voucher above its technician's part is owed by him, like a penalty.
     parts = [(line.party.place(line.state), line.amount_fen) for line in settlement.lines]
     await wallet.settle_order(tx, ended.order_id, parts, overdraw=True)
-    if any(line.state is LineState.ACCRUED for line in settlement.lines):
+    if settlement.matures_at > tx.now:
+        # Also when no line waits: whoever shares the trade's money out by its channel hears that the order is over.
         payload = {"settlement_id": settlement.id}
         tx.schedule(MATURE, f"settlement:{settlement.id}:mature", settlement.matures_at, payload)
     _tell_done(tx, settlement)
@@ -142,18 +143,51 @@ async def count_bonus(tx: Tx, rule: Rule, worker_id: str, changes: Mapping[str, 
         await store.count_bonus(tx, worker_id, changes[capped.kind])
 
 
-async def mature(tx: Tx, settlement_id: str) -> Settlement:
-    """The wait is over: what is left of the lines may be spent (HS-162). Again, it moves nothing. Raises NotFound."""
+async def mature(tx: Tx, settlement_id: str, *, resting: Collection[Party] = ()) -> Settlement:
+    """The wait is over: what is left of the lines may be spent (HS-162). Again, it moves nothing. Raises NotFound.
+
+    Lines of `resting` parties become payable and stay so until a channel has said what it pays (`pay`).
+    """
     settlement = await lock(tx, settlement_id)
     due = [line for line in settlement.lines if line.state is LineState.ACCRUED]
     if not due or tx.now < settlement.matures_at:
         return settlement
-    paid = [line.after("mature").after("pay") for line in due]
+    rest = [line.after("mature") for line in due if line.party in resting]
+    paid = [line.after("mature").after("pay") for line in due if line.party not in resting]
+    entries = [(ledger.pending(line.party.kind, line.party.id), -line.net_fen) for line in paid]
+    entries += [(line.party.place(line.state), line.net_fen) for line in paid]
+    if paid:
+        await wallet.move(
+            tx, ref=f"{settlement.id}:matured", kind="settlement", order_id=settlement.order_id, entries=entries
+        )
+    await store.save_lines(tx, [*rest, *paid])
+    return with_lines(settlement, [*rest, *paid])
+
+
+async def pay(tx: Tx, settlement_id: str, by_channel: Mapping[Party, int], *, channel: str, ref: str) -> Settlement:
+    """What rests is paid: `by_channel` says what the channel gave whom, and wallets have the rest.
+
+    A refund may have taken of a line what its channel was paying out: the worker owes that, and his wallet may fall
+    below zero. Raises NotFound, RefReused.
+    """
+    settlement = await lock(tx, settlement_id)
+    due = [line for line in settlement.lines if line.state is LineState.PAYABLE]
+    paid = [line.after("pay") for line in due]
+    moves: dict[str, int] = {ledger.clearing(channel): sum(by_channel.values())}
     entries = [(line.party.place(line.state), -line.net_fen) for line in due]
     entries += [(line.party.place(line.state), line.net_fen) for line in paid]
-    await wallet.move(
-        tx, ref=f"{settlement.id}:matured", kind="settlement", order_id=settlement.order_id, entries=entries
-    )
+    entries += [(party.place(LineState.PAID), -fen) for party, fen in by_channel.items()]
+    for code, fen in entries:
+        moves[code] = moves.get(code, 0) + fen
+    if any(moves.values()):
+        await wallet.move(
+            tx,
+            ref=ref,
+            kind="split_done" if by_channel else "settlement",
+            order_id=settlement.order_id,
+            entries=[(code, fen) for code, fen in moves.items() if fen],
+            overdraw=True,
+        )
     await store.save_lines(tx, paid)
     return with_lines(settlement, paid)
 

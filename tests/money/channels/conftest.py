@@ -41,7 +41,10 @@ from rest.money.channels.subscribers import SUBSCRIBERS
 from rest.money.channels.suspense_routes import ROUTES as SUSPENSE
 from rest.money.reconciliation import jobs as reconciliation_jobs
 from rest.money.reconciliation.routes import ROUTES as RECONCILIATION
-from rest.money.settlement.deadlines import DEADLINES as SETTLEMENT_DEADLINES
+from rest.money.shares import RETURNING
+from rest.money.shares import jobs as share_jobs
+from rest.money.shares.deadlines import DEADLINES as SHARE_DEADLINES
+from rest.money.shares.routes import ROUTES as SHARES
 from rest.money.topups import DEADLINES as TOPUP_DEADLINES
 from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
 from rest.money.topups.routes import ROUTES as TOPUPS
@@ -218,13 +221,14 @@ async def till(  # noqa: PLR0917 - fixtures
         {
             **place.dispatcher.handlers(),
             **DEADLINES,
-            **SETTLEMENT_DEADLINES,
+            **SHARE_DEADLINES,
             **cases.DEADLINES,
             **TOPUP_DEADLINES,
             **MALL_DEADLINES,
         },
         outside={
-            **outside_jobs(db, channels),
+            **outside_jobs(db, channels, RETURNING),
+            **share_jobs.outside_jobs(db, channels, channel_settings),
             **reconciliation_jobs.outside_jobs(db, channels, channel_settings),
         },
         subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS, MALL_SUBSCRIBERS),
@@ -234,7 +238,8 @@ async def till(  # noqa: PLR0917 - fixtures
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
     app[PAYABLES] = Payables(KINDS)
-    mount(app, [*HOMESERVICE, *CHANNEL, *cashier_routes(KINDS), *FINANCE, *TOPUPS, *MALL, *SUSPENSE, *RECONCILIATION])
+    money = [*CHANNEL, *cashier_routes(KINDS), *FINANCE, *TOPUPS, *SUSPENSE, *RECONCILIATION, *SHARES]
+    mount(app, [*HOMESERVICE, *MALL, *money])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()

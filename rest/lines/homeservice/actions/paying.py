@@ -135,6 +135,7 @@ async def _begin(tx: Tx, order_id: str, way: _Way, shown: str | None) -> Job:
         expires_at=until,
         parts=parts,
         policy=policy_of(job),
+        is_shared=job.rules.share_by_channel,
     )
     return job
 

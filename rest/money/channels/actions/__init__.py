@@ -5,14 +5,17 @@ from rest.money.channels.actions.attempts import answer, begin, closed, let_go, 
 from rest.money.channels.actions.news import take, take_found
 from rest.money.channels.actions.refunds import (
     accept,
+    ask_now,
     done_by_hand,
     fail,
+    find_refund,
     finish,
     give_up,
     hear,
     look_again,
     request,
     retry,
+    wait,
 )
 from rest.money.channels.actions.suspense import park
 
@@ -20,10 +23,12 @@ __all__ = [
     "accept",
     "answer",
     "ask_again",
+    "ask_now",
     "begin",
     "closed",
     "done_by_hand",
     "fail",
+    "find_refund",
     "finish",
     "give_up",
     "hear",
@@ -35,4 +40,5 @@ __all__ = [
     "retry",
     "take",
     "take_found",
+    "wait",
 ]

@@ -37,15 +37,15 @@ async def begin(
     expires_at: datetime,
     parts: Sequence[Part] = (),
     policy: PayPolicy | None = None,
+    is_shared: bool = False,
 ) -> Payment:
     """Open an attempt and have its channel asked after the commit. The caller holds the order's lock.
 
     `parts` of a mixed payment sum to the amount, and the channel is asked for its own; without them for all of it.
-
+    `is_shared`: it keeps the money apart until it is shared out.
     Asking again for one that can still be paid returns it. One that ended, or is for another payer, is replaced: a
     channel refuses other parameters under the same number.
     """
-
     open_payment = partial(
         payments.open_payment,
         tx,
@@ -80,6 +80,7 @@ async def begin(
         reason=None,
         version=1,
         created_at=tx.now,
+        is_shared=is_shared,
     )
     await store.insert_attempt(tx, attempt)
     tx.schedule(PREPAY, f"{payment.id}:prepay", tx.now, {"payment_id": payment.id})

@@ -99,6 +99,23 @@ async def look_again(tx: Tx, refund_id: str, looked: int) -> None:
     _ask(tx, refund_id, REFUND_LOOKS_S[min(looked, len(REFUND_LOOKS_S) - 1)], looked=looked + 1)
 
 
+async def wait(tx: Tx, refund_id: str, waited: int) -> None:
+    """It needs something else first: asked for later, without counting a failure; `waited` so many times before."""
+    due_at = tx.now + timedelta(seconds=REFUND_LOOKS_S[min(waited, len(REFUND_LOOKS_S) - 1)])
+    payload = {"refund_id": refund_id, "looked": 0, "waited": waited + 1}
+    tx.schedule(REFUND, f"{refund_id}:wait:{waited}", due_at, payload)
+
+
+async def ask_now(tx: Tx, refund_id: str) -> None:
+    """What it waited for is there."""
+    tx.schedule(REFUND, f"{refund_id}:now", tx.now, {"refund_id": refund_id, "looked": 0})
+
+
+async def find_refund(tx: Tx, refund_id: str) -> Refund | None:
+    """As it stands."""
+    return await store.read_refund(tx, refund_id)
+
+
 async def fail(tx: Tx, refund_id: str, problem: str) -> None:
     """It could not be asked for, or was refused: again by the same number, in the end for a person."""
     refund = await store.lock_refund(tx, refund_id)
