@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import dispatch
 from dispatch.store import workers as worker_store
 from geo.point import Point
 from hub.bus import Moved
 from hub.ports import HistorySink, OrderView, Ports, PositionSink, SocketGate
+from rest.desk.conversations import verbs as talk
 from rest.lines.homeservice import tracking
 from rest.lines.homeservice.verbs import VERBS
 from storage.postgres import Database
@@ -70,7 +72,8 @@ def hub_ports(
         known_worker_id=worker_of.get,
         open_share=open_share,
         view_order=view_order,
-        verbs=VERBS,
+        verbs={**VERBS, **talk.VERBS},
+        digests=partial(talk.digests, db),
         on_silent=go_silent,
         last_known=last_known,
         area_of=area_of,

@@ -8,6 +8,8 @@ from aiohttp import web
 
 import dispatch
 from geo.areas.live import LiveAreas
+from rest.desk.conversations.desk_routes import ROUTES as DESK_TALK
+from rest.desk.conversations.routes import ROUTES as TALK
 from rest.desk.routes import ROUTES as DESK
 from rest.edge import MACHINE, Machine
 from rest.edge import deadlines as edge_deadlines
@@ -52,6 +54,8 @@ TABLES = (
     SETTLEMENT,
     SPLIT_RULES,
     WITHDRAWALS,
+    TALK,
+    DESK_TALK,
     DESK,
     FLEET,
     FIELD,

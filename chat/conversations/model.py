@@ -22,6 +22,12 @@ DELTAS_MAX = 200
 SYNC_MAX = 100
 """Conversations in one `sync`."""
 
+SYNC_ROWS = 2_000
+"""Messages looked at for one `sync` of many conversations: each gets its part, at least ten."""
+
+SYNC_CHARACTERS = 60_000
+"""Characters in one answer of `sync`: in the longest encoding less than a phone's send buffer has room for."""
+
 
 class Status(StrEnum):
     """Whether it can be written in. Whose turn it is, the queue knows."""

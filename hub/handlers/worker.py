@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from hub.asking import Ask
 from hub.handlers.session import refresh_request
+from hub.handlers.talk import talk_requests
 from hub.handlers.verbs import verb_request
 from hub.limits import Rate
 from hub.members import WORKER
@@ -86,5 +87,6 @@ REQUESTS: tuple[Request, ...] = (
     verb_request(WORKER, "arrive", OrderRef, OrderAck, "I am there; the customer sees me no longer."),
     verb_request(WORKER, "start", StartOrder, OrderAck, "The service begins, with the customer's code."),
     verb_request(WORKER, "leave", OrderRef, OrderAck, "The service is over and I leave."),
+    *talk_requests(WORKER),
     refresh_request(WORKER),
 )

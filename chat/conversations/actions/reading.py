@@ -8,7 +8,9 @@ from datetime import datetime
 from chat.conversations.actions.saying import stand
 from chat.conversations.model import (
     DELTAS_MAX,
+    SYNC_CHARACTERS,
     SYNC_MAX,
+    SYNC_ROWS,
     Conversation,
     Delta,
     Draft,
@@ -34,6 +36,9 @@ DIGEST_MAX = 200
 
 
 DRAFTS_MAX = 100
+
+MESSAGE_CHARACTERS = 400
+"""Of a message without its text, as it is sent."""
 
 
 async def read_conversation(tx: Tx, reader: Reader, conversation_id: str) -> tuple[Standing, Sight]:
@@ -76,24 +81,26 @@ async def seen(tx: Tx, reader: Reader, conversation_ids: Sequence[str]) -> dict[
 
 
 async def sync(tx: Tx, reader: Reader, have: Mapping[str, int]) -> list[Delta]:
-    """Of each conversation what comes after the last message one has, at most DELTAS_MAX of it.
+    """Of each conversation what comes after the last message one has; `more` where something is left to ask for.
 
-    Conversations this reader does not see are left out, as if they were not there. Bounds: SYNC_MAX conversations.
+    Conversations this reader does not see are left out, as if they were not there.
+    Bounds    SYNC_MAX conversations, DELTAS_MAX messages of each, SYNC_ROWS and SYNC_CHARACTERS of all.
     """
     known = await seen(tx, reader, list(have)[:SYNC_MAX])
     asked = {conversation_id: (sight, have[conversation_id]) for conversation_id, (_, sight) in known.items()}
     found: dict[str, list[Message]] = {conversation_id: [] for conversation_id in asked}
-    for message in await lists.deltas(tx, asked, limit=DELTAS_MAX + 1):
+    limit = min(DELTAS_MAX, max(10, SYNC_ROWS // max(1, len(asked))))
+    for message in await lists.deltas(tx, asked, limit=limit + 1):
         found[message.conversation_id].append(message)
-    return [
-        Delta(
-            conversation_id,
-            tuple(missed[:DELTAS_MAX]),
-            last_seen(*known[conversation_id]),
-            len(missed) > DELTAS_MAX,
-        )
-        for conversation_id, missed in found.items()
-    ]
+    room, deltas = SYNC_CHARACTERS, []
+    for conversation_id, missed in found.items():
+        shown: list[Message] = []
+        while len(shown) < min(limit, len(missed)) and room > 0:
+            shown.append(missed[len(shown)])
+            room -= MESSAGE_CHARACTERS + len(shown[-1].body)
+        last_seq = last_seen(*known[conversation_id])
+        deltas.append(Delta(conversation_id, tuple(shown), last_seq, len(shown) < len(missed)))
+    return deltas
 
 
 async def digests(tx: Tx, readers: Sequence[Reader]) -> dict[str, dict[str, int]]:
