@@ -53,7 +53,9 @@ async def code_of(work: Any) -> str:
 
 async def texts(db: Database, who: Reader, where: str) -> list[str]:
     async with db.begin() as tx:
-        return [message.body for message in await conversations.history(tx, who, where, after=0, limit=1_000)]
+        return [
+            message.body for message in await conversations.history(tx, who, where, is_oldest_first=True, limit=1_000)
+        ]
 
 
 async def told(db: Database) -> list[tuple[str, dict[str, Any], list[str]]]:

@@ -194,7 +194,7 @@ async def _(tx: Any, reader: Reader, where: str) -> set[str]:
 
 @way("range")
 async def _(tx: Any, reader: Reader, where: str) -> set[str]:
-    return {one.body for one in await conversations.history(tx, reader, where, after=0, limit=50)}
+    return {one.body for one in await conversations.history(tx, reader, where, is_oldest_first=True, limit=50)}
 
 
 @way("sync")

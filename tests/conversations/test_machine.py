@@ -219,7 +219,7 @@ class Talk(RuleBasedStateMachine):
             async with self.db.begin() as tx:
                 (delta,) = await conversations.sync(tx, view.reader, {self.where: view.upto})
                 view.take_all(delta.messages)
-                return await conversations.history(tx, view.reader, self.where, after=0, limit=1_000)
+                return await conversations.history(tx, view.reader, self.where, is_oldest_first=True, limit=1_000)
 
         shown = {message.seq: (message.kind.value, message.body) for message in self.wait(ask())}
         assert {seq: kept for seq, kept in view.have.items() if seq <= view.upto} == shown

@@ -149,7 +149,9 @@ async def test_holes_of_notes_are_told_from_losses(db: Database) -> None:
         await notes(db, SUE, where, f"note {text}")
     await says(db, SUE, where, "c")
     async with db.begin() as tx:
-        chain = [(m.prev_seq, m.seq) for m in await conversations.history(tx, ANN, where, after=0, limit=9)]
+        chain = [
+            (m.prev_seq, m.seq) for m in await conversations.history(tx, ANN, where, is_oldest_first=True, limit=9)
+        ]
     assert chain == [(0, 1), (1, 3), (3, 5)]
 
 
@@ -267,7 +269,7 @@ async def test_edits_and_recalls_take_a_place_and_keep_the_old_one(db: Database,
     assert (await db.run(conversations.recall_message, ANN, where, 2, client_id="r1")).is_dup
     assert await code_of(db.run(conversations.recall_message, ANN, where, 2, client_id="r2")) == "message_fixed"
     async with db.begin() as tx:
-        shown = await conversations.history(tx, ANN, where, after=0, limit=9)
+        shown = await conversations.history(tx, ANN, where, is_oldest_first=True, limit=9)
     assert [(m.seq, m.kind.value, m.target_seq, m.body) for m in shown] == [
         (1, "text", None, "room 21"), (2, "text", None, ""), (3, "edit", 1, "room 21"), (4, "edit", 2, ""),
         (5, "recall", 2, ""),
@@ -457,9 +459,11 @@ async def test_history_pages_in_both_directions(db: Database) -> None:
         assert await page() == [7, 6, 5]
         assert await page(before=5) == [4, 3, 2]
         assert await page(before=2) == [1]
-        assert await page(after=0) == [1, 2, 3]
-        assert await page(after=6) == [7]
-        assert await page(after=7) == []
+        assert await page(is_oldest_first=True) == [1, 2, 3]
+        assert await page(after=6, is_oldest_first=True) == [7]
+        assert await page(after=7, is_oldest_first=True) == await page(after=7) == []
+        assert await page(after=2, before=6) == [5, 4, 3]
+        assert await page(after=2, before=5, is_oldest_first=True) == [3, 4]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from chat.conversations.actions.saying import stand
@@ -54,16 +55,25 @@ async def members_of(tx: Tx, reader: Reader, conversation_id: str) -> list[Membe
 
 
 async def history(
-    tx: Tx, reader: Reader, conversation_id: str, *, before: int | None = None, after: int | None = None, limit: int
+    tx: Tx,
+    reader: Reader,
+    conversation_id: str,
+    *,
+    after: int = 0,
+    before: int | None = None,
+    is_oldest_first: bool = False,
+    limit: int,
 ) -> list[Message]:
-    """The last messages before a seq, newest first; with `after` the first ones after it, oldest first.
+    """Messages between two seqs, without these: the last ones newest first, or the first ones oldest first.
 
     Raises NotFound.
     """
     _, sight = await stand(tx, reader, conversation_id)
-    if after is not None:
-        return await messages.later(tx, conversation_id, sight, after=after, limit=limit)
-    return await messages.earlier(tx, conversation_id, sight, before=before, limit=limit)
+    upto = None if before is None else before - 1
+    lasts = [last for last in (sight.last, upto) if last is not None]
+    part = replace(sight, first=max(sight.first, after + 1), last=min(lasts, default=None))
+    read = messages.earliest if is_oldest_first else messages.latest
+    return await read(tx, conversation_id, part, limit=limit)
 
 
 async def drafts_of(tx: Tx, reader: Reader) -> list[Draft]:

@@ -77,37 +77,23 @@ async def find(tx: Tx, conversation_id: str, seq: int) -> Message | None:
     return None if row is None else message_of(row)
 
 
-async def earlier(tx: Tx, conversation_id: str, sight: Sight, *, before: int | None, limit: int) -> list[Message]:
-    """The last ones before a seq (None: the last ones), newest first."""
+async def latest(tx: Tx, conversation_id: str, sight: Sight, *, limit: int) -> list[Message]:
+    """The last ones within sight, newest first."""
+    return await _within(tx, conversation_id, sight, "seq DESC", limit)
+
+
+async def earliest(tx: Tx, conversation_id: str, sight: Sight, *, limit: int) -> list[Message]:
+    """The first ones within sight, oldest first."""
+    return await _within(tx, conversation_id, sight, "seq", limit)
+
+
+async def _within(tx: Tx, conversation_id: str, sight: Sight, order: str, limit: int) -> list[Message]:
     rows = await tx.fetch(
-        f"""
-        SELECT {COLUMNS} FROM messages m
-         WHERE conversation_id = $1 AND {_VISIBLE} AND ($5::bigint IS NULL OR seq < $5)
-         ORDER BY seq DESC LIMIT $6
-        """,
+        f"SELECT {COLUMNS} FROM messages m WHERE conversation_id = $1 AND {_VISIBLE} ORDER BY {order} LIMIT $5",
         conversation_id,
         sight.first,
         sight.last,
         sight.internal,
-        before,
-        limit,
-    )
-    return [message_of(row) for row in rows]
-
-
-async def later(tx: Tx, conversation_id: str, sight: Sight, *, after: int, limit: int) -> list[Message]:
-    """The first ones after a seq, oldest first."""
-    rows = await tx.fetch(
-        f"""
-        SELECT {COLUMNS} FROM messages m
-         WHERE conversation_id = $1 AND {_VISIBLE} AND seq > $5
-         ORDER BY seq LIMIT $6
-        """,
-        conversation_id,
-        sight.first,
-        sight.last,
-        sight.internal,
-        after,
         limit,
     )
     return [message_of(row) for row in rows]

@@ -104,11 +104,11 @@ class ListQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class HistoryQuery(Query, frozen=True, kw_only=True):
-    """`before`: the last ones before this place, newest first (the newest without). `after`: the first ones after it,
-    oldest first; with it a client fills a hole."""
+    """Messages between two places, without these; `newest` or `oldest` first. A client fills a hole with both."""
 
-    before: Seq | None = None
-    after: Seq | None = None
+    after: Seq = 0
+    before: Seq = 2**53
+    sort: Literal["newest", "oldest"] = "newest"
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
@@ -208,8 +208,9 @@ async def history(ctx: Ctx) -> Answer:
             tx,
             reader(ctx),
             ctx.path["conversation_id"],
-            before=query.before,
             after=query.after,
+            before=query.before,
+            is_oldest_first=query.sort == "oldest",
             limit=query.limit + 1,
         )
     return History([MessageView.of(message) for message in found[: query.limit]], len(found) > query.limit)
