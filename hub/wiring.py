@@ -41,9 +41,6 @@ def hub_ports(
             worker_of.clear()
         return worker_of.setdefault(account_id, worker.id)
 
-    async def open_share(token: str) -> str:
-        return await tracking.open_share(db, token)
-
     async def view_order(order_id: str) -> OrderView:
         trip = await tracking.view_trip(db, order_id)
         return OrderView(
@@ -70,7 +67,7 @@ def hub_ports(
         gate=gate,
         worker_id_of=worker_id_of,
         known_worker_id=worker_of.get,
-        open_share=open_share,
+        open_share=partial(tracking.open_share, db),
         view_order=view_order,
         verbs={**VERBS, **talk.VERBS},
         digests=partial(talk.digests, db),

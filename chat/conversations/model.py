@@ -25,8 +25,8 @@ SYNC_MAX = 100
 SYNC_ROWS = 2_000
 """Messages looked at for one `sync` of many conversations: each gets its part, at least ten."""
 
-SYNC_CHARACTERS = 60_000
-"""Characters in one answer of `sync`: in the longest encoding less than a phone's send buffer has room for."""
+SYNC_BYTES = 200_000
+"""Of one answer of `sync`; with one long message more it still fits into a phone's send buffer."""
 
 
 class Status(StrEnum):

@@ -142,15 +142,15 @@ async def typing(ask: Ask, body: Typing) -> Done:
     if body.is_internal and ask.member.namespace != DESK:
         raise Denied
     circle = await _circle(ask, body)
-    to = circle["staff"] if body.is_internal else circle["everybody"]
+    to = circle["noted" if body.is_internal else "said"]
     _tell(ask, "typing", body.conversation_id, circle["role"], to, is_on=body.is_on)
     return Done()
 
 
 async def viewing(ask: Ask, body: Viewing) -> Done:
-    """Tell the others who serve that I have it open."""
+    """Tell the whole desk that I have it open, so that nobody else begins."""
     circle = await _circle(ask, body)
-    _tell(ask, "viewing", body.conversation_id, circle["role"], circle["staff"], is_on=body.is_on)
+    _tell(ask, "viewing", body.conversation_id, circle["role"], circle["desk"], is_on=body.is_on)
     return Done()
 
 

@@ -131,7 +131,7 @@ class Truth:
             answers |= {f"{app}.{name}": said for name in ("say", "edit", "recall")}
             answers[f"{app}.read"] = {"conversation_id": "con_1", "read_seq": 1, "delivered_seq": 1}
             answers[f"{app}.sync"] = {"conversations": [], "digest": {}}
-            answers[f"{app}.circle"] = {"role": "customer", "staff": ["support"], "everybody": ["support"]}
+            answers[f"{app}.circle"] = {"role": "customer", "said": [], "noted": [], "desk": []}
         answers |= {"desk.note": said, "desk.draft": {}, "desk.follow": {}, "desk.unfollow": {}}
         answers["customer.choose"] = {"order_id": "ord_1", "status": "pending_payment", "version": 2}
         return {key: self._verb(key, answer) for key, answer in answers.items()}

@@ -9,7 +9,7 @@ from datetime import datetime
 from chat.conversations.actions.saying import stand
 from chat.conversations.model import (
     DELTAS_MAX,
-    SYNC_CHARACTERS,
+    SYNC_BYTES,
     SYNC_MAX,
     SYNC_ROWS,
     Conversation,
@@ -28,6 +28,7 @@ from chat.conversations.model import (
 from chat.conversations.store import lists, messages, threads
 from chat.conversations.words import needles, words_of
 from storage import files
+from storage.base import codec
 from storage.base.errors import NotFound
 from storage.files import StoredFile
 from storage.tx import Tx
@@ -38,8 +39,8 @@ DIGEST_MAX = 200
 
 DRAFTS_MAX = 100
 
-MESSAGE_CHARACTERS = 400
-"""Of a message without its text, as it is sent."""
+MESSAGE_BYTES = 600
+"""Of a message without its text, as it is sent, at most."""
 
 
 async def read_conversation(tx: Tx, reader: Reader, conversation_id: str) -> tuple[Standing, Sight]:
@@ -94,7 +95,7 @@ async def sync(tx: Tx, reader: Reader, have: Mapping[str, int]) -> list[Delta]:
     """Of each conversation what comes after the last message one has; `more` where something is left to ask for.
 
     Conversations this reader does not see are left out, as if they were not there.
-    Bounds    SYNC_MAX conversations, DELTAS_MAX messages of each, SYNC_ROWS and SYNC_CHARACTERS of all.
+    Bounds    SYNC_MAX conversations, DELTAS_MAX messages of each, SYNC_ROWS and SYNC_BYTES of all.
     """
     known = await seen(tx, reader, list(have)[:SYNC_MAX])
     asked = {conversation_id: (sight, have[conversation_id]) for conversation_id, (_, sight) in known.items()}
@@ -102,12 +103,12 @@ async def sync(tx: Tx, reader: Reader, have: Mapping[str, int]) -> list[Delta]:
     limit = min(DELTAS_MAX, max(10, SYNC_ROWS // max(1, len(asked))))
     for message in await lists.deltas(tx, asked, limit=limit + 1):
         found[message.conversation_id].append(message)
-    room, deltas = SYNC_CHARACTERS, []
+    room, deltas = SYNC_BYTES, []
     for conversation_id, missed in found.items():
         shown: list[Message] = []
         while len(shown) < min(limit, len(missed)) and room > 0:
             shown.append(missed[len(shown)])
-            room -= MESSAGE_CHARACTERS + len(shown[-1].body)
+            room -= MESSAGE_BYTES + len(codec.dumps(shown[-1].body))
         last_seq = last_seen(*known[conversation_id])
         deltas.append(Delta(conversation_id, tuple(shown), last_seq, len(shown) < len(missed)))
     return deltas

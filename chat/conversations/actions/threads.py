@@ -103,8 +103,9 @@ async def set_assignee(tx: Tx, conversation_id: str, agent_id: str | None, epoch
     given = await _save(tx, replace(before, assignee_id=agent_id, assign_epoch=epoch))
     active = [member for member in await threads.members(tx, conversation_id) if member.is_active]
     here = {member.account_id: member for member in active}
-    if before.assignee_id not in {None, agent_id} and before.assignee_id in here:
-        await _leave(tx, given, here[before.assignee_id], active)
+    former = here.get(before.assignee_id or "")
+    if former is not None and former.account_id != agent_id and former.role not in PEOPLE:
+        await _leave(tx, given, former, active)
     if agent_id is not None and (agent_id not in here or here[agent_id].role is Role.OBSERVER):
         member = Member(account_id=agent_id, role=Role.AGENT, audience=agent_audience(agent_id))
         active.append(await _join(tx, given, member, active))

@@ -11,7 +11,7 @@ from chat import conversations
 from chat.conversations import ConversationState, Role
 from rest.desk.conversations.readers import STAFF
 from rest.desk.conversations.routes import reader, row_view
-from rest.desk.conversations.values import ConversationView, MemberView
+from rest.desk.conversations.values import ConversationView, ParticipantView
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer, Reply
@@ -32,7 +32,7 @@ class DeskQuery(PageQuery, frozen=True, kw_only=True):
     customer_id: _Filter | None = None
 
 
-class WorkerBody(Body, frozen=True, kw_only=True):
+class BringWorkerBody(Body, frozen=True, kw_only=True):
     """`sees_history`: also what was said before."""
 
     sees_history: bool = False
@@ -79,7 +79,7 @@ async def start(ctx: Ctx) -> Answer:
 
 async def bring_worker(ctx: Ctx) -> Answer:
     """The worker bound to the order takes part (HS-193)."""
-    body: WorkerBody = ctx.body
+    body: BringWorkerBody = ctx.body
     where = ctx.path["conversation_id"]
 
     async def act(tx: Tx) -> Answer:
@@ -88,7 +88,7 @@ async def bring_worker(ctx: Ctx) -> Answer:
         member = await conversations.join(
             tx, where, account_id, Role.WORKER, audience=f"worker:{worker_id}", sees_history=body.sees_history
         )
-        return MemberView.of(member)
+        return ParticipantView.of(member)
 
     return await ctx.transact(act)
 
@@ -154,7 +154,7 @@ ROUTES = [
     ),
     Route(
         "POST", _AT + "/worker", bring_worker, "desk.bring_worker", "Let the order's worker take part",
-        request=WorkerBody, response=MemberView, status=201, errors=(NotFound,), roles=STAFF, tags=_TAGS,
+        request=BringWorkerBody, response=ParticipantView, status=201, errors=(NotFound,), roles=STAFF, tags=_TAGS,
     ),
     Route(
         "DELETE", _AT + "/members/{account_id}", dismiss, "desk.dismiss_worker", "Let a worker take part no longer",

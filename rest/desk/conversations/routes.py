@@ -30,8 +30,8 @@ from rest.desk.conversations.values import (
     ConversationView,
     DraftView,
     Marks,
-    MemberView,
     MessageView,
+    ParticipantView,
     SaidView,
     Saying,
     Seq,
@@ -50,17 +50,17 @@ from storage.tx import Tx
 MEMBERS_MAX = 200
 
 
-class Subject(Body, frozen=True, kw_only=True):
+class ConversationSubject(Body, frozen=True, kw_only=True):
     """What it is about; an order must be the caller's own."""
 
     kind: Literal["order"]
     id: Id
 
 
-class Opening(Body, frozen=True, kw_only=True):
+class ConversationOpening(Body, frozen=True, kw_only=True):
     """Without a subject it is about nothing in particular."""
 
-    subject: Subject | None = None
+    subject: ConversationSubject | None = None
 
 
 class SayBody(Saying, frozen=True, kw_only=True):
@@ -119,18 +119,18 @@ class SearchQuery(PageQuery, frozen=True, kw_only=True):
     conversation_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)] | None = None
 
 
-class History(msgspec.Struct, frozen=True):
+class MessageHistory(msgspec.Struct, frozen=True):
     """Messages in the order asked for; `has_more` in that direction."""
 
     data: list[MessageView]
     has_more: bool
 
 
-class Members(msgspec.Struct, frozen=True):
-    data: list[MemberView]
+class Participants(msgspec.Struct, frozen=True):
+    data: list[ParticipantView]
 
 
-class Opened(msgspec.Struct, frozen=True):
+class OpenedConversation(msgspec.Struct, frozen=True):
     """The conversation, and whether it had been open already."""
 
     conversation: ConversationView
@@ -150,7 +150,7 @@ def seq_of(ctx: Ctx) -> int:
 
 
 async def start(ctx: Ctx) -> Answer:
-    wanted: Opening = ctx.body
+    wanted: ConversationOpening = ctx.body
     me = ctx.actor.account_id
 
     async def act(tx: Tx) -> Answer:
@@ -162,7 +162,7 @@ async def start(ctx: Ctx) -> Answer:
         opened, is_new = await conversations.open_conversation(tx, customer_id=me, subject=subject)
         standing, sight = await conversations.read_conversation(tx, Reader(me), opened.id)
         view = ConversationView.of(standing.conversation, standing.member, sight=sight)
-        return Reply(Opened(view, is_new), location=f"/v1/conversations/{opened.id}")
+        return Reply(OpenedConversation(view, is_new), location=f"/v1/conversations/{opened.id}")
 
     return await ctx.transact(act)
 
@@ -198,7 +198,7 @@ async def read(ctx: Ctx) -> Answer:
 async def members(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         found = await conversations.members_of(tx, reader(ctx), ctx.path["conversation_id"])
-    return Members([MemberView.of(member) for member in found[:MEMBERS_MAX]])
+    return Participants([ParticipantView.of(member) for member in found[:MEMBERS_MAX]])
 
 
 async def history(ctx: Ctx) -> Answer:
@@ -213,7 +213,7 @@ async def history(ctx: Ctx) -> Answer:
             is_oldest_first=query.sort == "oldest",
             limit=query.limit + 1,
         )
-    return History([MessageView.of(message) for message in found[: query.limit]], len(found) > query.limit)
+    return MessageHistory([MessageView.of(message) for message in found[: query.limit]], len(found) > query.limit)
 
 
 async def say(ctx: Ctx) -> Answer:
@@ -331,8 +331,8 @@ _SAY_LINK = {
 ROUTES = [
     Route(
         "POST", "/v1/conversations", start, "conversations.open", "Talk to support",
-        request=Opening, response=Opened, status=201, errors=(NotFound,), idempotent="optional", tags=_TAGS,
-        links=_SAY_LINK,
+        request=ConversationOpening, response=OpenedConversation, status=201, errors=(NotFound,),
+        idempotent="optional", tags=_TAGS, links=_SAY_LINK,
         description="About an order of one's own, or about nothing in particular. Of each subject one conversation is "
         "open at a time: asked again, that one is the answer.",
     ),
@@ -360,11 +360,11 @@ ROUTES = [
     ),
     Route(
         "GET", "/v1/conversations/{conversation_id}/members", members, "conversations.members", "Who is in it",
-        response=Members, errors=(NotFound,), tags=_TAGS,
+        response=Participants, errors=(NotFound,), tags=_TAGS,
     ),
     Route(
         "GET", "/v1/conversations/{conversation_id}/messages", history, "conversations.history", "What was said",
-        query=HistoryQuery, response=History, errors=(NotFound,), tags=_TAGS,
+        query=HistoryQuery, response=MessageHistory, errors=(NotFound,), tags=_TAGS,
     ),
     Route(
         "POST", "/v1/conversations/{conversation_id}/messages", say, "conversations.say", "Say something",

@@ -29,7 +29,7 @@ SubjectKind = Annotated[str, Meta(pattern=exactly("[a-z][a-z_]{0,31}"), examples
 KINDS = Literal["text", "image", "file", "location", "order_card", "note"]
 
 
-class Place(Body, frozen=True, kw_only=True):
+class ShownPlace(Body, frozen=True, kw_only=True):
     """A place somebody shows, in his coordinate system."""
 
     lon: Longitude
@@ -37,7 +37,7 @@ class Place(Body, frozen=True, kw_only=True):
     title: Title = ""
 
 
-class Card(Body, frozen=True, kw_only=True):
+class ShownCard(Body, frozen=True, kw_only=True):
     """A thing somebody points at; what is on the card each reader reads himself."""
 
     kind: SubjectKind
@@ -52,8 +52,8 @@ class Saying(Body, frozen=True, kw_only=True):
     kind: KINDS = "text"
     text: Text = ""
     file_id: Id | None = None
-    place: Place | None = None
-    card: Card | None = None
+    place: ShownPlace | None = None
+    card: ShownCard | None = None
     reply_to: Seq | None = None
     base_seq: Seq | None = None
     assign_epoch: Seq | None = None
@@ -188,7 +188,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
         return cls.of(row.conversation, row.member, sight=sight, unread=row.unread, last=row.last)
 
 
-class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody in a conversation, and how far he has read."""
 
     account_id: str
@@ -199,7 +199,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     delivered_seq: int
 
     @classmethod
-    def of(cls, member: Member) -> MemberView:
+    def of(cls, member: Member) -> ParticipantView:
         return cls(
             account_id=member.account_id,
             role=member.role.value,

@@ -13,7 +13,7 @@ from msgspec import to_builtins
 
 from chat import conversations
 from chat.conversations import Reader, Role, Sight
-from chat.conversations.facts import staff_hearers
+from chat.conversations.facts import hearers, staff_hearers
 from geo.datum import Crs, from_wgs84
 from geo.point import Point
 from rest.desk.conversations.readers import reader_of
@@ -126,16 +126,20 @@ async def unfollow(tx: Tx, me: Reader, _caller: Caller, body: Any) -> Fields:  #
 
 
 async def circle(tx: Tx, me: Reader, _caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-    """As what the caller stands in a conversation, and who hears what he does there: all in it, or staff alone.
+    """As what the caller stands in a conversation, and who hears it when he says, notes or looks at something there.
 
     Raises NotFound; ReadOnly for who has left.
     """
     standing, sight = await conversations.read_conversation(tx, me, body.conversation_id)
     if sight.last is not None:
         raise conversations.ReadOnly
-    staff = staff_hearers(standing.conversation, standing.active)
-    everybody = [*staff, *(member.audience for member in standing.active)]
-    return {"role": _role(me, standing.member, sight), "staff": staff, "everybody": list(dict.fromkeys(everybody))}
+    conversation, active = standing.conversation, standing.active
+    return {
+        "role": _role(me, standing.member, sight),
+        "said": hearers(conversation, active, internal=False),
+        "noted": hearers(conversation, active, internal=True),
+        "desk": staff_hearers(conversation, active),
+    }
 
 
 def _role(me: Reader, member: conversations.Member | None, sight: Sight) -> str:
