@@ -65,6 +65,8 @@ class Person:
             finally:
                 with contextlib.suppress(Exception):
                     await client.disconnect()
+                with contextlib.suppress(Exception):
+                    await client.eio.http.close()
             self.counts["connections"] += 1
             await asyncio.sleep(self.dice.uniform(0.05, 0.5))
 
@@ -184,10 +186,10 @@ async def run(folder: Path, *, seconds: float, kills: int, seed: int) -> tuple[d
     with Live(folder / "data", requests_per_minute_max="100000", socket_per_account_max="100") as live:
         rows = [*live.tokens("user", CUSTOMERS), *live.tokens("support", AGENTS)]
         async with aiohttp.ClientSession() as session:
-            places = [await _open(session, live.url, row["token"]) for row in rows[:CUSTOMERS]]
+            places = [await _open(session, live.url, row["access_token"]) for row in rows[:CUSTOMERS]]
             people = [
                 Person(
-                    live.url, "/customer" if n < CUSTOMERS else "/desk", row["token"], f"person{n:02}",
+                    live.url, "/customer" if n < CUSTOMERS else "/desk", row["access_token"], f"person{n:02}",
                     [places[n]] if n < CUSTOMERS else places, random.Random(f"{seed} {n}"), counts,
                 )
                 for n, row in enumerate(rows)
@@ -201,7 +203,7 @@ async def run(folder: Path, *, seconds: float, kills: int, seed: int) -> tuple[d
                 async with asyncio.timeout(QUIET_S):
                     while wrong:
                         await asyncio.sleep(1)
-                        agent = rows[-1]["token"]
+                        agent = rows[-1]["access_token"]
                         histories = {where: await _history(session, live.url, agent, where) for where in places}
                         wrong = judge(people, histories)
             for task in lives:
