@@ -127,12 +127,12 @@ async def _say_for(url: str, places: list[str], mark: str, seconds: float) -> tu
 
 
 def _pgbench(url: str, data_dir: Path, places: list[str], seconds: float) -> float:
-    """Transactions a second of what `say` sends, without its first look."""
+    """Transactions a second of what `say` sends, without its first look. pgbench takes colons for variables."""
     names = data_dir / "names.sql"
     words = ", ".join(f"'{word}'" for word in words_of(f"{TEXT} 1"))
     body = json.dumps(
         {"conversation_id": "x", "message_seq": 1, "prev_seq": 0, "sender_id": "acc_1", "sender_role": "customer",
-         "client_id": "x", "said_at": "2026-01-05T02:00:00.000Z", "kind": "text", "text": TEXT, "data": None,
+         "client_id": "x", "said_at": "2026-01-05T02-00-00.000Z", "kind": "text", "text": TEXT, "data": None,
          "file_id": None, "reply_to": None}, ensure_ascii=False,
     )  # fmt: skip
     names.write_text(
@@ -146,7 +146,7 @@ SELECT s.outcome, s.seq
        LATERAL say_message(c.id, c.version, c.customer_id, 'customer', gen_random_uuid()::text, 'text', false,
                '{TEXT} 1', NULL, NULL, NULL, NULL, NULL, NULL, ARRAY[{words}], now()) AS s;
 SELECT tx_write(now(), ARRAY['fct_' || gen_random_uuid()], ARRAY['message.said'], ARRAY['{body}'],
-       ARRAY[E'customer:acc_1\\nagent:acc_2\\nworker:wrk_3'], ARRAY[NULL]::timestamptz[], '{{}}', '{{}}', '{{}}',
+       ARRAY[E'customer-acc_1\\nagent-acc_2\\nworker-wrk_3'], ARRAY[NULL]::timestamptz[], '{{}}', '{{}}', '{{}}',
        '{{}}', '{{}}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 COMMIT;
 """

@@ -141,6 +141,15 @@ async def test_many_at_once_have_one_order_without_a_hole(db: Database) -> None:
     assert [int(row["seq"]) for row in facts] == list(range(1, 61))
 
 
+async def test_time_does_not_go_back_where_clocks_differ(db: Database, pg_url: str) -> None:
+    """C2: a message said through a process whose clock is behind comes at the instant of the one before it."""
+    where = await opened(db)
+    first = await says(db, ANN, where, "a")
+    behind = await Database.connect(pg_url, clock=ManualClock(first.at - timedelta(seconds=3)), pool_size=1)
+    assert (await says(behind, ANN, where, "b")).at == first.at
+    await behind.close()
+
+
 async def test_holes_of_notes_are_told_from_losses(db: Database) -> None:
     """Who does not see notes finds in each message the one before it that he does see."""
     where = await opened(db)
