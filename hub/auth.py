@@ -13,8 +13,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from chat.conversations import agent_audience
 from hub.members import CUSTOMER, DESK, SHARE_ROLE, WORKER, Principal
 from hub.ports import Ports
+from rest.desk.conversations.readers import STAFF
 from rest.edge.actors import Actor
 from rest.people.facts import session_audience
 from storage.base.errors import Denied, Malformed, Unauthorized
@@ -22,7 +24,7 @@ from storage.base.errors import Denied, Malformed, Unauthorized
 ROLES: Mapping[str, tuple[str, ...]] = {
     WORKER: ("technician",),
     CUSTOMER: ("user",),
-    DESK: ("support", "ops", "admin", "finance"),
+    DESK: ("support", "supervisor", "ops", "admin", "finance"),
 }
 """Any one of these roles opens the app. `/worker` needs a worker row besides."""
 
@@ -139,6 +141,11 @@ def audiences_of(namespace: str, principal: Principal) -> set[str]:
     own = {
         WORKER: {f"worker:{principal.worker_id}"},
         CUSTOMER: {f"customer:{principal.account_id}"},
-        DESK: {"desk"},
+        DESK: {"desk"} | _desk_audiences(principal),
     }[namespace]
     return own | {session_audience(principal.session_id)}
+
+
+def _desk_audiences(principal: Principal) -> set[str]:
+    """Conversations are heard by who serves them, not by everybody who may open the desk's app."""
+    return {"support", agent_audience(principal.account_id)} if principal.has_any(STAFF) else set()

@@ -5,7 +5,7 @@ packed at once and written by one task, so nobody ever waits for Redis; while it
 
 Facts go through one channel, because order and the proof that nothing was lost need one chain of seqs. Positions go
 through a channel for each worker, heard where somebody watches that worker, and through one for everybody's, heard by
-dispatchers and where the operations map is open.
+dispatchers and where the operations map is open. Signals of conversations are few, and all hubs hear them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from hub.loops import forever
+from hub.signals import Signal
 from hub.subscription import RETRY_S, Subscription
 from hub.words import Seal, Told
 from storage.base.clock import Clock
 from storage.base.log import log
 from storage.outbox import FeedFact
-from storage.redis import FEED_CHANNEL, LIVE_CHANNEL, Speaker, live_channel, ping_channel, publish
+from storage.redis import FEED_CHANNEL, LIVE_CHANNEL, TALK_CHANNEL, Speaker, live_channel, ping_channel, publish
 
 FLUSH_S = 0.1
 """Positions are sent this far apart: at most a tenth of the rate at which watchers see them."""
@@ -58,6 +59,11 @@ class _Batch(msgspec.Struct, frozen=True, array_like=True):
     moves: list[Moved]
 
 
+class _Signal(msgspec.Struct, frozen=True, array_like=True):
+    sender: str
+    signal: Signal
+
+
 class Bus:
     """This process's end."""
 
@@ -74,6 +80,7 @@ class Bus:
         self._due = asyncio.Event()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(_Batch).decode
+        self._decode_signal = msgspec.msgpack.Decoder(_Signal).decode
         self._subscription = Subscription(redis, ping_channel(self._name), self._ping)
         self._subscription.on_word = self._heard
         self._subscription.on_listening = self._listening
@@ -82,6 +89,7 @@ class Bus:
         self.on_moves: Callable[[list[Moved]], None] = lambda _moves: None
         self.on_all_moves: list[Callable[[list[Moved]], None]] = []
         self.on_listening: Callable[[str], None] = lambda _channel: None
+        self._on_signal: Callable[[Signal], None] | None = None
 
     # -- saying -------------------------------------------------------------------------------------------------
 
@@ -96,6 +104,10 @@ class Bus:
             self._moves[move.worker_id] = move
         else:
             DROPPED.labels("positions").inc()
+
+    def signal(self, signal: Signal) -> None:
+        """Let other hubs show this to those it is for."""
+        self._put(publish(TALK_CHANNEL, self._encode(_Signal(self._name, signal))), "signals")
 
     def _ping(self) -> None:
         self._put(publish(ping_channel(self._name), b""), "ping")
@@ -115,6 +127,11 @@ class Bus:
         if not self._facts:
             self._subscription.listen(FEED_CHANNEL)
         self._facts.append(hear)
+
+    def hear_signals(self, hear: Callable[[Signal], None]) -> None:
+        """Hand every signal of other hubs to `hear`."""
+        self._on_signal = hear
+        self._subscription.listen(TALK_CHANNEL)
 
     def listen(self, channel: str) -> None:
         """Hear this channel of positions; `on_listening(channel)` follows, also after each outage."""
@@ -185,6 +202,9 @@ class Bus:
             for hear in self._facts:
                 hear(told)
             return
+        if channel == TALK_CHANNEL:
+            self._heard_signal(word)
+            return
         try:
             batch = self._decode(word)
         except (msgspec.DecodeError, ValueError, RecursionError):
@@ -196,6 +216,15 @@ class Bus:
         moves = [move for move in batch.moves if _is_possible(move, now_ms)]
         for hear_moves in self.on_all_moves if channel == LIVE_CHANNEL else [self.on_moves]:
             hear_moves(moves)
+
+    def _heard_signal(self, word: bytes) -> None:
+        try:
+            heard = self._decode_signal(word)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            log("bus.word_unreadable", level="warning", size=len(word))
+            return
+        if heard.sender != self._name and self._on_signal is not None:
+            self._on_signal(heard.signal)
 
 
 def _is_possible(move: Moved, now_ms: float) -> bool:

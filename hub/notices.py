@@ -11,6 +11,7 @@ from hub.members import CUSTOMER, DESK, WORKER
 from hub.opsmap import Positions
 from hub.registry import Notice
 from hub.resume import Ready, Resync
+from hub.talking import Digest, Typing, Viewing
 from hub.watching import Position
 
 EVERYWHERE = (WORKER, CUSTOMER, DESK)
@@ -36,5 +37,8 @@ NOTICES: tuple[Notice, ...] = (
     Notice(namespaces=EVERYWHERE, name="closing", summary="The server ends this socket.", body=ClosingNotice),
     Notice(namespaces=EVERYWHERE, name="request.failed", summary="A request was refused.", body=RequestFailed),
     Notice(namespaces=(CUSTOMER,), name="position", summary="Your worker moves.", body=Position),
+    Notice(namespaces=EVERYWHERE, name="typing", summary="Somebody writes in a conversation.", body=Typing),
+    Notice(namespaces=EVERYWHERE, name="digest", summary="How far your conversations are.", body=Digest),
+    Notice(namespaces=(DESK,), name="viewing", summary="A colleague has a conversation open.", body=Viewing),
     Notice(namespaces=(DESK,), name="positions", summary="Workers moved.", body=Positions),
 )

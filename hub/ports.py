@@ -50,6 +50,10 @@ class HistorySink(Protocol):
     def accept(self, worker_id: str, fixes: Sequence[Fix], *, is_late: bool = False) -> None: ...
 
 
+async def _nothing() -> Mapping[str, Mapping[str, int]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything the hub calls down into."""
@@ -63,5 +67,8 @@ class Ports:
     on_silent: Callable[[str], Awaitable[None]]  # worker id: no socket and no fix for longer than the lease
     last_known: Callable[[str], Awaitable[Moved | None]]  # worker id → last position, of any hub or HTTP
     area_of: Callable[[Point], str | None] = lambda _point: None
+    digests: Callable[[Sequence[tuple[str, frozenset[str] | None]]], Awaitable[Mapping[str, Mapping[str, int]]]] = (
+        field(default=lambda _callers: _nothing())
+    )  # (account, roles at the desk or None) → conversation → last seq
     sinks: Sequence[PositionSink] = field(default_factory=tuple)
     history: HistorySink | None = None

@@ -35,6 +35,7 @@ from hub.recovery import Recovery
 from hub.registry import Registry
 from hub.resume import Resumer, Resync
 from hub.services import Services
+from hub.talking import Digests, Talking
 from hub.tokens import Tokens
 from hub.tracking import Tracker, move_of
 from hub.transport.admission import spread_ms
@@ -79,6 +80,8 @@ class Hub:
         self.bus = Bus(redis, self.clock, settings.secret)
         self.watching = Watching(self.clock)
         self.map = OpsMap(ports, self.clock)
+        self.talking = Talking(self.audiences, self.bus)
+        self.digests = Digests(self.members.values, ports.digests, every_s=self.options.digest_s)
         self.tracker = Tracker(ports.sinks, ports.history, self._moved_here)
         self.emitter = Emitter(self, engine_options(settings, self.options, address_of))
         self.delivery = Delivery(self.audiences, self.clock, self.close)
@@ -129,6 +132,7 @@ class Hub:
             tracker=self.tracker,
             watching=self.watching,
             map=self.map,
+            talking=self.talking,
             refresh=self.tokens.refresh,
             remember=self.recovery.remember,
         )
@@ -177,6 +181,7 @@ class Hub:
             tasks.create_task(self.earshot.run())
             tasks.create_task(forever("hub.tick_failed", self._tick))
             tasks.create_task(forever("hub.presence_failed", self._beat))
+            tasks.create_task(forever("hub.digests_failed", self.digests.run_once))
 
     def hand_over(self, batch: Sequence[FeedFact]) -> None:
         """What a relay in this process calls with each batch: this hub at once, the others by Redis."""
@@ -370,7 +375,13 @@ class Hub:
         """Roles hold at once, not at the next refresh; a socket without its role is closed."""
         roles = frozenset(body["roles"])
         for member in self.audiences.listeners(fact.audience):
+            before = auth.audiences_of(member.namespace, member.principal)
             member.principal = replace(member.principal, roles=roles)
+            after = auth.audiences_of(member.namespace, member.principal)
+            for audience in before - after:
+                self.audiences.leave(member, audience)
+            for audience in after - before:
+                self.audiences.join(member, audience)
             if not member.principal.has_any(auth.ROLES[member.namespace]):
                 self.close(member, "forbidden")
 

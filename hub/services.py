@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hub.members import Audiences, Member
 from hub.opsmap import OpsMap
 from hub.ports import Ports
+from hub.talking import Talking
 from hub.tracking import Tracker
 from hub.watching import Watching
 from storage.postgres import Database
@@ -23,5 +24,6 @@ class Services:
     tracker: Tracker
     watching: Watching
     map: OpsMap
+    talking: Talking
     refresh: Callable[[Member, str], Awaitable[None]]
     remember: Callable[[Member], Awaitable[None]]  # what a member watches, for its recovery; raises Busy

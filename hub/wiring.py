@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import dispatch
 from dispatch.store import workers as worker_store
 from geo.point import Point
 from hub.bus import Moved
 from hub.ports import HistorySink, OrderView, Ports, PositionSink, SocketGate
+from rest.desk.conversations import verbs as talk
 from rest.lines.homeservice import tracking
 from rest.lines.homeservice.verbs import VERBS
 from storage.postgres import Database
@@ -39,9 +41,6 @@ def hub_ports(
             worker_of.clear()
         return worker_of.setdefault(account_id, worker.id)
 
-    async def open_share(token: str) -> str:
-        return await tracking.open_share(db, token)
-
     async def view_order(order_id: str) -> OrderView:
         trip = await tracking.view_trip(db, order_id)
         return OrderView(
@@ -68,9 +67,10 @@ def hub_ports(
         gate=gate,
         worker_id_of=worker_id_of,
         known_worker_id=worker_of.get,
-        open_share=open_share,
+        open_share=partial(tracking.open_share, db),
         view_order=view_order,
-        verbs=VERBS,
+        verbs={**VERBS, **talk.VERBS},
+        digests=partial(talk.digests, db),
         on_silent=go_silent,
         last_known=last_known,
         area_of=area_of,

@@ -8,6 +8,8 @@ from aiohttp import web
 
 import dispatch
 from geo.areas.live import LiveAreas
+from rest.desk.conversations.desk_routes import ROUTES as DESK_TALK
+from rest.desk.conversations.routes import ROUTES as TALK
 from rest.desk.routes import ROUTES as DESK
 from rest.edge import MACHINE, Machine
 from rest.edge import deadlines as edge_deadlines
@@ -107,6 +109,8 @@ TABLES = (
     PENALTIES,
     WITHDRAWALS,
     INVOICES,
+    TALK,
+    DESK_TALK,
     DESK,
     FLEET,
     FIELD,

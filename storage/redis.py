@@ -23,6 +23,9 @@ FEED_CHANNEL = "fieldhub:feed"
 LIVE_CHANNEL = "fieldhub:live"
 """Accepted positions of all workers; latest wins, never replayed. Heard by dispatchers and open maps."""
 
+TALK_CHANNEL = "fieldhub:talk"
+"""Who writes or has a conversation open; latest wins, never replayed."""
+
 
 def live_channel(worker_id: str) -> str:
     """Accepted positions of one worker; heard where an order of theirs is watched."""

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from hub.asking import Ask
 from hub.handlers.session import refresh_request
+from hub.handlers.talk import talk_requests
 from hub.handlers.verbs import verb_request
 from hub.handlers.worker import OrderAck
 from hub.limits import Rate
@@ -109,5 +110,6 @@ REQUESTS: tuple[Request, ...] = (
         rate=Rate(burst=10, per_s=1),
     ),
     verb_request(CUSTOMER, "choose", ChooseGrab, OrderAck, roles=("user",), summary="I choose this candidate."),
+    *talk_requests(CUSTOMER),
     refresh_request(CUSTOMER),
 )

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from hub.asking import Ask
 from hub.handlers.session import refresh_request
+from hub.handlers.talk import desk_requests, talk_requests
 from hub.limits import Rate
 from hub.members import DESK, Member
 from hub.registry import Done, Request
@@ -78,5 +79,7 @@ REQUESTS: tuple[Request, ...] = (
         handler=unwatch,
         rate=Rate(burst=10, per_s=1),
     ),
+    *talk_requests(DESK),
+    *desk_requests(),
     refresh_request(DESK),
 )

@@ -22,6 +22,7 @@ def verb_request(
     summary: str,
     *,
     roles: tuple[str, ...] = ANY_ROLE,
+    rate: Rate = TAPS,
 ) -> Request:
     """A row whose handler is the port's verb `<namespace>.<name>`."""
     return Request(
@@ -32,7 +33,7 @@ def verb_request(
         response=response,
         handler=_calling(verb_key(namespace, name), response),
         roles=roles,
-        rate=TAPS,
+        rate=rate,
     )
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from hub.asking import Ask
 from hub.handlers.session import refresh_request
+from hub.handlers.talk import talk_requests
 from hub.handlers.verbs import verb_request
 from hub.limits import Rate
 from hub.members import WORKER
@@ -96,5 +97,6 @@ REQUESTS: tuple[Request, ...] = (
     verb_request(WORKER, "ask_terminate", AskTerminate, OrderAck, "I do not want to go on; support is asked."),
     verb_request(WORKER, "miss_customer", OrderRef, OrderAck, "I am at the door and reach nobody; my wait begins."),
     verb_request(WORKER, "find_customer", OrderRef, OrderAck, "The customer has come; my wait is over."),
+    *talk_requests(WORKER),
     refresh_request(WORKER),
 )

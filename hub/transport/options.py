@@ -37,6 +37,7 @@ class HubOptions:
     """Times and sizes of one hub."""
 
     tick_s: float = 0.1  # expiries, presence and waiting positions are looked at this often
+    digest_s: float = 30.0  # how long a message that got lost in a client may go unnoticed
     follow_poll_s: float = 0.25  # how late a fact may be when Redis is down and the relay is elsewhere
     request_timeout_s: float = 15.0  # longer than any statement or lock of ours may take
     recheck_s: float = 1.2  # a session revoked while it connected is caught this soon; the gate caches for 1 s

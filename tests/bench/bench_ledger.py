@@ -153,7 +153,7 @@ async def _fund(connection: Any, url: str) -> None:
     async with db.begin() as tx:
         for n in range(PEOPLE):
             worker = (ledger.worker_wallet(f"w{n}"), 1)
-            given = (ledger.platform_topup(), -10**10 - 1)
+            given = (ledger.platform_topup(), -(10**10) - 1)
             entries = [(ledger.customer_wallet(f"c{n}"), 10**10), worker, given]
             await ledger.post(tx, ref=f"fund:{n}", kind="topup", entries=entries)
         entries = [(ledger.revenue("homeservice_0"), 1), (ledger.clearing("fees_0"), -1)]

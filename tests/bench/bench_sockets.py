@@ -132,7 +132,7 @@ class Bench:
                 self._turn(server, Table())
             while len(done) < self.sizes.rounds + SPARE_ROUNDS:
                 done.append(Table())
-                for server in servers[len(done) % len(servers):] + servers[: len(done) % len(servers)]:
+                for server in servers[len(done) % len(servers) :] + servers[: len(done) % len(servers)]:
                     self._turn(server, done[-1])
                 kept = quiet([one.samples[TURN]["floor"][0] for one in done])
                 if len(kept) >= self.sizes.rounds:
@@ -210,9 +210,7 @@ class Bench:
         sizes = self.sizes
         heard = full.watchers.heard
         at_rate = f"rate:position:{sizes.positions_per_s}:{sizes.position_ms}"
-        _, connect, phase = self.load.run(
-            full.server, sizes.clients, f"{at_rate}:1", ns="/worker,", tokens=full.tokens
-        )
+        _, connect, phase = self.load.run(full.server, sizes.clients, f"{at_rate}:1", ns="/worker,", tokens=full.tokens)
         table.add(SIGNED, "ours full", connect.each_us)
         table.add(POSITION, "ours full", phase.each_us)
         table.add("positions told to customers", "ours full", full.watchers.heard - heard)

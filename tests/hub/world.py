@@ -125,6 +125,14 @@ class Truth:
         }
         for name in ("accept", "reject", "depart", "arrive", "start", "leave"):
             answers[f"worker.{name}"] = {"order_id": "ord_1", "status": name, "version": 2}
+        said = {"conversation_id": "con_1", "client_id": "client-1", "message_seq": 1, "prev_seq": 0,
+                "said_at": "2026-01-05T02:00:00.000Z", "is_dup": False}  # fmt: skip
+        for app in ("customer", "worker", "desk"):
+            answers |= {f"{app}.{name}": said for name in ("say", "edit", "recall")}
+            answers[f"{app}.read"] = {"conversation_id": "con_1", "read_seq": 1, "delivered_seq": 1}
+            answers[f"{app}.sync"] = {"conversations": [], "digest": {}}
+            answers[f"{app}.circle"] = {"role": "customer", "said": [], "noted": [], "desk": []}
+        answers |= {"desk.note": said, "desk.draft": {}, "desk.follow": {}, "desk.unfollow": {}}
         answers["customer.choose"] = {"order_id": "ord_1", "status": "pending_payment", "version": 2}
         return {key: self._verb(key, answer) for key, answer in answers.items()}
 

@@ -31,7 +31,7 @@ from rest.trade.orders.model import (
     new_no,
     rows,
 )
-from rest.trade.orders.store import ORDER_COLUMNS, events, lines_of, order_of, order_of_call, write_lines
+from rest.trade.orders.store import ORDER_COLUMNS, events, lines_of, order_of, order_of_call, parties_of, write_lines
 
 __all__ = [
     "ORDER_COLUMNS",
@@ -60,6 +60,7 @@ __all__ = [
     "new_no",
     "order_of",
     "order_of_call",
+    "parties_of",
     "read_for_customer",
     "read_for_staff",
     "read_for_worker",

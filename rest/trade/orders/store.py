@@ -50,6 +50,12 @@ async def gate(tx: Tx, order_id: str, owner: str | None) -> tuple[bool, str | No
     return (False, None) if row is None else (True, row["provider_id"])
 
 
+async def parties_of(tx: Tx, order_id: str) -> tuple[str, str | None] | None:
+    """Whose order it is, and which worker is bound to it; for callers that decide themselves who may know."""
+    row = await tx.fetchrow("SELECT customer_id, provider_id FROM orders WHERE id = $1", order_id)
+    return None if row is None else (row["customer_id"], row["provider_id"])
+
+
 async def order_of_call(tx: Tx, call_id: str) -> str | None:
     """The order this call seeks a worker for."""
     found: str | None = await tx.fetchval("SELECT id FROM orders WHERE call_id = $1", call_id)
