@@ -49,6 +49,7 @@ from rest.money.withdrawals import jobs as withdrawal_jobs
 from rest.money.withdrawals.payouts import ManualPayouts
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
+from rest.people.files import jobs as file_jobs
 from rest.people.senders import HttpCodeSender
 from rest.people.wiring import GATE
 from storage import migrate
@@ -67,6 +68,7 @@ DEADLINES: Mapping[str, Handler] = {
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
     **channel_jobs.DEADLINES,
+    **file_jobs.DEADLINES,
     UPKEEP_KIND: keep_history,
 }
 """Every kind of deadline but those of dispatch, which need the live index and come with the dispatcher."""

@@ -32,6 +32,8 @@ from rest.money.withdrawals.routes import ROUTES as WITHDRAWALS
 from rest.pages.routes import add_pages
 from rest.people import jobs as people_jobs
 from rest.people.audit import ROUTES as AUDIT
+from rest.people.files import jobs as file_jobs
+from rest.people.files.routes import ROUTES as FILES
 from rest.people.routes import ROUTES as PEOPLE
 from rest.people.wiring import WorkerFinder, wire
 from storage.base.settings import Settings
@@ -40,6 +42,7 @@ from storage.tx import Tx
 
 TABLES = (
     PEOPLE,
+    FILES,
     AREAS,
     HOMESERVICE,
     COUPONS,
@@ -85,6 +88,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await people_jobs.begin_purging(tx)
     await ledger_deadlines.begin_rolling(tx)
     await channel_jobs.begin_purging(tx)
+    await file_jobs.begin_purging(tx)
 
 
 def release() -> str:

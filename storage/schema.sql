@@ -790,6 +790,30 @@ CREATE TABLE public.feed_audience (
     seq bigint NOT NULL
 );
 
+CREATE TABLE public.files (
+    id text NOT NULL,
+    owner_id text NOT NULL,
+    purpose text NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    size integer NOT NULL,
+    sha256 bytea NOT NULL,
+    content bytea NOT NULL,
+    subject_id text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT files_check CHECK ((size = length(content))),
+    CONSTRAINT files_check1 CHECK (((subject_id IS NULL) <> (expires_at IS NULL))),
+    CONSTRAINT files_id_check CHECK ((id ~~ 'fil\_%'::text)),
+    CONSTRAINT files_media_type_check CHECK ((media_type <> ''::text)),
+    CONSTRAINT files_name_check CHECK (((length(name) >= 1) AND (length(name) <= 120))),
+    CONSTRAINT files_owner_id_check CHECK ((owner_id <> ''::text)),
+    CONSTRAINT files_purpose_check CHECK ((purpose <> ''::text)),
+    CONSTRAINT files_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT files_size_check CHECK ((size > 0))
+);
+ALTER TABLE ONLY public.files ALTER COLUMN content SET STORAGE EXTERNAL;
+
 CREATE TABLE public.grabs (
     id text NOT NULL,
     call_id text NOT NULL,
@@ -1434,6 +1458,9 @@ ALTER TABLE ONLY public.feed
 ALTER TABLE ONLY public.feed
     ADD CONSTRAINT feed_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY public.files
+    ADD CONSTRAINT files_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.grabs
     ADD CONSTRAINT grabs_pkey PRIMARY KEY (id);
 
@@ -1634,6 +1661,10 @@ CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
 CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
 
 CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
+
+CREATE INDEX files_expiring ON public.files USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
+CREATE INDEX files_of_owner ON public.files USING btree (owner_id, created_at);
 
 CREATE INDEX grabs_of_call ON public.grabs USING btree (call_id, at);
 

@@ -42,6 +42,7 @@ _FAULT: Schema = {
         "detail": {"type": "string"},
     },
 }
+_BYTES: Schema = {"type": "string", "format": "binary"}
 _HEADERS: dict[str, Schema] = {
     "X-Request-Id": {"description": "Names this request in logs.", "schema": {"type": "string"}},
     "RateLimit": {"description": "What is left of the quota.", "schema": {"type": "string"}},
@@ -97,7 +98,16 @@ def _operation(route: Route, kinds: dict[Any, Schema], components: dict[str, Sch
     if route.request is not None:
         required = bool(components[kinds[route.request]["$ref"].rsplit("/", 1)[1]].get("required"))
         operation["requestBody"] = {"required": required, "content": {JSON: {"schema": kinds[route.request]}}}
+    if route.uploads:
+        operation["requestBody"] = {"required": True, "content": {media: _upload(media) for media in route.uploads}}
     return operation
+
+
+def _upload(media: str) -> Schema:
+    """A file as a body, or as the field `file` of a form."""
+    if media != "multipart/form-data":
+        return {"schema": _BYTES}
+    return {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}}
 
 
 def _path_parameter(name: str) -> Schema:
@@ -130,7 +140,7 @@ def _header_parameters(route: Route) -> list[Schema]:
 def _responses(route: Route, kinds: dict[Any, Schema]) -> Schema:
     success: Schema = {"description": HTTPStatus(route.status).phrase, "headers": _success_headers(route)}
     if route.response is not None:
-        success["content"] = {route.media: {"schema": kinds[route.response]}}
+        success["content"] = {route.media: {"schema": _BYTES if route.response is bytes else kinds[route.response]}}
     if route.links:
         success["links"] = {name: _link(link) for name, link in route.links.items()}
     responses: Schema = {str(route.status): success}

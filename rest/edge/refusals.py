@@ -33,6 +33,8 @@ def errors_of(route: Route) -> list[type[HubError]]:
         found.append(errors.CursorInvalid)
     if route.request is not None:
         found += [errors.MalformedJson, errors.BodyTooLarge, errors.BodyTooSlow, errors.UnsupportedMediaType]
+    if route.uploads:
+        found += [errors.BodyTooLarge, errors.BodyTooSlow]
     if route.if_match:
         found += [errors.VersionRequired, errors.StaleVersion]
     if route.idempotent is not None:

@@ -47,6 +47,7 @@ class Route:
     `idempotent`: whether an Idempotency-Key is needed, welcome, or unknown here. `if_match`: the caller must
     name the version it has read (`ctx.expect`). `has_etag`: the answer names its version. `cache`:
     Cache-Control; private data is never stored. `media`: the answer's content type, set by the handler.
+    `uploads`: the body is a file of these types, bounded by its own setting; `ctx.body` has its bytes.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -68,6 +69,7 @@ class Route:
     cache: str = "no-store"
     has_etag: bool = False
     media: str = "application/json"
+    uploads: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a row that contradicts itself: found at start, not by a caller."""
@@ -80,6 +82,8 @@ class Route:
                 raise ValueError(f"{self.operation_id}: {kind.__name__} must forbid unknown fields")
         if self.request is not None and self.method in {"GET", "DELETE"}:
             raise ValueError(f"{self.operation_id}: {self.method} has no body")
+        if self.uploads and (self.request is not None or self.method != "POST"):
+            raise ValueError(f"{self.operation_id}: a file is the body of a POST, and nothing beside it")
         if self.idempotent is not None and self.method != "POST":
             raise ValueError(f"{self.operation_id}: only POST takes an Idempotency-Key")
         if self.idempotent is not None and not self.roles:

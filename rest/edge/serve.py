@@ -27,6 +27,7 @@ from rest.edge.registry import Route
 from rest.edge.reply import Finished, finish
 from rest.edge.request_ids import HEADER as REQUEST_ID
 from rest.edge.request_ids import request_id_of
+from rest.edge.uploads import FORM_BYTES, file_in
 from rest.edge.versions import expected_versions, is_known
 from storage.base.errors import HubError
 from storage.base.log import log, request_id
@@ -35,6 +36,8 @@ MACHINE = web.AppKey("machine", Machine)
 
 BODY_WAIT_S = 20.0
 """A megabyte over a slow phone; longer waits are held open by nobody honest."""
+UPLOAD_WAIT_S = 60.0
+"""Five megabytes at less than one megabit a second."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _JSON = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
@@ -69,7 +72,10 @@ def handler_of(machine: Machine, route: Route) -> AioHandler:
             if not _NAME.fullmatch(name):
                 raise NotFound
         ctx.query = read_query(request.query)
-        raw = await read_body(request, machine.settings.request_bytes_max, typed=reader is not None)
+        if route.uploads:
+            ctx.body = raw = await read_upload(request, machine.settings.file_bytes_max)
+        else:
+            raw = await read_body(request, machine.settings.request_bytes_max, typed=reader is not None)
         claim = Claim.of(request, route, actor.account_id if actor else "", raw)
         expected = expected_versions(request.headers.get(hdrs.IF_MATCH)) if route.if_match else _NO_VERSIONS
         ctx.bind(claim, expected)
@@ -84,7 +90,7 @@ def handler_of(machine: Machine, route: Route) -> AioHandler:
     return handle
 
 
-async def read_body(request: web.Request, bytes_max: int, *, typed: bool) -> bytes:
+async def read_body(request: web.Request, bytes_max: int, *, typed: bool, wait_s: float = BODY_WAIT_S) -> bytes:
     """The raw body. Raises BodyTooLarge, BodyTooSlow, and UnsupportedMediaType where JSON is expected and not sent."""
     if not request.body_exists:
         return b""
@@ -96,11 +102,21 @@ async def read_body(request: web.Request, bytes_max: int, *, typed: bool) -> byt
     if request.content.is_eof():
         return await request.read()  # it is all here: nothing to wait for
     try:
-        async with asyncio.timeout(BODY_WAIT_S):
+        async with asyncio.timeout(wait_s):
             # aiohttp counts while it reads (and inflates): see client_max_size.
             return await request.read()
     except TimeoutError as late:
         raise BodyTooSlow from late
+
+
+async def read_upload(request: web.Request, bytes_max: int) -> bytes:
+    """The file in a body that may be larger than others. Raises as `read_body`, and BadRequest where there is none."""
+    body_max = bytes_max + FORM_BYTES
+    request._client_max_size = body_max  # noqa: SLF001 - aiohttp has one bound for all routes of an application
+    file = await file_in(request, await read_body(request, body_max, typed=False, wait_s=UPLOAD_WAIT_S))
+    if len(file) > bytes_max:
+        raise BodyTooLarge(bytes_max=bytes_max)
+    return file
 
 
 def respond(request: web.Request, route: Route, finished: Finished) -> web.Response:

@@ -76,6 +76,10 @@ class Settings:
     requests_per_minute_max: int = 1_200  # per principal or address; a busy app stays below 10 a second for long
     idempotency_keep_s: int = 259_200  # 72 h: longer than any payment channel repeats
 
+    # Files
+    file_bytes_max: int = 5_242_880  # 5 MiB: a photo of a phone's camera as it comes
+    file_day_bytes_max: int = 52_428_800  # 50 MiB of one account in 24 h: more than a form full of photos each day
+
     # Payment channels; a channel without its merchant or application is not offered (422 method_unavailable)
     channel_notify_url: str = ""  # base of this server as channels reach it, https://…; needed with any channel
     channel_timeout_ms: int = 4_000  # one call; shorter than a job's lease, so that nobody starts it a second time

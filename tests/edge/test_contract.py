@@ -105,7 +105,7 @@ def test_nothing_in_a_request_is_unbounded(contract: dict[str, Any]) -> None:
             for parameter in operation["parameters"]:
                 found += unbounded(parameter["schema"], contract, f"{method} {path} {parameter['name']}")
             body = operation.get("requestBody")
-            if body:
+            if body and "application/json" in body["content"]:  # files are bounded by their setting
                 found += unbounded(body["content"]["application/json"]["schema"], contract, f"{method} {path} body")
     assert found == []
 
