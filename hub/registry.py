@@ -86,6 +86,8 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "areas": (DESK,),
     "worker": (DESK, WORKER),
     "case": (DESK,),
+    "message": (WORKER, CUSTOMER, DESK),
+    "conversation": (WORKER, CUSTOMER, DESK),
     "account": (WORKER, CUSTOMER, DESK),
     "session": (),  # control: the hub itself closes the sockets of the session
 }

@@ -447,6 +447,71 @@ BEGIN
     VALUES (p_id, 1, p_at, p_actor, p_verb, NULL, p_status);
 END $$;
 
+CREATE FUNCTION public.say_message(p_conversation text, p_version bigint, p_sender text, p_role text, p_client text, p_kind text, p_internal boolean, p_body text, p_data jsonb, p_file text, p_reply_to bigint, p_target bigint, p_changes_from timestamp with time zone, p_base_seq bigint, p_words text[], p_at timestamp with time zone) RETURNS TABLE(outcome text, seq bigint, prev_seq bigint, at timestamp with time zone)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    c conversations%ROWTYPE;
+    is_staff boolean := p_role IN ('agent', 'supervisor');
+    is_person boolean := p_role IN ('customer', 'worker');
+BEGIN
+    SELECT * INTO c FROM conversations WHERE id = p_conversation FOR NO KEY UPDATE;
+    outcome := 'dup';
+    SELECT m.seq, m.prev_seq, m.at INTO seq, prev_seq, at FROM messages m
+     WHERE m.conversation_id = p_conversation AND m.sender_id = p_sender AND m.client_id = p_client;
+    IF FOUND THEN
+        RETURN NEXT; RETURN;
+    END IF;
+    IF c.id IS NULL OR c.version <> p_version THEN
+        outcome := 'moved'; RETURN NEXT; RETURN;
+    END IF;
+    IF p_base_seq IS NOT NULL THEN
+        SELECT m.seq INTO seq FROM messages m
+         WHERE m.conversation_id = p_conversation AND m.seq > p_base_seq AND m.sender_role IN ('agent', 'supervisor')
+           AND NOT m.is_internal AND m.target_seq IS NULL AND m.sender_id <> p_sender
+         ORDER BY m.seq DESC LIMIT 1;
+        IF FOUND THEN
+            outcome := 'answered'; RETURN NEXT; RETURN;
+        END IF;
+    END IF;
+    seq := c.last_seq + 1;
+    prev_seq := c.public_seq;
+    at := greatest(p_at, c.last_at);
+    IF p_target IS NOT NULL THEN
+        UPDATE messages m
+           SET body = CASE p_kind WHEN 'edit' THEN p_body ELSE '' END, words = p_words,
+               data = CASE p_kind WHEN 'edit' THEN data END, file_id = CASE p_kind WHEN 'edit' THEN file_id END,
+               edited_at = CASE p_kind WHEN 'edit' THEN say_message.at ELSE edited_at END,
+               recalled_at = CASE p_kind WHEN 'recall' THEN say_message.at END
+         WHERE m.conversation_id = p_conversation AND m.seq = p_target AND m.sender_id = p_sender
+           AND m.recalled_at IS NULL AND m.target_seq IS NULL AND m.at >= p_changes_from
+           AND (p_kind = 'recall' OR m.kind IN ('text', 'note'));
+        IF NOT FOUND THEN
+            outcome := 'fixed'; RETURN NEXT; RETURN;
+        END IF;
+        IF p_kind = 'recall' THEN
+            UPDATE messages m SET body = '' WHERE m.conversation_id = p_conversation AND m.target_seq = p_target;
+        END IF;
+    END IF;
+    INSERT INTO messages (conversation_id, seq, prev_seq, sender_id, sender_role, client_id, kind, is_internal, body,
+                          data, file_id, reply_to, target_seq, words, at)
+    VALUES (p_conversation, say_message.seq, say_message.prev_seq, p_sender, p_role, p_client, p_kind, p_internal, p_body,
+            p_data, p_file, p_reply_to, p_target, CASE WHEN p_target IS NULL THEN p_words ELSE '{}' END, say_message.at);
+    UPDATE conversations
+       SET last_seq = say_message.seq, last_at = say_message.at,
+           public_seq = CASE WHEN p_internal THEN public_seq ELSE say_message.seq END,
+           waiting_since = CASE WHEN p_internal OR p_target IS NOT NULL THEN waiting_since
+                                WHEN is_person THEN coalesce(waiting_since, say_message.at)
+                                WHEN is_staff THEN NULL
+                                ELSE waiting_since END
+     WHERE id = p_conversation;
+    IF is_staff AND p_target IS NULL AND NOT p_internal THEN
+        DELETE FROM drafts WHERE agent_id = p_sender AND conversation_id = p_conversation;
+    END IF;
+    outcome := 'said'; RETURN NEXT;
+END $$;
+
 CREATE FUNCTION public.settlement_line_keeps() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -709,6 +774,33 @@ CREATE TABLE public.channel_refunds (
     CONSTRAINT channel_refunds_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'accepted'::text, 'done'::text, 'manual'::text])))
 );
 
+CREATE TABLE public.conversations (
+    id text NOT NULL,
+    kind text NOT NULL,
+    tenant_id text,
+    customer_id text,
+    subject_kind text,
+    subject_id text,
+    status text NOT NULL,
+    is_handed boolean DEFAULT false NOT NULL,
+    assignee_id text,
+    assign_epoch bigint DEFAULT 0 NOT NULL,
+    last_seq bigint DEFAULT 0 NOT NULL,
+    public_seq bigint DEFAULT 0 NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    waiting_since timestamp with time zone,
+    closed_at timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    CONSTRAINT conversations_check CHECK (((tenant_id IS NOT NULL) OR (NOT is_handed))),
+    CONSTRAINT conversations_check1 CHECK (((public_seq >= 0) AND (public_seq <= last_seq))),
+    CONSTRAINT conversations_check2 CHECK (((subject_kind IS NULL) = (subject_id IS NULL))),
+    CONSTRAINT conversations_check3 CHECK (((status = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT conversations_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'ticket'::text, 'trip'::text, 'remote_drive'::text]))),
+    CONSTRAINT conversations_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text])))
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.coupon_gifts (
     id text NOT NULL,
     template_id text NOT NULL,
@@ -784,6 +876,15 @@ CREATE TABLE public.coupons (
     CONSTRAINT coupons_state_check CHECK ((state = ANY (ARRAY['issued'::text, 'locked'::text, 'used'::text, 'expired'::text])))
 )
 WITH (fillfactor='80');
+
+CREATE TABLE public.drafts (
+    agent_id text NOT NULL,
+    conversation_id text NOT NULL,
+    body text NOT NULL,
+    base_seq bigint NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    CONSTRAINT drafts_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000)))
+);
 
 CREATE TABLE public.feed_audience (
     audience text NOT NULL,
@@ -981,6 +1082,36 @@ CREATE TABLE public.ledger_transfers (
     by_id text
 );
 
+CREATE TABLE public.messages (
+    conversation_id text NOT NULL,
+    seq bigint NOT NULL,
+    prev_seq bigint NOT NULL,
+    sender_id text NOT NULL,
+    sender_role text NOT NULL,
+    client_id text NOT NULL,
+    kind text NOT NULL,
+    is_internal boolean NOT NULL,
+    body text NOT NULL,
+    data jsonb,
+    file_id text,
+    reply_to bigint,
+    target_seq bigint,
+    words text[] NOT NULL,
+    at timestamp with time zone NOT NULL,
+    edited_at timestamp with time zone,
+    recalled_at timestamp with time zone,
+    CONSTRAINT messages_body_check CHECK ((char_length(body) <= 4000)),
+    CONSTRAINT messages_check CHECK ((prev_seq < seq)),
+    CONSTRAINT messages_check1 CHECK ((reply_to < seq)),
+    CONSTRAINT messages_check2 CHECK ((target_seq < seq)),
+    CONSTRAINT messages_check3 CHECK (((kind = ANY (ARRAY['edit'::text, 'recall'::text])) = (target_seq IS NOT NULL))),
+    CONSTRAINT messages_check4 CHECK (((kind <> 'note'::text) OR is_internal)),
+    CONSTRAINT messages_check5 CHECK (((recalled_at IS NULL) OR ((body = ''::text) AND (data IS NULL) AND (file_id IS NULL) AND (words = '{}'::text[])))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'image'::text, 'file'::text, 'location'::text, 'order_card'::text, 'system'::text, 'note'::text, 'edit'::text, 'recall'::text]))),
+    CONSTRAINT messages_sender_role_check CHECK ((sender_role = ANY (ARRAY['customer'::text, 'worker'::text, 'agent'::text, 'supervisor'::text, 'system'::text]))),
+    CONSTRAINT messages_seq_check CHECK ((seq >= 1))
+);
+
 CREATE TABLE public.offers (
     id text NOT NULL,
     call_id text NOT NULL,
@@ -1085,6 +1216,22 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.participants (
+    conversation_id text NOT NULL,
+    account_id text NOT NULL,
+    role text NOT NULL,
+    audience text NOT NULL,
+    joined_seq bigint NOT NULL,
+    left_seq bigint,
+    read_seq bigint DEFAULT 0 NOT NULL,
+    delivered_seq bigint DEFAULT 0 NOT NULL,
+    joined_at timestamp with time zone NOT NULL,
+    CONSTRAINT participants_check CHECK (((read_seq >= 0) AND (read_seq <= delivered_seq))),
+    CONSTRAINT participants_joined_seq_check CHECK ((joined_seq >= 1)),
+    CONSTRAINT participants_role_check CHECK ((role = ANY (ARRAY['customer'::text, 'worker'::text, 'agent'::text, 'supervisor'::text, 'observer'::text])))
+)
+WITH (fillfactor='70');
 
 CREATE TABLE public.payments (
     id text NOT NULL,
@@ -1437,6 +1584,9 @@ ALTER TABLE ONLY public.channel_refunds
 ALTER TABLE ONLY public.channel_refunds
     ADD CONSTRAINT channel_refunds_ref_key UNIQUE (ref);
 
+ALTER TABLE ONLY public.conversations
+    ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.coupon_gifts
     ADD CONSTRAINT coupon_gifts_pkey PRIMARY KEY (id);
 
@@ -1448,6 +1598,9 @@ ALTER TABLE ONLY public.coupons
 
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_account_id_seq_key UNIQUE (template_id, account_id, seq);
+
+ALTER TABLE ONLY public.drafts
+    ADD CONSTRAINT drafts_pkey PRIMARY KEY (agent_id, conversation_id);
 
 ALTER TABLE ONLY public.feed_audience
     ADD CONSTRAINT feed_audience_pkey PRIMARY KEY (audience, seq);
@@ -1500,6 +1653,9 @@ ALTER TABLE ONLY public.ledger_transfers
 ALTER TABLE ONLY public.ledger_transfers
     ADD CONSTRAINT ledger_transfers_ref_key UNIQUE (ref);
 
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (conversation_id, seq);
+
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_worker_id_epoch_key UNIQUE (call_id, worker_id, epoch);
 
@@ -1526,6 +1682,9 @@ ALTER TABLE ONLY public.orders
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.participants
+    ADD CONSTRAINT participants_pkey PRIMARY KEY (conversation_id, account_id);
 
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
@@ -1650,6 +1809,16 @@ CREATE INDEX channel_refunds_manual ON public.channel_refunds USING btree (id) W
 
 CREATE INDEX channel_refunds_payment ON public.channel_refunds USING btree (payment_id);
 
+CREATE INDEX conversations_assignee ON public.conversations USING btree (assignee_id, id) WHERE (assignee_id IS NOT NULL);
+
+CREATE UNIQUE INDEX conversations_one_open ON public.conversations USING btree (customer_id, kind, tenant_id, subject_kind, subject_id) NULLS NOT DISTINCT WHERE ((status = 'open'::text) AND (customer_id IS NOT NULL));
+
+CREATE INDEX conversations_status ON public.conversations USING btree (status, id);
+
+CREATE INDEX conversations_subject ON public.conversations USING btree (subject_id, id) WHERE (subject_id IS NOT NULL);
+
+CREATE INDEX conversations_tenant ON public.conversations USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
+
 CREATE INDEX coupon_gifts_case ON public.coupon_gifts USING btree (case_id) WHERE (case_id IS NOT NULL);
 
 CREATE INDEX coupon_gifts_template ON public.coupon_gifts USING btree (template_id, id);
@@ -1686,6 +1855,14 @@ CREATE UNIQUE INDEX ledger_entries_place ON public.ledger_entries USING btree (a
 
 CREATE INDEX ledger_transfers_order ON public.ledger_transfers USING btree (order_id) WHERE (order_id IS NOT NULL);
 
+CREATE INDEX messages_file ON public.messages USING btree (file_id) WHERE (file_id IS NOT NULL);
+
+CREATE UNIQUE INDEX messages_once ON public.messages USING btree (conversation_id, sender_id, client_id);
+
+CREATE INDEX messages_target ON public.messages USING btree (conversation_id, target_seq) WHERE (target_seq IS NOT NULL);
+
+CREATE INDEX messages_words ON public.messages USING gin (words);
+
 CREATE INDEX offers_of_worker ON public.offers USING btree (worker_id, made_at DESC) WHERE (state = ANY (ARRAY['open'::text, 'grabbed'::text]));
 
 CREATE INDEX order_shares_order ON public.order_shares USING btree (order_id) WHERE (revoked_at IS NULL);
@@ -1697,6 +1874,8 @@ CREATE INDEX orders_customer ON public.orders USING btree (customer_id, id DESC)
 CREATE INDEX orders_open ON public.orders USING btree (line, status, id) WHERE (closed_at IS NULL);
 
 CREATE INDEX orders_provider ON public.orders USING btree (provider_id, id DESC) WHERE (provider_id IS NOT NULL);
+
+CREATE INDEX participants_account ON public.participants USING btree (account_id, conversation_id);
 
 CREATE UNIQUE INDEX payments_channel_ref ON public.payments USING btree (method, ref) WHERE (ref IS NOT NULL);
 
@@ -1788,6 +1967,9 @@ ALTER TABLE ONLY public.coupons
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);
 
+ALTER TABLE ONLY public.drafts
+    ADD CONSTRAINT drafts_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
+
 ALTER TABLE ONLY public.grabs
     ADD CONSTRAINT grabs_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
 
@@ -1802,6 +1984,9 @@ ALTER TABLE ONLY public.homeservice_orders
 
 ALTER TABLE ONLY public.homeservice_orders
     ADD CONSTRAINT homeservice_orders_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
 
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
@@ -1823,6 +2008,9 @@ ALTER TABLE ONLY public.order_shares
 
 ALTER TABLE ONLY public.orders
     ADD CONSTRAINT orders_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.participants
+    ADD CONSTRAINT participants_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
 
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);

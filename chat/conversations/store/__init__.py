@@ -1,0 +1,1 @@
+"""SQL of conversations: one function per statement."""
