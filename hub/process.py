@@ -17,6 +17,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from chat.cases.deadlines import DEADLINES as CASE_DEADLINES
+from chat.desk import DEADLINES as DESK_DEADLINES
+from chat.desk import SUBSCRIBERS as DESK_SUBSCRIBERS
 from dispatch.dispatcher import Position
 from geo.history import UPKEEP_KIND, HistoryWriter, keep_history
 from geo.lastknown import LastKnown, load_positions
@@ -61,6 +63,7 @@ from storage.postgres import Database
 
 DEADLINES: Mapping[str, Handler] = {
     **CASE_DEADLINES,
+    **DESK_DEADLINES,
     **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
@@ -76,7 +79,7 @@ DEADLINES: Mapping[str, Handler] = {
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests make little garbage in cycles; a young collection every 20,000 new objects keeps pauses rare and short."""
 
-SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS)
+SUBSCRIBERS: Subscribers = join_subscribers(HOMESERVICE_SUBSCRIBERS, CHANNEL_SUBSCRIBERS, DESK_SUBSCRIBERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

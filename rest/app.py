@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 
 import dispatch
+from chat import desk
 from geo.areas.live import LiveAreas
 from rest.desk.routes import ROUTES as DESK
 from rest.edge import MACHINE, Machine
@@ -89,6 +90,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await ledger_deadlines.begin_rolling(tx)
     await channel_jobs.begin_purging(tx)
     await file_jobs.begin_purging(tx)
+    desk.begin_sweeping(tx)
 
 
 def release() -> str:

@@ -58,6 +58,181 @@ CREATE FUNCTION public.call_open(p_id text, p_subject_kind text, p_subject_id te
             p_plan, p_detail, p_audience, p_owner_account_id, p_excluded, p_named_worker_id, p_at, p_at, 'open');
 $$;
 
+CREATE TABLE public.assignments (
+    id text NOT NULL,
+    conversation_id text NOT NULL,
+    queue_id text NOT NULL,
+    agent_id text NOT NULL,
+    epoch integer NOT NULL,
+    units smallint NOT NULL,
+    is_over_cap boolean DEFAULT false NOT NULL,
+    reason text NOT NULL,
+    queued_at timestamp with time zone NOT NULL,
+    offered_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    replies integer DEFAULT 0 NOT NULL,
+    ended_at timestamp with time zone,
+    end_reason text,
+    CONSTRAINT assignments_check CHECK (((ended_at IS NULL) = (end_reason IS NULL)))
+);
+
+CREATE FUNCTION public.desk_assign(p_queue_id text, p_assignment_id text, p_at timestamp with time zone) RETURNS SETOF public.assignments
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    chosen record;
+    q desk_queues;
+    t desk_threads;
+    made assignments;
+BEGIN
+    SELECT * INTO q FROM desk_queues WHERE id = p_queue_id FOR NO KEY UPDATE;
+    FOR attempt IN 1..100 LOOP
+        SELECT * INTO chosen FROM desk_next(p_queue_id, p_at);
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+        BEGIN
+            SELECT * INTO t FROM desk_threads WHERE conversation_id = chosen.conversation_id FOR NO KEY UPDATE;
+            PERFORM FROM agent_load l WHERE l.agent_id = chosen.agent_id FOR NO KEY UPDATE;
+            -- Everything may have moved before the locks were taken: the same question again, now that it cannot.
+            UPDATE agent_load l
+               SET load = l.load + t.units, last_assigned_at = p_at
+             WHERE l.agent_id = chosen.agent_id AND l.load + t.units <= l.cap AND desk_is_ready(l, p_at)
+               AND EXISTS (SELECT FROM desk_next(p_queue_id, p_at) n
+                            WHERE n.conversation_id = t.conversation_id AND n.agent_id = chosen.agent_id);
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'moved' USING ERRCODE = 'FH001';
+            END IF;
+        EXCEPTION WHEN SQLSTATE 'FH001' THEN
+            CONTINUE;
+        END;
+        UPDATE desk_threads
+           SET state = CASE WHEN t.kind = 'chat' THEN 'offered' ELSE 'open' END, assignee_id = chosen.agent_id,
+               epoch = t.epoch + 1, state_at = p_at, version = t.version + 1
+         WHERE desk_threads.conversation_id = t.conversation_id;
+        INSERT INTO assignments (id, conversation_id, queue_id, agent_id, epoch, units, reason, queued_at, offered_at,
+                                 expires_at, accepted_at)
+        VALUES (p_assignment_id, t.conversation_id, p_queue_id, chosen.agent_id, t.epoch + 1, t.units, chosen.reason,
+                t.queued_at, p_at,
+                CASE WHEN t.kind = 'chat' THEN p_at + make_interval(secs => q.accept_s) END,
+                CASE WHEN t.kind = 'ticket' THEN p_at END)
+        RETURNING * INTO made;
+        RETURN NEXT made;
+        RETURN;
+    END LOOP;
+    RAISE EXCEPTION 'the line of % moved too often', p_queue_id USING ERRCODE = 'serialization_failure';
+END $$;
+
+CREATE TABLE public.agent_load (
+    agent_id text NOT NULL,
+    cap integer NOT NULL,
+    load integer DEFAULT 0 NOT NULL,
+    over_units integer DEFAULT 0 NOT NULL,
+    state text DEFAULT 'offline'::text NOT NULL,
+    present_until timestamp with time zone NOT NULL,
+    duty_from timestamp with time zone NOT NULL,
+    duty_until timestamp with time zone NOT NULL,
+    misses smallint DEFAULT 0 NOT NULL,
+    last_assigned_at timestamp with time zone,
+    CONSTRAINT agent_load_cap_check CHECK (((cap >= 1) AND (cap <= 400))),
+    CONSTRAINT agent_load_check CHECK (((load >= 0) AND (load <= cap))),
+    CONSTRAINT agent_load_misses_check CHECK ((misses >= 0)),
+    CONSTRAINT agent_load_over_units_check CHECK ((over_units >= 0)),
+    CONSTRAINT agent_load_state_check CHECK ((state = ANY (ARRAY['online'::text, 'busy'::text, 'away'::text, 'offline'::text])))
+)
+WITH (fillfactor='60');
+
+CREATE FUNCTION public.desk_is_ready(l public.agent_load, p_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT l.state = 'online' AND p_at < l.present_until AND l.duty_from <= p_at AND p_at < l.duty_until
+$$;
+
+CREATE FUNCTION public.desk_next(p_queue_id text, p_at timestamp with time zone) RETURNS TABLE(conversation_id text, agent_id text, reason text)
+    LANGUAGE sql STABLE
+    AS $$
+    WITH q AS MATERIALIZED (SELECT strategy, relax_s FROM desk_queues WHERE id = p_queue_id AND is_active),
+    free AS MATERIALIZED (
+        SELECT l.agent_id, l.cap - l.load AS room, l.load::float8 / l.cap AS ratio, l.last_assigned_at
+          FROM queue_members m JOIN agent_load l ON l.agent_id = m.agent_id
+         WHERE m.queue_id = p_queue_id AND l.load < l.cap AND desk_is_ready(l, p_at))
+    SELECT t.conversation_id, best.agent_id, best.reason
+      FROM q CROSS JOIN desk_threads t
+      LEFT JOIN LATERAL (
+            SELECT s.agent_id FROM last_served s
+             WHERE s.customer_id = t.customer_id AND s.scope = coalesce(t.tenant_id, '')
+               AND s.at > p_at - interval '7 days') known ON true
+     CROSS JOIN LATERAL (
+            SELECT f.agent_id, CASE WHEN is_known THEN 'known' ELSE q.strategy END AS reason
+              FROM free f
+             CROSS JOIN LATERAL (
+                   SELECT p_at <= t.queued_at + interval '60 seconds'
+                          AND f.agent_id = coalesce(t.preferred_agent_id, known.agent_id, '') AS is_known,
+                          (SELECT count(*) FROM agent_skills k WHERE k.agent_id = f.agent_id
+                              AND k.skill = ANY (desk_wanted(t, q.relax_s, p_at))) AS has,
+                          (SELECT coalesce(sum(k.level), 0) FROM agent_skills k WHERE k.agent_id = f.agent_id
+                              AND k.skill = ANY (desk_wanted(t, q.relax_s, p_at))) AS levels) fit
+             WHERE f.room >= t.units
+               AND fit.has = cardinality(desk_wanted(t, q.relax_s, p_at))
+               AND NOT (f.agent_id = ANY (t.declined_by) AND p_at < t.declined_until)
+             ORDER BY is_known DESC, CASE WHEN q.strategy = 'balanced' THEN f.ratio END,
+                      CASE WHEN q.strategy = 'balanced' THEN fit.levels END DESC,
+                      f.last_assigned_at NULLS FIRST, f.agent_id
+             LIMIT 1) best
+     WHERE t.queue_id = p_queue_id AND t.state = 'queued' AND EXISTS (SELECT FROM free)
+     ORDER BY t.priority DESC, t.queued_at, t.conversation_id
+     LIMIT 1
+$$;
+
+CREATE TABLE public.desk_threads (
+    conversation_id text NOT NULL,
+    kind text NOT NULL,
+    state text NOT NULL,
+    tenant_id text,
+    customer_id text NOT NULL,
+    audience text[] NOT NULL,
+    subject_kind text,
+    subject_id text,
+    number text,
+    category text NOT NULL,
+    severity text NOT NULL,
+    rank smallint NOT NULL,
+    priority integer NOT NULL,
+    queue_id text NOT NULL,
+    required_skills text[] NOT NULL,
+    optional_skills text[] NOT NULL,
+    preferred_agent_id text,
+    declined_by text[] DEFAULT '{}'::text[] NOT NULL,
+    declined_until timestamp with time zone,
+    units smallint NOT NULL,
+    epoch integer DEFAULT 0 NOT NULL,
+    assignee_id text,
+    closure_no integer DEFAULT 0 NOT NULL,
+    resolution text,
+    opened_at timestamp with time zone NOT NULL,
+    queued_at timestamp with time zone NOT NULL,
+    state_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT desk_threads_check CHECK (((state = ANY (ARRAY['offered'::text, 'open'::text, 'pending'::text])) = (assignee_id IS NOT NULL))),
+    CONSTRAINT desk_threads_check1 CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT desk_threads_check2 CHECK (((kind = 'chat'::text) OR (number IS NOT NULL))),
+    CONSTRAINT desk_threads_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'ticket'::text]))),
+    CONSTRAINT desk_threads_rank_check CHECK (((rank >= 0) AND (rank <= 99))),
+    CONSTRAINT desk_threads_severity_check CHECK ((severity = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'emergency'::text]))),
+    CONSTRAINT desk_threads_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'offered'::text, 'open'::text, 'pending'::text, 'resolved'::text, 'closed'::text]))),
+    CONSTRAINT desk_threads_units_check CHECK (((units >= 1) AND (units <= 400)))
+);
+
+CREATE FUNCTION public.desk_wanted(t public.desk_threads, p_relax_s integer, p_at timestamp with time zone) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE WHEN p_at < t.queued_at + make_interval(secs => p_relax_s)
+                THEN t.required_skills || t.optional_skills ELSE t.required_skills END
+$$;
+
 CREATE TABLE public.feed (
     seq bigint NOT NULL,
     fact_id text NOT NULL,
@@ -637,6 +812,24 @@ CREATE TABLE public.accounts (
     CONSTRAINT accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'closed'::text])))
 );
 
+CREATE TABLE public.agent_skills (
+    agent_id text NOT NULL,
+    skill text NOT NULL,
+    level smallint NOT NULL,
+    CONSTRAINT agent_skills_level_check CHECK (((level >= 1) AND (level <= 5)))
+);
+
+CREATE TABLE public.agent_state_log (
+    unit_no bigint NOT NULL,
+    agent_id text NOT NULL,
+    state text NOT NULL,
+    source text NOT NULL,
+    during tstzrange NOT NULL,
+    CONSTRAINT agent_state_log_during_check CHECK ((NOT isempty(during))),
+    CONSTRAINT agent_state_log_source_check CHECK ((source = ANY (ARRAY['agent'::text, 'supervisor'::text, 'misses'::text, 'lease'::text]))),
+    CONSTRAINT agent_state_log_state_check CHECK ((state = ANY (ARRAY['online'::text, 'busy'::text, 'away'::text, 'offline'::text])))
+);
+
 CREATE TABLE public.areas (
     code text NOT NULL,
     name text NOT NULL,
@@ -678,6 +871,18 @@ CREATE TABLE public.bookings (
     created_at timestamp with time zone NOT NULL,
     changed_at timestamp with time zone NOT NULL,
     CONSTRAINT bookings_state_check CHECK ((state = ANY (ARRAY['held'::text, 'firm'::text, 'released'::text, 'done'::text])))
+);
+
+CREATE TABLE public.calendars (
+    id text NOT NULL,
+    tenant_id text,
+    name text NOT NULL,
+    zone text NOT NULL,
+    week jsonb NOT NULL,
+    overrides jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.cases (
@@ -877,6 +1082,96 @@ CREATE TABLE public.coupons (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.desk_agents (
+    id text NOT NULL,
+    unit_no bigint NOT NULL,
+    tenant_id text,
+    name text NOT NULL,
+    is_supervisor boolean DEFAULT false NOT NULL,
+    calendar_id text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.desk_agents ALTER COLUMN unit_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.desk_agents_unit_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.desk_events (
+    no bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    conversation_id text NOT NULL,
+    verb text NOT NULL,
+    queue_id text,
+    agent_id text,
+    by_id text,
+    epoch integer NOT NULL,
+    detail jsonb
+);
+
+ALTER TABLE public.desk_events ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.desk_events_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.desk_queues (
+    id text NOT NULL,
+    tenant_id text,
+    name text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    calendar_id text,
+    strategy text DEFAULT 'balanced'::text NOT NULL,
+    accept_s integer NOT NULL,
+    reply_s integer NOT NULL,
+    relax_s integer NOT NULL,
+    offer_ticket_s integer NOT NULL,
+    idle_warn_s integer NOT NULL,
+    idle_close_s integer NOT NULL,
+    overflow_queue_id text,
+    overflow_s integer NOT NULL,
+    sla jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT desk_queues_accept_s_check CHECK (((accept_s >= 5) AND (accept_s <= 600))),
+    CONSTRAINT desk_queues_check CHECK (((idle_close_s > idle_warn_s) AND (idle_close_s <= 172800))),
+    CONSTRAINT desk_queues_check1 CHECK ((overflow_queue_id <> id)),
+    CONSTRAINT desk_queues_idle_warn_s_check CHECK (((idle_warn_s >= 60) AND (idle_warn_s <= 86400))),
+    CONSTRAINT desk_queues_offer_ticket_s_check CHECK (((offer_ticket_s >= 10) AND (offer_ticket_s <= 86400))),
+    CONSTRAINT desk_queues_overflow_s_check CHECK (((overflow_s >= 0) AND (overflow_s <= 86400))),
+    CONSTRAINT desk_queues_relax_s_check CHECK (((relax_s >= 0) AND (relax_s <= 86400))),
+    CONSTRAINT desk_queues_reply_s_check CHECK (((reply_s >= 30) AND (reply_s <= 86400))),
+    CONSTRAINT desk_queues_strategy_check CHECK ((strategy = ANY (ARRAY['balanced'::text, 'round_robin'::text])))
+);
+
+CREATE TABLE public.desk_ratings (
+    id text NOT NULL,
+    conversation_id text NOT NULL,
+    closure_no integer NOT NULL,
+    queue_id text NOT NULL,
+    customer_id text NOT NULL,
+    owner_id text,
+    shares jsonb NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    score smallint,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    comment text,
+    rated_at timestamp with time zone,
+    edited_until timestamp with time zone,
+    CONSTRAINT desk_ratings_check CHECK ((((score IS NULL) = (rated_at IS NULL)) AND ((score IS NULL) = (edited_until IS NULL)))),
+    CONSTRAINT desk_ratings_score_check CHECK (((score >= 1) AND (score <= 5)))
+);
+
 CREATE TABLE public.drafts (
     agent_id text NOT NULL,
     conversation_id text NOT NULL,
@@ -1021,6 +1316,13 @@ ALTER TABLE public.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.last_served (
+    customer_id text NOT NULL,
+    scope text NOT NULL,
+    agent_id text NOT NULL,
+    at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.ledger_accounts (
@@ -1262,6 +1564,23 @@ CREATE TABLE public.payouts (
     ref text
 );
 
+CREATE TABLE public.queue_members (
+    queue_id text NOT NULL,
+    agent_id text NOT NULL
+);
+
+CREATE TABLE public.quick_replies (
+    id text NOT NULL,
+    scope text NOT NULL,
+    owner_id text NOT NULL,
+    folder text NOT NULL,
+    shortcut text NOT NULL,
+    body text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT quick_replies_scope_check CHECK ((scope = ANY (ARRAY['platform'::text, 'tenant'::text, 'own'::text])))
+);
+
 CREATE TABLE public.referral_codes (
     account_id text NOT NULL,
     code text NOT NULL COLLATE pg_catalog."C",
@@ -1312,6 +1631,13 @@ CREATE TABLE public.relay_state (
     floor_seq bigint DEFAULT 0 NOT NULL,
     CONSTRAINT relay_state_check CHECK (((told_seq <= last_seq) AND (floor_seq <= last_seq))),
     CONSTRAINT relay_state_one_row_check CHECK (one_row)
+);
+
+CREATE TABLE public.routing_tables (
+    version integer NOT NULL,
+    rules jsonb NOT NULL,
+    by_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.schema_migrations (
@@ -1401,6 +1727,29 @@ CREATE TABLE public.sign_in_codes (
     sent_in_window integer DEFAULT 1 NOT NULL
 );
 
+CREATE TABLE public.sla_timers (
+    conversation_id text NOT NULL,
+    kind text NOT NULL,
+    no integer NOT NULL,
+    state text NOT NULL,
+    target interval NOT NULL,
+    consumed interval NOT NULL,
+    calendar_id text,
+    started_at timestamp with time zone NOT NULL,
+    running_since timestamp with time zone,
+    due_at timestamp with time zone,
+    warned smallint DEFAULT 0 NOT NULL,
+    breached_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT sla_timers_check CHECK (((state = 'running'::text) = (running_since IS NOT NULL))),
+    CONSTRAINT sla_timers_check1 CHECK (((due_at IS NULL) OR (state = 'running'::text))),
+    CONSTRAINT sla_timers_check2 CHECK (((breached_at IS NOT NULL) = (warned = 100))),
+    CONSTRAINT sla_timers_kind_check CHECK ((kind = ANY (ARRAY['first_reply'::text, 'next_reply'::text, 'resolve'::text]))),
+    CONSTRAINT sla_timers_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'met'::text, 'dropped'::text]))),
+    CONSTRAINT sla_timers_warned_check CHECK ((warned = ANY (ARRAY[0, 50, 80, 100])))
+);
+
 CREATE TABLE public.split_rules (
     line text NOT NULL,
     version integer NOT NULL,
@@ -1425,6 +1774,13 @@ CREATE TABLE public.technicians (
     CONSTRAINT technicians_free_travel_m_check CHECK (((free_travel_m >= 0) AND (free_travel_m <= 100000))),
     CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
+
+CREATE SEQUENCE public.ticket_numbers
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 
 CREATE TABLE public.withdrawal_events (
     withdrawal_id text NOT NULL,
@@ -1548,8 +1904,23 @@ ALTER TABLE ONLY public.accounts
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.agent_load
+    ADD CONSTRAINT agent_load_pkey PRIMARY KEY (agent_id);
+
+ALTER TABLE ONLY public.agent_skills
+    ADD CONSTRAINT agent_skills_pkey PRIMARY KEY (agent_id, skill);
+
+ALTER TABLE ONLY public.agent_state_log
+    ADD CONSTRAINT agent_state_log_int8range_during_excl EXCLUDE USING gist (int8range(unit_no, unit_no, '[]'::text) WITH &&, during WITH &&);
+
 ALTER TABLE ONLY public.areas
     ADD CONSTRAINT areas_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_conversation_id_epoch_key UNIQUE (conversation_id, epoch);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
@@ -1559,6 +1930,9 @@ ALTER TABLE ONLY public.bookings
 
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.calendars
+    ADD CONSTRAINT calendars_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_pkey PRIMARY KEY (id);
@@ -1599,6 +1973,30 @@ ALTER TABLE ONLY public.coupons
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_account_id_seq_key UNIQUE (template_id, account_id, seq);
 
+ALTER TABLE ONLY public.desk_agents
+    ADD CONSTRAINT desk_agents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.desk_agents
+    ADD CONSTRAINT desk_agents_unit_no_key UNIQUE (unit_no);
+
+ALTER TABLE ONLY public.desk_events
+    ADD CONSTRAINT desk_events_pkey PRIMARY KEY (no);
+
+ALTER TABLE ONLY public.desk_queues
+    ADD CONSTRAINT desk_queues_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.desk_ratings
+    ADD CONSTRAINT desk_ratings_conversation_id_closure_no_key UNIQUE (conversation_id, closure_no);
+
+ALTER TABLE ONLY public.desk_ratings
+    ADD CONSTRAINT desk_ratings_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_number_key UNIQUE (number);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_pkey PRIMARY KEY (conversation_id);
+
 ALTER TABLE ONLY public.drafts
     ADD CONSTRAINT drafts_pkey PRIMARY KEY (agent_id, conversation_id);
 
@@ -1631,6 +2029,9 @@ ALTER TABLE ONLY public.jobs
 
 ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.last_served
+    ADD CONSTRAINT last_served_pkey PRIMARY KEY (customer_id, scope);
 
 ALTER TABLE ONLY public.ledger_accounts
     ADD CONSTRAINT ledger_accounts_code_key UNIQUE (code);
@@ -1692,6 +2093,15 @@ ALTER TABLE ONLY public.payments
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_pkey PRIMARY KEY (withdrawal_id);
 
+ALTER TABLE ONLY public.queue_members
+    ADD CONSTRAINT queue_members_pkey PRIMARY KEY (queue_id, agent_id);
+
+ALTER TABLE ONLY public.quick_replies
+    ADD CONSTRAINT quick_replies_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.quick_replies
+    ADD CONSTRAINT quick_replies_scope_owner_id_shortcut_key UNIQUE (scope, owner_id, shortcut);
+
 ALTER TABLE ONLY public.referral_codes
     ADD CONSTRAINT referral_codes_code_key UNIQUE (code);
 
@@ -1712,6 +2122,9 @@ ALTER TABLE ONLY public.region_settings
 
 ALTER TABLE ONLY public.relay_state
     ADD CONSTRAINT relay_state_pkey PRIMARY KEY (one_row);
+
+ALTER TABLE ONLY public.routing_tables
+    ADD CONSTRAINT routing_tables_pkey PRIMARY KEY (version);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
@@ -1736,6 +2149,9 @@ ALTER TABLE ONLY public.settlements
 
 ALTER TABLE ONLY public.sign_in_codes
     ADD CONSTRAINT sign_in_codes_pkey PRIMARY KEY (phone);
+
+ALTER TABLE ONLY public.sla_timers
+    ADD CONSTRAINT sla_timers_pkey PRIMARY KEY (conversation_id, kind, no);
 
 ALTER TABLE ONLY public.split_rules
     ADD CONSTRAINT split_rules_pkey PRIMARY KEY (line, version);
@@ -1776,6 +2192,14 @@ ALTER TABLE ONLY public.workers
 CREATE INDEX accounts_created ON public.accounts USING btree (created_at DESC, id DESC);
 
 CREATE INDEX accounts_roles_changed ON public.accounts USING btree (roles_changed_at) WHERE (roles_changed_at IS NOT NULL);
+
+CREATE INDEX agent_state_log_agent ON public.agent_state_log USING btree (agent_id, lower(during));
+
+CREATE INDEX assignments_agent ON public.assignments USING btree (agent_id, id) WHERE (ended_at IS NULL);
+
+CREATE UNIQUE INDEX assignments_one_live ON public.assignments USING btree (conversation_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX assignments_waits ON public.assignments USING btree (queue_id, accepted_at) WHERE (accepted_at IS NOT NULL);
 
 CREATE INDEX audit_actor ON public.audit USING btree (actor_id, id DESC);
 
@@ -1828,6 +2252,24 @@ CREATE INDEX coupon_templates_claimable ON public.coupon_templates USING btree (
 CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
 
 CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+CREATE INDEX desk_agents_calendar ON public.desk_agents USING btree (calendar_id) WHERE (calendar_id IS NOT NULL);
+
+CREATE INDEX desk_events_at ON public.desk_events USING btree (at);
+
+CREATE INDEX desk_events_thread ON public.desk_events USING btree (conversation_id, no);
+
+CREATE INDEX desk_queues_calendar ON public.desk_queues USING btree (calendar_id) WHERE (calendar_id IS NOT NULL);
+
+CREATE INDEX desk_threads_assignee ON public.desk_threads USING btree (assignee_id, conversation_id) WHERE (assignee_id IS NOT NULL);
+
+CREATE INDEX desk_threads_customer ON public.desk_threads USING btree (customer_id, conversation_id);
+
+CREATE INDEX desk_threads_queue ON public.desk_threads USING btree (queue_id, state, conversation_id);
+
+CREATE INDEX desk_threads_tickets ON public.desk_threads USING btree (number) WHERE (kind = 'ticket'::text);
+
+CREATE INDEX desk_threads_waiting ON public.desk_threads USING btree (queue_id, priority DESC, queued_at, conversation_id) WHERE (state = 'queued'::text);
 
 CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
 
@@ -1885,6 +2327,8 @@ CREATE INDEX payments_order ON public.payments USING btree (order_id);
 
 CREATE UNIQUE INDEX payouts_ref ON public.payouts USING btree (adapter, ref) WHERE (ref IS NOT NULL);
 
+CREATE INDEX queue_members_agent ON public.queue_members USING btree (agent_id, queue_id);
+
 CREATE INDEX referrals_referrer ON public.referrals USING btree (referrer_id, id DESC);
 
 CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
@@ -1904,6 +2348,10 @@ CREATE INDEX settlements_reversed ON public.settlements USING btree (id DESC) WH
 CREATE INDEX settlements_worker ON public.settlements USING btree (worker_id, id DESC);
 
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX sla_timers_calendar ON public.sla_timers USING btree (calendar_id) WHERE (state = 'running'::text);
+
+CREATE UNIQUE INDEX sla_timers_live ON public.sla_timers USING btree (conversation_id, kind) WHERE (state = ANY (ARRAY['running'::text, 'paused'::text]));
 
 CREATE INDEX withdrawals_open ON public.withdrawals USING btree (state, id DESC) WHERE (state = ANY (ARRAY['review'::text, 'sending'::text, 'sent'::text]));
 
@@ -1943,6 +2391,21 @@ CREATE TRIGGER split_rules_stay BEFORE DELETE OR UPDATE ON public.split_rules FO
 
 CREATE TRIGGER withdrawal_events_stay BEFORE DELETE OR UPDATE ON public.withdrawal_events FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
 
+ALTER TABLE ONLY public.agent_load
+    ADD CONSTRAINT agent_load_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.agent_skills
+    ADD CONSTRAINT agent_skills_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.agent_state_log
+    ADD CONSTRAINT agent_state_log_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.desk_threads(conversation_id);
+
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
 
@@ -1967,6 +2430,27 @@ ALTER TABLE ONLY public.coupons
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);
 
+ALTER TABLE ONLY public.desk_agents
+    ADD CONSTRAINT desk_agents_calendar_id_fkey FOREIGN KEY (calendar_id) REFERENCES public.calendars(id);
+
+ALTER TABLE ONLY public.desk_queues
+    ADD CONSTRAINT desk_queues_calendar_id_fkey FOREIGN KEY (calendar_id) REFERENCES public.calendars(id);
+
+ALTER TABLE ONLY public.desk_queues
+    ADD CONSTRAINT desk_queues_overflow_queue_id_fkey FOREIGN KEY (overflow_queue_id) REFERENCES public.desk_queues(id);
+
+ALTER TABLE ONLY public.desk_ratings
+    ADD CONSTRAINT desk_ratings_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.desk_threads(conversation_id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.desk_queues(id);
+
 ALTER TABLE ONLY public.drafts
     ADD CONSTRAINT drafts_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
 
@@ -1984,6 +2468,9 @@ ALTER TABLE ONLY public.homeservice_orders
 
 ALTER TABLE ONLY public.homeservice_orders
     ADD CONSTRAINT homeservice_orders_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.last_served
+    ADD CONSTRAINT last_served_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
@@ -2015,6 +2502,12 @@ ALTER TABLE ONLY public.participants
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);
 
+ALTER TABLE ONLY public.queue_members
+    ADD CONSTRAINT queue_members_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.queue_members
+    ADD CONSTRAINT queue_members_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.desk_queues(id);
+
 ALTER TABLE ONLY public.region_items
     ADD CONSTRAINT region_items_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);
 
@@ -2035,6 +2528,12 @@ ALTER TABLE ONLY public.settlement_lines
 
 ALTER TABLE ONLY public.settlements
     ADD CONSTRAINT settlements_line_split_version_fkey FOREIGN KEY (line, split_version) REFERENCES public.split_rules(line, version);
+
+ALTER TABLE ONLY public.sla_timers
+    ADD CONSTRAINT sla_timers_calendar_id_fkey FOREIGN KEY (calendar_id) REFERENCES public.calendars(id);
+
+ALTER TABLE ONLY public.sla_timers
+    ADD CONSTRAINT sla_timers_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.desk_threads(conversation_id);
 
 ALTER TABLE ONLY public.withdrawal_events
     ADD CONSTRAINT withdrawal_events_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);

@@ -4,9 +4,10 @@ Tables    desk_queues, desk_agents, agent_load, queue_members, agent_skills, age
           last_served, sla_timers, desk_ratings, desk_events, routing_tables, quick_replies
 States    a thread: queued → offered → open ⇄ pending → resolved → closed, back to queued from everywhere
           (model.TRANSITIONS); an agent: online, busy, away, offline (model.AGENT_TRANSITIONS)
-Calls     chat.calendars; chat.conversations knows a thread by the same id
-Tells     thread.*, agent.changed, promise.warned, promise.broken, rating.given to staff (`desk`, `tenant:…`,
-          `agent:…`); support.changed, rating.asked to the customer
+Calls     chat.calendars, chat.conversations (a thread has the id of its conversation)
+Hears     message.said: a customer's makes it our turn, the assignee's makes it the customer's
+Tells     thread.*, agent.changed, promise.warned, promise.broken, rating.given to staff (`support`,
+          `support:…`, `agent:…`); support.changed, rating.asked to the customer
 Deadlines desk.drain, desk.sweep, desk.accept, desk.reply, desk.wait, desk.overflow, desk.idle, desk.idle_close,
           desk.close, desk.lost, desk.give_back, desk.duty, desk.promise, desk.rebase
 Promises  one assignee at a time, and every change of him is a new epoch (A1); nobody holds more than his cap but by a
@@ -59,10 +60,12 @@ from chat.desk.ratings import Rating, token_of
 from chat.desk.replies import QuickReply, render
 from chat.desk.routing import Request, Rule, When
 from chat.desk.sla import Policy
+from chat.desk.subscribers import SUBSCRIBERS
 
 __all__ = [
     "DEADLINES",
     "MEMBER_RANK",
+    "SUBSCRIBERS",
     "Agent",
     "AgentState",
     "Assignment",

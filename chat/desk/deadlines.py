@@ -24,10 +24,10 @@ Payload = dict[str, Any]
 
 
 async def drain(tx: Tx, payload: Payload) -> None:
-    """Give away what can be given; when there may be more, go on in another transaction."""
+    """Give away one thread, and go on in another transaction until there is none that somebody can serve."""
     made = await line.drain(tx, payload["queue_id"])
-    if len(made) == line.DRAIN_MAX:
-        steps.poke(tx, payload["queue_id"], "more")
+    if made is not None:
+        steps.poke(tx, payload["queue_id"], made.conversation_id)
 
 
 async def sweep(tx: Tx, _payload: Payload) -> None:

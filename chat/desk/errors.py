@@ -59,6 +59,12 @@ class ReopenTooLate(Conflict):
     code = "reopen_too_late"
 
 
+class TalksElsewhere(Conflict):
+    """The customer has opened another conversation about this since; it goes on there."""
+
+    code = "talks_elsewhere"
+
+
 class NotYours(Denied):
     """Another agent has this thread."""
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from chat.desk.model import Thread
 from storage.base.facts import Fact
 
-DESK = "desk"
-"""All of the platform's support."""
+DESK = "support"
+"""All of the platform's support, as conversations say it."""
 
 
 class ThreadFact(Fact, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ class RatingGiven(Fact, frozen=True, kw_only=True):
 
 def staff_of(thread: Thread, *agent_ids: str | None) -> list[str]:
     """The platform's desk hears everything (FR-113), a tenant's its own, and the agents concerned wherever they are."""
-    tenant = [f"tenant:{thread.tenant_id}"] if thread.tenant_id else []
+    tenant = [f"{DESK}:{thread.tenant_id}"] if thread.tenant_id else []
     return [DESK, *tenant, *(f"agent:{agent_id}" for agent_id in dict.fromkeys(agent_ids) if agent_id)]
 
 

@@ -119,6 +119,7 @@ ZH = {
     "split_rule_invalid": "分账规则有误",
     "split_version_taken": "该分账规则版本已存在",
     "stale_version": "内容已被修改，请刷新后重试",
+    "talks_elsewhere": "客户已就此事另开会话",
     "thread_state": "会话当前状态不允许此操作",
     "time_past": "所选时间已过",
     "time_too_far": "所选时间超出可预约范围",

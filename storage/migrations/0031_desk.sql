@@ -94,7 +94,7 @@ CREATE INDEX agent_state_log_agent ON agent_state_log (agent_id, lower(during));
 -- The desk's side of a conversation: chat and ticket are two views of this one row.
 CREATE SEQUENCE ticket_numbers;
 CREATE TABLE desk_threads (
-    conversation_id    text        PRIMARY KEY,
+    conversation_id    text        PRIMARY KEY REFERENCES conversations (id),
     kind               text        NOT NULL CHECK (kind IN ('chat', 'ticket')),
     state              text        NOT NULL
                        CHECK (state IN ('queued', 'offered', 'open', 'pending', 'resolved', 'closed')),
@@ -299,7 +299,8 @@ $$;
 
 -- Give the next thread of a queue to somebody, in one piece: the queue's row keeps the line straight, the thread's row
 -- is seen anew under its lock, and the agent's row is written only if it still says yes. Nothing when nobody waits whom
--- somebody can serve. Locks: queue → thread → agent_load.
+-- somebody can serve. Locks: queue → thread → agent_load, one of each: what an attempt in vain has locked it lets go
+-- again, or two queues that share agents would hold each other. One call a transaction, for the same reason.
 CREATE FUNCTION desk_assign(p_queue_id text, p_assignment_id text, p_at timestamptz) RETURNS SETOF assignments
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -314,16 +315,21 @@ BEGIN
         IF NOT FOUND THEN
             RETURN;
         END IF;
-        SELECT * INTO t FROM desk_threads WHERE conversation_id = chosen.conversation_id FOR NO KEY UPDATE;
-        CONTINUE WHEN t.state <> 'queued' OR t.queue_id <> p_queue_id;
-        PERFORM FROM agent_load l WHERE l.agent_id = chosen.agent_id FOR NO KEY UPDATE;
-        -- Everything may have moved before the locks were taken: the same question again, now that it cannot.
-        UPDATE agent_load l
-           SET load = l.load + t.units, last_assigned_at = p_at
-         WHERE l.agent_id = chosen.agent_id AND l.load + t.units <= l.cap AND desk_is_ready(l, p_at)
-           AND EXISTS (SELECT FROM desk_next(p_queue_id, p_at) n
-                        WHERE n.conversation_id = t.conversation_id AND n.agent_id = chosen.agent_id);
-        CONTINUE WHEN NOT FOUND;
+        BEGIN
+            SELECT * INTO t FROM desk_threads WHERE conversation_id = chosen.conversation_id FOR NO KEY UPDATE;
+            PERFORM FROM agent_load l WHERE l.agent_id = chosen.agent_id FOR NO KEY UPDATE;
+            -- Everything may have moved before the locks were taken: the same question again, now that it cannot.
+            UPDATE agent_load l
+               SET load = l.load + t.units, last_assigned_at = p_at
+             WHERE l.agent_id = chosen.agent_id AND l.load + t.units <= l.cap AND desk_is_ready(l, p_at)
+               AND EXISTS (SELECT FROM desk_next(p_queue_id, p_at) n
+                            WHERE n.conversation_id = t.conversation_id AND n.agent_id = chosen.agent_id);
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'moved' USING ERRCODE = 'FH001';
+            END IF;
+        EXCEPTION WHEN SQLSTATE 'FH001' THEN
+            CONTINUE;
+        END;
         UPDATE desk_threads
            SET state = CASE WHEN t.kind = 'chat' THEN 'offered' ELSE 'open' END, assignee_id = chosen.agent_id,
                epoch = t.epoch + 1, state_at = p_at, version = t.version + 1

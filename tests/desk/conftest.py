@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat import calendars, desk
+from chat import calendars, conversations, desk
 from chat.calendars import Calendar, Interval
 from chat.desk import Agent, Kind, Newcomer, Queue, Request, Rule, Severity, Thread, When
 from chat.desk.store import threads as thread_store
@@ -65,12 +65,18 @@ class Desk:
         category: str = "order", **more: Any,
     ) -> Thread:  # fmt: skip
         self.names += 1
+        self.clock.advance(seconds=0.001)  # nobody comes at the same instant as somebody else
+        async with self.db.begin() as tx:
+            conversation, _ = await conversations.open_conversation(
+                tx,
+                customer_id=f"acc_{customer}",
+                subject=("order", f"ord_{self.names}"),
+                tenant_id=more.get("tenant_id"),
+            )
         request = Request(kind=kind, category=category, severity=severity, **more)
         return await self.db.run(
             desk.submit,
-            Newcomer(
-                conversation_id=f"cnv_{self.names:04d}", customer_id=f"acc_{customer}", request=request, rank=rank
-            ),
+            Newcomer(conversation_id=conversation.id, customer_id=f"acc_{customer}", request=request, rank=rank),
         )
 
     async def stay(self, *agents: str, **time: float) -> None:
@@ -122,7 +128,7 @@ class Desk:
 @pytest.fixture
 async def place(db: Database, clock: ManualClock, settings: Settings) -> Desk:
     """A desk with no queue yet."""
-    return Desk(db, clock, JobRunner(db, settings, desk.DEADLINES))
+    return Desk(db, clock, JobRunner(db, settings, desk.DEADLINES, subscribers=desk.SUBSCRIBERS))
 
 
 __all__ = ["WORKDAY", "Desk", "When"]

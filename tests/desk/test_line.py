@@ -39,8 +39,9 @@ async def test_severity_then_members_then_age(place: Desk) -> None:
     place.clock.advance(seconds=1)
     urgent = await place.come("cat", severity=Severity.EMERGENCY)
     await place.agent("sue", chats=3)
-    async with place.db.begin() as tx:
-        given = [made.conversation_id for made in await desk.drain(tx, place.queue_id)]
+    given = []
+    while made := await place.db.run(desk.drain, place.queue_id):
+        given.append(made.conversation_id)
     assert given == [urgent.conversation_id, member.conversation_id, plain.conversation_id]
 
 
@@ -270,7 +271,7 @@ async def test_two_drains_at_once_never_give_one_thread_twice(place: Desk) -> No
     for n in range(4):
         await place.agent(f"a{n}", chats=2)
     threads = [await place.come(f"c{n}") for n in range(12)]
-    await asyncio.gather(*(place.db.run(desk.drain, place.queue_id) for _ in range(8)))
+    await asyncio.gather(*(place.db.run(desk.drain, place.queue_id) for _ in range(12)))
     found = [await place.thread(thread) for thread in threads]
     assert [thread.state for thread in found] == [State.OFFERED] * 8 + [State.QUEUED] * 4
     assert [(await place.load(f"acc_a{n}")).load for n in range(4)] == [8] * 4

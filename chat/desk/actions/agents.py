@@ -111,7 +111,7 @@ async def _become(tx: Tx, agent: Agent, state: AgentState, source: str) -> Agent
         _watch_presence(tx, agent.id, max(agent.present_until, tx.now))
     if state is AgentState.OFFLINE and source != "lease":
         tx.schedule(LOST_KIND, lost_key(agent.id), tx.now + timedelta(seconds=LOST_S), {"agent_id": agent.id})
-    tenant = [f"tenant:{agent.tenant_id}"] if agent.tenant_id else []
+    tenant = [f"{DESK}:{agent.tenant_id}"] if agent.tenant_id else []
     fact = AgentChanged(agent_id=agent.id, state=state.value, source=source)
     tx.tell(fact, to=[DESK, *tenant, f"agent:{agent.id}"])
     return await agent_of(tx, agent.id)

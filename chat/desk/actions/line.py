@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chat import calendars
+from chat import calendars, conversations
 from chat.desk.actions import promises
 from chat.desk.actions.agents import became_away
 from chat.desk.actions.steps import (
     agent_of,
     assigned,
+    give_conversation,
     key_of,
     line_up,
     lock_thread,
@@ -41,16 +42,13 @@ from storage.base.errors import NotFound
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
-DRAIN_MAX = 20
-"""Threads given away in one transaction; the rest in the next."""
-
 OUT_OF_HOURS = "out_of_hours"
 NOBODY_HERE = "nobody_here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newcomer:
-    """Who comes to the desk, with what. `rank`: 0 … 99, what his line gives him (`MEMBER_RANK` for members).
+    """Which conversation comes to the desk, with what. `rank`: 0 … 99, from his line (`MEMBER_RANK` for members).
 
     `audience`: where he is heard at; his own customer app unless said otherwise.
     """
@@ -68,11 +66,12 @@ async def submit(tx: Tx, new: Newcomer) -> Thread:
     """Bring a conversation into the line its rules name; one that is at the desk already stays as it is.
 
     Out of hours a chat becomes a ticket at once, and keeps its place. Tells thread.queued, support.changed.
-    Raises RoutingMissing.
+    Raises NotFound, RoutingMissing.
     """
     found = await store.lock(tx, new.conversation_id)
     if found is not None:
         return found
+    await conversations.find_conversation(tx, new.conversation_id)
     rules = await queue_store.rules(tx)
     if rules is None:
         raise RoutingMissing
@@ -143,16 +142,14 @@ async def ticket_number(tx: Tx) -> str:
     return f"TK{tx.now:%Y%m%d}{await store.next_number(tx):06d}"
 
 
-async def drain(tx: Tx, queue_id: str) -> list[Assignment]:
-    """Give away what can be given, oldest first within its priority, and tell. At most DRAIN_MAX of them."""
-    made: list[Assignment] = []
-    while len(made) < DRAIN_MAX:
-        assignment = await store.assign(tx, queue_id, tx.new_id("asg"))
-        if assignment is None:
-            break
-        made.append(assignment)
-        thread = await lock_thread(tx, assignment.conversation_id)
-        await assigned(tx, thread, assignment)
+async def drain(tx: Tx, queue_id: str) -> Assignment | None:
+    """Give away one thread, the oldest of the highest priority that somebody can serve, and tell. None: there is none.
+
+    Once a transaction: an agent's row that is held while another is asked for could hold up another queue for ever.
+    """
+    made = await store.assign(tx, queue_id, tx.new_id("asg"))
+    if made is not None:
+        await assigned(tx, await lock_thread(tx, made.conversation_id), made)
     return made
 
 
@@ -171,6 +168,7 @@ async def accept(tx: Tx, assignment_id: str, agent_id: str) -> Thread:
     await agent_store.set_misses(tx, agent_id, is_miss=False)
     await store.write_event(tx, opened, "accept", agent_id=agent_id, detail={"assignment_id": offer.id})
     tx.unschedule(key_of(thread.conversation_id, "accept"))
+    await give_conversation(tx, opened)
     await our_turn(tx, opened)
     tell(tx, ThreadAssigned, opened, agent_id, assignment_id=offer.id, reason=offer.reason)
     agent = await agent_of(tx, agent_id)

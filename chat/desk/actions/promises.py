@@ -22,8 +22,9 @@ SLA_KIND = "desk.promise"
 Change = Callable[[Timer, datetime, Calendar], Timer]
 
 
-async def begin(tx: Tx, thread: Thread, queue: Queue, *kinds: Promise) -> None:
+async def begin(tx: Tx, thread: Thread, queue: Queue, *kinds: Promise, at: datetime | None = None) -> None:
     """Start the clock of these promises, where the queue makes them and none of the kind runs yet."""
+    at = at or tx.now
     running = {timer.kind for timer in await store.live(tx, thread.conversation_id)}
     for kind in kinds:
         target_s = queue.sla.target_s(kind)
@@ -31,27 +32,27 @@ async def begin(tx: Tx, thread: Thread, queue: Queue, *kinds: Promise) -> None:
             continue
         calendar_id = queue.calendar_id if queue.sla.in_hours else None
         no = await store.last_no(tx, thread.conversation_id, kind) + 1
-        timer = replace(sla.begin(thread.conversation_id, kind, no, target_s, tx.now), calendar_id=calendar_id)
+        timer = replace(sla.begin(thread.conversation_id, kind, no, target_s, at), calendar_id=calendar_id)
         calendar = await calendars.calendar_of(tx, calendar_id)
-        timer = sla.resume(timer, tx.now, calendar)
+        timer = sla.resume(timer, at, calendar)
         await store.insert(tx, timer)
         _watch(tx, timer, calendar)
 
 
-async def replied(tx: Tx, thread: Thread, queue: Queue) -> None:
+async def replied(tx: Tx, thread: Thread, queue: Queue, at: datetime) -> None:
     """A human answered: the replies promised are there, and the clock of the whole stands while the customer thinks."""
     changes: dict[Promise, Change] = {Promise.FIRST_REPLY: _met, Promise.NEXT_REPLY: _met}
     if queue.sla.pauses_for_customer:
         changes[Promise.RESOLVE] = sla.pause
-    await _change(tx, thread, changes)
+    await _change(tx, thread, changes, at)
 
 
-async def heard(tx: Tx, thread: Thread, queue: Queue) -> None:
+async def heard(tx: Tx, thread: Thread, queue: Queue, at: datetime) -> None:
     """The customer wrote: the clock of the whole runs again, and an answer is due once somebody has answered before."""
-    await _change(tx, thread, {Promise.RESOLVE: sla.resume})
+    await _change(tx, thread, {Promise.RESOLVE: sla.resume}, at)
     live = {timer.kind for timer in await store.live(tx, thread.conversation_id)}
     if Promise.FIRST_REPLY not in live and thread.state is State.OPEN:
-        await begin(tx, thread, queue, Promise.NEXT_REPLY)
+        await begin(tx, thread, queue, Promise.NEXT_REPLY, at=at)
 
 
 async def resolved(tx: Tx, thread: Thread) -> None:
@@ -82,12 +83,12 @@ async def fire(tx: Tx, payload: dict[str, Any]) -> None:
     await _change(tx, thread, {Promise(payload["kind"]): sla.passed})
 
 
-async def _change(tx: Tx, thread: Thread, changes: Mapping[Promise, Change]) -> None:
+async def _change(tx: Tx, thread: Thread, changes: Mapping[Promise, Change], at: datetime | None = None) -> None:
     for timer in await store.live(tx, thread.conversation_id):
         change = changes.get(timer.kind)
         if change is not None:
             calendar = await calendars.calendar_of(tx, timer.calendar_id)
-            await _save(tx, thread, timer, change(timer, tx.now, calendar), calendar)
+            await _save(tx, thread, timer, change(timer, at or tx.now, calendar), calendar)
 
 
 async def _save(tx: Tx, thread: Thread, before: Timer, after: Timer, calendar: Calendar) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from chat import conversations
 from chat.desk.actions import promises
 from chat.desk.errors import QueueInvalid
 from chat.desk.facts import (
@@ -107,10 +108,20 @@ async def put_back(
     else:
         queued = replace(queued, declined_by=(), declined_until=None)
     await store.save(tx, queued)
+    await give_conversation(tx, queued)
     agent_id = ended.agent_id if ended else None
     await store.write_event(tx, queued, verb, agent_id=agent_id, by_id=by_id, detail={"reason": reason})
     await line_up(tx, queued, reason, agent_id)
     return queued
+
+
+async def give_conversation(tx: Tx, thread: Thread) -> None:
+    """Whoever serves the thread answers in its conversation, under the thread's epoch; an offer gives nothing yet.
+
+    Who had it before is refused from this commit on (A4). Locks the conversation, after the thread.
+    """
+    agent_id = thread.assignee_id if thread.state is not State.OFFERED else None
+    await conversations.set_assignee(tx, thread.conversation_id, agent_id, thread.epoch)
 
 
 def _with(thread: Thread, agent_id: str, now: datetime) -> tuple[str, ...]:
@@ -153,6 +164,7 @@ async def assigned(tx: Tx, thread: Thread, made: Assignment, *, by_id: str | Non
         fact = ThreadOffered(**fields_of(thread), assignment_id=made.id, reason=made.reason, expires_at=made.expires_at)
         tx.tell(fact, to=staff_of(thread, made.agent_id), expires_at=made.expires_at)
         return
+    await give_conversation(tx, thread)
     tell(tx, ThreadAssigned, thread, made.agent_id, assignment_id=made.id, reason=made.reason)
     agent = await agent_of(tx, made.agent_id)
     tell_customer(tx, thread, agent_name=agent.name)

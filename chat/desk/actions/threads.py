@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from chat import conversations
 from chat.desk.actions import promises
 from chat.desk.actions.asking import ask_rating
 from chat.desk.actions.line import ticket_number
@@ -12,6 +13,7 @@ from chat.desk.actions.steps import (
     CLOSE_KIND,
     end_service,
     forget_deadlines,
+    give_conversation,
     key_of,
     line_up,
     lock_thread,
@@ -24,7 +26,7 @@ from chat.desk.actions.steps import (
     tell_customer,
     their_turn,
 )
-from chat.desk.errors import AgentFull, NotYours, ReopenTooLate, ResolutionRequired
+from chat.desk.errors import AgentFull, ReopenTooLate, ResolutionRequired, TalksElsewhere
 from chat.desk.facts import ThreadClosed, ThreadResolved
 from chat.desk.model import AUTO_CLOSE_S, LIVE, REOPEN_DAYS, SERVED, Kind, State, Thread
 from chat.desk.sla import Promise
@@ -34,8 +36,11 @@ from storage.base.errors import NotFound
 from storage.tx import Tx
 
 
-async def hear(tx: Tx, conversation_id: str) -> Thread | None:
-    """The customer wrote. A thread that was over is opened again, if that is not too long ago. None: not the desk's."""
+async def hear(tx: Tx, conversation_id: str, *, at: datetime | None = None) -> Thread | None:
+    """The customer wrote, `at` then. A thread that was over is opened again if that is not too long ago.
+
+    None: it is not the desk's.
+    """
     thread = await store.lock(tx, conversation_id)
     if thread is None:
         return None
@@ -44,26 +49,31 @@ async def hear(tx: Tx, conversation_id: str) -> Thread | None:
     heard = thread.after("hear", tx.now)
     await store.save(tx, heard)
     await store.write_event(tx, heard, "hear", agent_id=thread.assignee_id, by_id=thread.customer_id)
-    await promises.heard(tx, heard, await queue_of(tx, thread.queue_id))
+    await promises.heard(tx, heard, await queue_of(tx, thread.queue_id), at or tx.now)
     if thread.state is State.PENDING:
         await our_turn(tx, heard)
         tell_changed(tx, heard)
     return heard
 
 
-async def reply(tx: Tx, conversation_id: str, agent_id: str) -> Thread:
-    """The agent who has it answered the customer. Notes are not replies. Raises NotFound, NotYours, ThreadState."""
-    thread = await lock_thread(tx, conversation_id)
+async def reply(tx: Tx, conversation_id: str, agent_id: str, *, at: datetime | None = None) -> Thread | None:
+    """An agent answered the customer, `at` then; notes are not replies. None: it is not the desk's, or he is no agent.
+
+    It counts for him whoever has the thread by now; only the answer of who has it makes it the customer's turn.
+    """
+    thread = await store.lock(tx, conversation_id)
+    if thread is None or await agent_store.find(tx, agent_id) is None:
+        return None
+    await store.write_event(tx, thread, "reply", agent_id=agent_id, by_id=agent_id)
+    await store.served(tx, thread.customer_id, thread.scope, agent_id)
+    await promises.replied(tx, thread, await queue_of(tx, thread.queue_id), at or tx.now)
+    if thread.assignee_id != agent_id or thread.state not in (State.OPEN, State.PENDING):
+        return thread
     replied = thread.after("reply", tx.now)
-    if thread.assignee_id != agent_id:
-        raise NotYours
     await store.save(tx, replied)
     live = await store.live_assignment(tx, conversation_id)
     if live is not None:
         await store.count_reply(tx, live.id)
-    await store.write_event(tx, replied, "reply", agent_id=agent_id, by_id=agent_id)
-    await store.served(tx, thread.customer_id, thread.scope, agent_id)
-    await promises.replied(tx, replied, await queue_of(tx, thread.queue_id))
     await their_turn(tx, replied)
     if thread.state is not replied.state:
         tell_changed(tx, replied)
@@ -138,6 +148,7 @@ async def resolve(
         preferred_agent_id=owner_id,
     )
     await store.save(tx, resolved)
+    await give_conversation(tx, resolved)
     await promises.resolved(tx, resolved)
     # Who answered is read from the log before this closure is in it.
     await ask_rating(tx, resolved, owner_id)
@@ -156,6 +167,7 @@ async def close(tx: Tx, conversation_id: str, reason: str, *, by_id: str | None 
     thread = await lock_thread(tx, conversation_id)
     closed = thread.after("close", tx.now)
     await store.save(tx, closed)
+    await conversations.close_conversation(tx, conversation_id)
     await store.write_event(tx, closed, "close", by_id=by_id, detail={"reason": reason})
     tx.unschedule(key_of(conversation_id, "close"))
     tell(tx, ThreadClosed, closed, reason=reason)
@@ -170,6 +182,8 @@ async def withdraw(tx: Tx, conversation_id: str, *, by_id: str) -> Thread:
     ended = await end_service(tx, thread, "withdrawn")
     withdrawn = replace(withdrawn, epoch=thread.epoch + 1)
     await store.save(tx, withdrawn)
+    await give_conversation(tx, withdrawn)
+    await conversations.close_conversation(tx, conversation_id)
     agent_id = ended.agent_id if ended else None
     await store.write_event(tx, withdrawn, "withdraw", agent_id=agent_id, by_id=by_id)
     await forget_deadlines(tx, withdrawn)
@@ -192,6 +206,11 @@ async def reopen(tx: Tx, conversation_id: str, *, by_id: str) -> Thread:
         queued, epoch=thread.epoch + 1, queued_at=tx.now, declined_by=(), declined_until=None, resolved_at=None
     )
     await store.save(tx, queued)
+    if thread.state is State.CLOSED:
+        other = await conversations.reopen_conversation(tx, conversation_id)
+        if other.id != conversation_id:
+            raise TalksElsewhere(conversation_id=other.id)
+    await give_conversation(tx, queued)
     await store.write_event(tx, queued, "reopen", by_id=by_id)
     await forget_deadlines(tx, queued)
     await promises.begin(tx, queued, await queue_of(tx, queued.queue_id), Promise.NEXT_REPLY, Promise.RESOLVE)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from chat import conversations
 from chat.desk.actions import promises
 from chat.desk.actions.steps import (
     agent_of,
     assigned,
     end_service,
+    give_conversation,
     line_up,
     lock_thread,
     our_turn,
@@ -51,9 +53,12 @@ async def move(
         preferred_agent_id=None,
     )
     await store.save(tx, moved)
+    await give_conversation(tx, moved)
     agent_id = ended.agent_id if ended else None
     detail = {"reason": reason, "from": thread.queue_id, "note": note}
     await store.write_event(tx, moved, "move", agent_id=agent_id, by_id=by_id, detail=detail)
+    if note is not None:
+        await write_down(tx, moved, reason, note, by_id)
     await promises.rebase(tx, moved, queue.calendar_id if queue.sla.in_hours else None)
     await line_up(tx, moved, reason, agent_id)
     return moved
@@ -119,13 +124,18 @@ async def _give(
         if not may_exceed:
             raise AgentFull
         await agent_store.claim_over(tx, target.id, thread.units)
-    changed = replace(changed, epoch=thread.epoch + 1, assignee_id=target.id)
+    # An offer takes two epochs: one under which it is nobody's, and the one under which it will be accepted.
+    is_offer = changed.state is State.OFFERED
+    changed = replace(changed, epoch=thread.epoch + 1 + is_offer, assignee_id=target.id)
     await store.save(tx, changed)
+    if is_offer:
+        await give_conversation(tx, replace(changed, epoch=thread.epoch + 1))
     made = await _write(tx, changed, target, reason, is_over_cap=is_over_cap)
     detail = {"reason": reason, "to": target.id, "note": note, "over_cap": is_over_cap}
     agent_id = ended.agent_id if ended else None
     verb = "take" if reason == "taken_over" else "hand"
     await store.write_event(tx, changed, verb, agent_id=agent_id, by_id=by_id, detail=detail)
+    await write_down(tx, changed, reason, note, by_id)
     await assigned(tx, changed, made, by_id=by_id)
     await our_turn(tx, changed)
     return changed
@@ -164,6 +174,12 @@ async def overflow(tx: Tx, conversation_id: str) -> Thread | None:
     if await queue_store.has_somebody(tx, queue.id):
         return None
     return await move(tx, thread, queue.overflow_queue_id, "overflow")
+
+
+async def write_down(tx: Tx, thread: Thread, reason: str, note: str, by_id: str | None) -> None:
+    """The note, in the conversation, for staff alone."""
+    data = {"event": reason, "by_id": by_id, "assignee_id": thread.assignee_id, "queue_id": thread.queue_id}
+    await conversations.say_system(tx, thread.conversation_id, note, data=data, internal=True)
 
 
 def _say_why(note: str) -> None:
