@@ -10,6 +10,7 @@ import dispatch
 from chat import desk
 from geo.areas.live import LiveAreas
 from rest.desk.routes import ROUTES as DESK
+from rest.desk.support import ROUTES as SUPPORT
 from rest.edge import MACHINE, Machine
 from rest.edge import deadlines as edge_deadlines
 from rest.edge.documents import add_documents
@@ -54,6 +55,7 @@ TABLES = (
     SPLIT_RULES,
     WITHDRAWALS,
     DESK,
+    SUPPORT,
     FLEET,
     FIELD,
     AUDIT,

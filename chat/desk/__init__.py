@@ -53,7 +53,7 @@ from chat.desk.actions.ratings import rate, rate_by_link, rating_of
 from chat.desk.actions.reports import agents_page, queues_page, statistics, threads_page
 from chat.desk.actions.steps import agent_of, queue_of
 from chat.desk.actions.threads import close, convert, find_thread, hear, reopen, reply, resolve, withdraw
-from chat.desk.actions.transfers import take_over, transfer_to_agent, transfer_to_queue
+from chat.desk.actions.transfers import may_handle, take_over, transfer_to_agent, transfer_to_queue
 from chat.desk.deadlines import DEADLINES, begin_sweeping
 from chat.desk.model import MEMBER_RANK, Agent, AgentState, Assignment, Kind, Queue, Severity, State, Thread
 from chat.desk.ratings import Rating, token_of
@@ -107,6 +107,7 @@ __all__ = [
     "hear",
     "lock_agent",
     "lock_queue",
+    "may_handle",
     "place_of",
     "publish_rules",
     "queue_of",

@@ -33,7 +33,7 @@ async def transfer_to_queue(tx: Tx, conversation_id: str, queue_id: str, *, by_i
     """
     thread = await lock_thread(tx, conversation_id)
     _say_why(note)
-    await _may(tx, thread, by_id)
+    await may_handle(tx, thread, by_id)
     return await move(tx, thread, queue_id, "transferred", by_id=by_id, note=note)
 
 
@@ -73,7 +73,7 @@ async def transfer_to_agent(
     """
     thread = await lock_thread(tx, conversation_id)
     _say_why(note)
-    by = await _may(tx, thread, by_id)
+    by = await may_handle(tx, thread, by_id)
     target = await agent_of(tx, agent_id)
     if target.tenant_id is not None and target.tenant_id != thread.tenant_id:
         raise Denied
@@ -187,8 +187,8 @@ def _say_why(note: str) -> None:
         raise NoteRequired
 
 
-async def _may(tx: Tx, thread: Thread, by_id: str) -> Agent | None:
-    """Who has the thread may hand it on, and a supervisor of the platform or of its tenant."""
+async def may_handle(tx: Tx, thread: Thread, by_id: str) -> Agent | None:
+    """Who has the thread may hand it on or end it, and a supervisor of the platform or its tenant. Raises NotYours."""
     by = await agent_store.find(tx, by_id)
     if by is not None and by.is_supervisor and by.tenant_id in (None, thread.tenant_id):
         return by
