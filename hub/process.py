@@ -17,6 +17,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from chat.cases.deadlines import DEADLINES as CASE_DEADLINES
+from chat.desk import DEADLINES as DESK_DEADLINES
+from chat.desk import SUBSCRIBERS as DESK_SUBSCRIBERS
 from dispatch.dispatcher import Position
 from geo.history import UPKEEP_KIND, HistoryWriter, keep_history
 from geo.lastknown import LastKnown, load_positions
@@ -78,6 +80,7 @@ from storage.postgres import Database
 
 DEADLINES: Mapping[str, Handler] = {
     **CASE_DEADLINES,
+    **DESK_DEADLINES,
     **COUPON_DEADLINES,
     **HOMESERVICE_DEADLINES,
     **SETTLEMENT_DEADLINES,
@@ -107,6 +110,7 @@ SUBSCRIBERS: Subscribers = join_subscribers(
     REWARD_SUBSCRIBERS,
     MALL_SUBSCRIBERS,
     BILLING_SUBSCRIBERS,
+    DESK_SUBSCRIBERS,
 )
 
 

@@ -7,10 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 
 import dispatch
+from chat import desk
 from geo.areas.live import LiveAreas
 from rest.desk.conversations.desk_routes import ROUTES as DESK_TALK
 from rest.desk.conversations.routes import ROUTES as TALK
 from rest.desk.routes import ROUTES as DESK
+from rest.desk.support import ROUTES as SUPPORT
 from rest.edge import MACHINE, Machine
 from rest.edge import deadlines as edge_deadlines
 from rest.edge.documents import add_documents
@@ -112,6 +114,7 @@ TABLES = (
     TALK,
     DESK_TALK,
     DESK,
+    SUPPORT,
     FLEET,
     FIELD,
     AUDIT,
@@ -152,6 +155,7 @@ async def begin_housekeeping(tx: Tx, settings: Settings) -> None:
     await channel_jobs.begin_purging(tx)
     await file_jobs.begin_purging(tx)
     await reconciliation_jobs.begin_reconciling(tx)
+    desk.begin_sweeping(tx)
 
 
 def release() -> str:

@@ -58,6 +58,181 @@ CREATE FUNCTION public.call_open(p_id text, p_subject_kind text, p_subject_id te
             p_plan, p_detail, p_audience, p_owner_account_id, p_excluded, p_named_worker_id, p_at, p_at, 'open');
 $$;
 
+CREATE TABLE public.assignments (
+    id text NOT NULL,
+    conversation_id text NOT NULL,
+    queue_id text NOT NULL,
+    agent_id text NOT NULL,
+    epoch integer NOT NULL,
+    units smallint NOT NULL,
+    is_over_cap boolean DEFAULT false NOT NULL,
+    reason text NOT NULL,
+    queued_at timestamp with time zone NOT NULL,
+    offered_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    replies integer DEFAULT 0 NOT NULL,
+    ended_at timestamp with time zone,
+    end_reason text,
+    CONSTRAINT assignments_check CHECK (((ended_at IS NULL) = (end_reason IS NULL)))
+);
+
+CREATE FUNCTION public.desk_assign(p_queue_id text, p_assignment_id text, p_at timestamp with time zone) RETURNS SETOF public.assignments
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    chosen record;
+    q desk_queues;
+    t desk_threads;
+    made assignments;
+BEGIN
+    SELECT * INTO q FROM desk_queues WHERE id = p_queue_id FOR NO KEY UPDATE;
+    FOR attempt IN 1..100 LOOP
+        SELECT * INTO chosen FROM desk_next(p_queue_id, p_at);
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+        BEGIN
+            SELECT * INTO t FROM desk_threads WHERE conversation_id = chosen.conversation_id FOR NO KEY UPDATE;
+            PERFORM FROM agent_load l WHERE l.agent_id = chosen.agent_id FOR NO KEY UPDATE;
+            -- Everything may have moved before the locks were taken: the same question again, now that it cannot.
+            UPDATE agent_load l
+               SET load = l.load + t.units, last_assigned_at = p_at
+             WHERE l.agent_id = chosen.agent_id AND l.load + t.units <= l.cap AND desk_is_ready(l, p_at)
+               AND EXISTS (SELECT FROM desk_next(p_queue_id, p_at) n
+                            WHERE n.conversation_id = t.conversation_id AND n.agent_id = chosen.agent_id);
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'moved' USING ERRCODE = 'FH001';
+            END IF;
+        EXCEPTION WHEN SQLSTATE 'FH001' THEN
+            CONTINUE;
+        END;
+        UPDATE desk_threads
+           SET state = CASE WHEN t.kind = 'chat' THEN 'offered' ELSE 'open' END, assignee_id = chosen.agent_id,
+               epoch = t.epoch + 1, state_at = p_at, version = t.version + 1
+         WHERE desk_threads.conversation_id = t.conversation_id;
+        INSERT INTO assignments (id, conversation_id, queue_id, agent_id, epoch, units, reason, queued_at, offered_at,
+                                 expires_at, accepted_at)
+        VALUES (p_assignment_id, t.conversation_id, p_queue_id, chosen.agent_id, t.epoch + 1, t.units, chosen.reason,
+                t.queued_at, p_at,
+                CASE WHEN t.kind = 'chat' THEN p_at + make_interval(secs => q.accept_s) END,
+                CASE WHEN t.kind = 'ticket' THEN p_at END)
+        RETURNING * INTO made;
+        RETURN NEXT made;
+        RETURN;
+    END LOOP;
+    RAISE EXCEPTION 'the line of % moved too often', p_queue_id USING ERRCODE = 'serialization_failure';
+END $$;
+
+CREATE TABLE public.agent_load (
+    agent_id text NOT NULL,
+    cap integer NOT NULL,
+    load integer DEFAULT 0 NOT NULL,
+    over_units integer DEFAULT 0 NOT NULL,
+    state text DEFAULT 'offline'::text NOT NULL,
+    present_until timestamp with time zone NOT NULL,
+    duty_from timestamp with time zone NOT NULL,
+    duty_until timestamp with time zone NOT NULL,
+    misses smallint DEFAULT 0 NOT NULL,
+    last_assigned_at timestamp with time zone,
+    CONSTRAINT agent_load_cap_check CHECK (((cap >= 1) AND (cap <= 400))),
+    CONSTRAINT agent_load_check CHECK (((load >= 0) AND (load <= cap))),
+    CONSTRAINT agent_load_misses_check CHECK ((misses >= 0)),
+    CONSTRAINT agent_load_over_units_check CHECK ((over_units >= 0)),
+    CONSTRAINT agent_load_state_check CHECK ((state = ANY (ARRAY['online'::text, 'busy'::text, 'away'::text, 'offline'::text])))
+)
+WITH (fillfactor='60');
+
+CREATE FUNCTION public.desk_is_ready(l public.agent_load, p_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT l.state = 'online' AND p_at < l.present_until AND l.duty_from <= p_at AND p_at < l.duty_until
+$$;
+
+CREATE FUNCTION public.desk_next(p_queue_id text, p_at timestamp with time zone) RETURNS TABLE(conversation_id text, agent_id text, reason text)
+    LANGUAGE sql STABLE
+    AS $$
+    WITH q AS MATERIALIZED (SELECT strategy, relax_s FROM desk_queues WHERE id = p_queue_id AND is_active),
+    free AS MATERIALIZED (
+        SELECT l.agent_id, l.cap - l.load AS room, l.load::float8 / l.cap AS ratio, l.last_assigned_at
+          FROM queue_members m JOIN agent_load l ON l.agent_id = m.agent_id
+         WHERE m.queue_id = p_queue_id AND l.load < l.cap AND desk_is_ready(l, p_at))
+    SELECT t.conversation_id, best.agent_id, best.reason
+      FROM q CROSS JOIN desk_threads t
+      LEFT JOIN LATERAL (
+            SELECT s.agent_id FROM last_served s
+             WHERE s.customer_id = t.customer_id AND s.scope = coalesce(t.tenant_id, '')
+               AND s.at > p_at - interval '7 days') known ON true
+     CROSS JOIN LATERAL (
+            SELECT f.agent_id, CASE WHEN is_known THEN 'known' ELSE q.strategy END AS reason
+              FROM free f
+             CROSS JOIN LATERAL (
+                   SELECT p_at <= t.queued_at + interval '60 seconds'
+                          AND f.agent_id = coalesce(t.preferred_agent_id, known.agent_id, '') AS is_known,
+                          (SELECT count(*) FROM agent_skills k WHERE k.agent_id = f.agent_id
+                              AND k.skill = ANY (desk_wanted(t, q.relax_s, p_at))) AS has,
+                          (SELECT coalesce(sum(k.level), 0) FROM agent_skills k WHERE k.agent_id = f.agent_id
+                              AND k.skill = ANY (desk_wanted(t, q.relax_s, p_at))) AS levels) fit
+             WHERE f.room >= t.units
+               AND fit.has = cardinality(desk_wanted(t, q.relax_s, p_at))
+               AND NOT (f.agent_id = ANY (t.declined_by) AND p_at < t.declined_until)
+             ORDER BY is_known DESC, CASE WHEN q.strategy = 'balanced' THEN f.ratio END,
+                      CASE WHEN q.strategy = 'balanced' THEN fit.levels END DESC,
+                      f.last_assigned_at NULLS FIRST, f.agent_id
+             LIMIT 1) best
+     WHERE t.queue_id = p_queue_id AND t.state = 'queued' AND EXISTS (SELECT FROM free)
+     ORDER BY t.priority DESC, t.queued_at, t.conversation_id
+     LIMIT 1
+$$;
+
+CREATE TABLE public.desk_threads (
+    conversation_id text NOT NULL,
+    kind text NOT NULL,
+    state text NOT NULL,
+    tenant_id text,
+    customer_id text NOT NULL,
+    audience text[] NOT NULL,
+    subject_kind text,
+    subject_id text,
+    number text,
+    category text NOT NULL,
+    severity text NOT NULL,
+    rank smallint NOT NULL,
+    priority integer NOT NULL,
+    queue_id text NOT NULL,
+    required_skills text[] NOT NULL,
+    optional_skills text[] NOT NULL,
+    preferred_agent_id text,
+    declined_by text[] DEFAULT '{}'::text[] NOT NULL,
+    declined_until timestamp with time zone,
+    units smallint NOT NULL,
+    epoch integer DEFAULT 0 NOT NULL,
+    assignee_id text,
+    closure_no integer DEFAULT 0 NOT NULL,
+    resolution text,
+    opened_at timestamp with time zone NOT NULL,
+    queued_at timestamp with time zone NOT NULL,
+    state_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT desk_threads_check CHECK (((state = ANY (ARRAY['offered'::text, 'open'::text, 'pending'::text])) = (assignee_id IS NOT NULL))),
+    CONSTRAINT desk_threads_check1 CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT desk_threads_check2 CHECK (((kind = 'chat'::text) OR (number IS NOT NULL))),
+    CONSTRAINT desk_threads_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'ticket'::text]))),
+    CONSTRAINT desk_threads_rank_check CHECK (((rank >= 0) AND (rank <= 99))),
+    CONSTRAINT desk_threads_severity_check CHECK ((severity = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'emergency'::text]))),
+    CONSTRAINT desk_threads_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'offered'::text, 'open'::text, 'pending'::text, 'resolved'::text, 'closed'::text]))),
+    CONSTRAINT desk_threads_units_check CHECK (((units >= 1) AND (units <= 400)))
+);
+
+CREATE FUNCTION public.desk_wanted(t public.desk_threads, p_relax_s integer, p_at timestamp with time zone) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE WHEN p_at < t.queued_at + make_interval(secs => p_relax_s)
+                THEN t.required_skills || t.optional_skills ELSE t.required_skills END
+$$;
+
 CREATE TABLE public.feed (
     seq bigint NOT NULL,
     fact_id text NOT NULL,
@@ -460,6 +635,71 @@ BEGIN
     RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
+CREATE FUNCTION public.say_message(p_conversation text, p_version bigint, p_sender text, p_role text, p_client text, p_kind text, p_internal boolean, p_body text, p_data jsonb, p_file text, p_reply_to bigint, p_target bigint, p_changes_from timestamp with time zone, p_base_seq bigint, p_words text[], p_at timestamp with time zone) RETURNS TABLE(outcome text, seq bigint, prev_seq bigint, at timestamp with time zone)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    c conversations%ROWTYPE;
+    is_staff boolean := p_role IN ('agent', 'supervisor');
+    is_person boolean := p_role IN ('customer', 'worker');
+BEGIN
+    SELECT * INTO c FROM conversations WHERE id = p_conversation FOR NO KEY UPDATE;
+    outcome := 'dup';
+    SELECT m.seq, m.prev_seq, m.at INTO seq, prev_seq, at FROM messages m
+     WHERE m.conversation_id = p_conversation AND m.sender_id = p_sender AND m.client_id = p_client;
+    IF FOUND THEN
+        RETURN NEXT; RETURN;
+    END IF;
+    IF c.id IS NULL OR c.version <> p_version THEN
+        outcome := 'moved'; RETURN NEXT; RETURN;
+    END IF;
+    IF p_base_seq IS NOT NULL THEN
+        SELECT m.seq INTO seq FROM messages m
+         WHERE m.conversation_id = p_conversation AND m.seq > p_base_seq AND m.sender_role IN ('agent', 'supervisor')
+           AND NOT m.is_internal AND m.target_seq IS NULL AND m.sender_id <> p_sender
+         ORDER BY m.seq DESC LIMIT 1;
+        IF FOUND THEN
+            outcome := 'answered'; RETURN NEXT; RETURN;
+        END IF;
+    END IF;
+    seq := c.last_seq + 1;
+    prev_seq := c.public_seq;
+    at := greatest(p_at, c.last_at);
+    IF p_target IS NOT NULL THEN
+        UPDATE messages m
+           SET body = CASE p_kind WHEN 'edit' THEN p_body ELSE '' END, words = p_words,
+               data = CASE p_kind WHEN 'edit' THEN data END, file_id = CASE p_kind WHEN 'edit' THEN file_id END,
+               edited_at = CASE p_kind WHEN 'edit' THEN say_message.at ELSE edited_at END,
+               recalled_at = CASE p_kind WHEN 'recall' THEN say_message.at END
+         WHERE m.conversation_id = p_conversation AND m.seq = p_target AND m.sender_id = p_sender
+           AND m.recalled_at IS NULL AND m.target_seq IS NULL AND m.at >= p_changes_from
+           AND (p_kind = 'recall' OR m.kind IN ('text', 'note'));
+        IF NOT FOUND THEN
+            outcome := 'fixed'; RETURN NEXT; RETURN;
+        END IF;
+        IF p_kind = 'recall' THEN
+            UPDATE messages m SET body = '' WHERE m.conversation_id = p_conversation AND m.target_seq = p_target;
+        END IF;
+    END IF;
+    INSERT INTO messages (conversation_id, seq, prev_seq, sender_id, sender_role, client_id, kind, is_internal, body,
+                          data, file_id, reply_to, target_seq, words, at)
+    VALUES (p_conversation, say_message.seq, say_message.prev_seq, p_sender, p_role, p_client, p_kind, p_internal, p_body,
+            p_data, p_file, p_reply_to, p_target, CASE WHEN p_target IS NULL THEN p_words ELSE '{}' END, say_message.at);
+    UPDATE conversations
+       SET last_seq = say_message.seq, last_at = say_message.at,
+           public_seq = CASE WHEN p_internal THEN public_seq ELSE say_message.seq END,
+           waiting_since = CASE WHEN p_internal OR p_target IS NOT NULL THEN waiting_since
+                                WHEN is_person THEN coalesce(waiting_since, say_message.at)
+                                WHEN is_staff THEN NULL
+                                ELSE waiting_since END
+     WHERE id = p_conversation;
+    IF is_staff AND p_target IS NULL AND NOT p_internal THEN
+        DELETE FROM drafts WHERE agent_id = p_sender AND conversation_id = p_conversation;
+    END IF;
+    outcome := 'said'; RETURN NEXT;
+END $$;
+
 CREATE FUNCTION public.settlement_line_keeps() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -585,6 +825,24 @@ CREATE TABLE public.accounts (
     CONSTRAINT accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'closed'::text])))
 );
 
+CREATE TABLE public.agent_skills (
+    agent_id text NOT NULL,
+    skill text NOT NULL,
+    level smallint NOT NULL,
+    CONSTRAINT agent_skills_level_check CHECK (((level >= 1) AND (level <= 5)))
+);
+
+CREATE TABLE public.agent_state_log (
+    unit_no bigint NOT NULL,
+    agent_id text NOT NULL,
+    state text NOT NULL,
+    source text NOT NULL,
+    during tstzrange NOT NULL,
+    CONSTRAINT agent_state_log_during_check CHECK ((NOT isempty(during))),
+    CONSTRAINT agent_state_log_source_check CHECK ((source = ANY (ARRAY['agent'::text, 'supervisor'::text, 'misses'::text, 'lease'::text]))),
+    CONSTRAINT agent_state_log_state_check CHECK ((state = ANY (ARRAY['online'::text, 'busy'::text, 'away'::text, 'offline'::text])))
+);
+
 CREATE TABLE public.areas (
     code text NOT NULL,
     name text NOT NULL,
@@ -626,6 +884,18 @@ CREATE TABLE public.bookings (
     created_at timestamp with time zone NOT NULL,
     changed_at timestamp with time zone NOT NULL,
     CONSTRAINT bookings_state_check CHECK ((state = ANY (ARRAY['held'::text, 'firm'::text, 'released'::text, 'done'::text])))
+);
+
+CREATE TABLE public.calendars (
+    id text NOT NULL,
+    tenant_id text,
+    name text NOT NULL,
+    zone text NOT NULL,
+    week jsonb NOT NULL,
+    overrides jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.cases (
@@ -745,6 +1015,33 @@ CREATE TABLE public.channel_refunds (
     CONSTRAINT channel_refunds_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'accepted'::text, 'done'::text, 'manual'::text])))
 );
 
+CREATE TABLE public.conversations (
+    id text NOT NULL,
+    kind text NOT NULL,
+    tenant_id text,
+    customer_id text,
+    subject_kind text,
+    subject_id text,
+    status text NOT NULL,
+    is_handed boolean DEFAULT false NOT NULL,
+    assignee_id text,
+    assign_epoch bigint DEFAULT 0 NOT NULL,
+    last_seq bigint DEFAULT 0 NOT NULL,
+    public_seq bigint DEFAULT 0 NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    waiting_since timestamp with time zone,
+    closed_at timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    CONSTRAINT conversations_check CHECK (((tenant_id IS NOT NULL) OR (NOT is_handed))),
+    CONSTRAINT conversations_check1 CHECK (((public_seq >= 0) AND (public_seq <= last_seq))),
+    CONSTRAINT conversations_check2 CHECK (((subject_kind IS NULL) = (subject_id IS NULL))),
+    CONSTRAINT conversations_check3 CHECK (((status = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT conversations_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'ticket'::text, 'trip'::text, 'remote_drive'::text]))),
+    CONSTRAINT conversations_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text])))
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.coupon_gifts (
     id text NOT NULL,
     template_id text NOT NULL,
@@ -820,6 +1117,105 @@ CREATE TABLE public.coupons (
     CONSTRAINT coupons_state_check CHECK ((state = ANY (ARRAY['issued'::text, 'locked'::text, 'used'::text, 'expired'::text])))
 )
 WITH (fillfactor='80');
+
+CREATE TABLE public.desk_agents (
+    id text NOT NULL,
+    unit_no bigint NOT NULL,
+    tenant_id text,
+    name text NOT NULL,
+    is_supervisor boolean DEFAULT false NOT NULL,
+    calendar_id text,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.desk_agents ALTER COLUMN unit_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.desk_agents_unit_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.desk_events (
+    no bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    conversation_id text NOT NULL,
+    verb text NOT NULL,
+    queue_id text,
+    agent_id text,
+    by_id text,
+    epoch integer NOT NULL,
+    detail jsonb
+);
+
+ALTER TABLE public.desk_events ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.desk_events_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.desk_queues (
+    id text NOT NULL,
+    tenant_id text,
+    name text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    calendar_id text,
+    strategy text DEFAULT 'balanced'::text NOT NULL,
+    accept_s integer NOT NULL,
+    reply_s integer NOT NULL,
+    relax_s integer NOT NULL,
+    offer_ticket_s integer NOT NULL,
+    idle_warn_s integer NOT NULL,
+    idle_close_s integer NOT NULL,
+    overflow_queue_id text,
+    overflow_s integer NOT NULL,
+    sla jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT desk_queues_accept_s_check CHECK (((accept_s >= 5) AND (accept_s <= 600))),
+    CONSTRAINT desk_queues_check CHECK (((idle_close_s > idle_warn_s) AND (idle_close_s <= 172800))),
+    CONSTRAINT desk_queues_check1 CHECK ((overflow_queue_id <> id)),
+    CONSTRAINT desk_queues_idle_warn_s_check CHECK (((idle_warn_s >= 60) AND (idle_warn_s <= 86400))),
+    CONSTRAINT desk_queues_offer_ticket_s_check CHECK (((offer_ticket_s >= 10) AND (offer_ticket_s <= 86400))),
+    CONSTRAINT desk_queues_overflow_s_check CHECK (((overflow_s >= 0) AND (overflow_s <= 86400))),
+    CONSTRAINT desk_queues_relax_s_check CHECK (((relax_s >= 0) AND (relax_s <= 86400))),
+    CONSTRAINT desk_queues_reply_s_check CHECK (((reply_s >= 30) AND (reply_s <= 86400))),
+    CONSTRAINT desk_queues_strategy_check CHECK ((strategy = ANY (ARRAY['balanced'::text, 'round_robin'::text])))
+);
+
+CREATE TABLE public.desk_ratings (
+    id text NOT NULL,
+    conversation_id text NOT NULL,
+    closure_no integer NOT NULL,
+    queue_id text NOT NULL,
+    customer_id text NOT NULL,
+    owner_id text,
+    shares jsonb NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    score smallint,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    comment text,
+    rated_at timestamp with time zone,
+    edited_until timestamp with time zone,
+    CONSTRAINT desk_ratings_check CHECK ((((score IS NULL) = (rated_at IS NULL)) AND ((score IS NULL) = (edited_until IS NULL)))),
+    CONSTRAINT desk_ratings_score_check CHECK (((score >= 1) AND (score <= 5)))
+);
+
+CREATE TABLE public.drafts (
+    agent_id text NOT NULL,
+    conversation_id text NOT NULL,
+    body text NOT NULL,
+    base_seq bigint NOT NULL,
+    saved_at timestamp with time zone NOT NULL,
+    CONSTRAINT drafts_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000)))
+);
 
 CREATE TABLE public.exports (
     id text NOT NULL,
@@ -1066,6 +1462,13 @@ ALTER TABLE public.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.last_served (
+    customer_id text NOT NULL,
+    scope text NOT NULL,
+    agent_id text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.ledger_accounts (
     id text NOT NULL,
     code text NOT NULL,
@@ -1123,6 +1526,36 @@ CREATE TABLE public.ledger_transfers (
     at timestamp with time zone NOT NULL,
     note text,
     by_id text
+);
+
+CREATE TABLE public.messages (
+    conversation_id text NOT NULL,
+    seq bigint NOT NULL,
+    prev_seq bigint NOT NULL,
+    sender_id text NOT NULL,
+    sender_role text NOT NULL,
+    client_id text NOT NULL,
+    kind text NOT NULL,
+    is_internal boolean NOT NULL,
+    body text NOT NULL,
+    data jsonb,
+    file_id text,
+    reply_to bigint,
+    target_seq bigint,
+    words text[] NOT NULL,
+    at timestamp with time zone NOT NULL,
+    edited_at timestamp with time zone,
+    recalled_at timestamp with time zone,
+    CONSTRAINT messages_body_check CHECK ((char_length(body) <= 4000)),
+    CONSTRAINT messages_check CHECK ((prev_seq < seq)),
+    CONSTRAINT messages_check1 CHECK ((reply_to < seq)),
+    CONSTRAINT messages_check2 CHECK ((target_seq < seq)),
+    CONSTRAINT messages_check3 CHECK (((kind = ANY (ARRAY['edit'::text, 'recall'::text])) = (target_seq IS NOT NULL))),
+    CONSTRAINT messages_check4 CHECK (((kind <> 'note'::text) OR is_internal)),
+    CONSTRAINT messages_check5 CHECK (((recalled_at IS NULL) OR ((body = ''::text) AND (data IS NULL) AND (file_id IS NULL) AND (words = '{}'::text[])))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'image'::text, 'file'::text, 'location'::text, 'order_card'::text, 'system'::text, 'note'::text, 'edit'::text, 'recall'::text]))),
+    CONSTRAINT messages_sender_role_check CHECK ((sender_role = ANY (ARRAY['customer'::text, 'worker'::text, 'agent'::text, 'supervisor'::text, 'system'::text]))),
+    CONSTRAINT messages_seq_check CHECK ((seq >= 1))
 );
 
 CREATE TABLE public.offers (
@@ -1229,6 +1662,22 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.participants (
+    conversation_id text NOT NULL,
+    account_id text NOT NULL,
+    role text NOT NULL,
+    audience text NOT NULL,
+    joined_seq bigint NOT NULL,
+    left_seq bigint,
+    read_seq bigint DEFAULT 0 NOT NULL,
+    delivered_seq bigint DEFAULT 0 NOT NULL,
+    joined_at timestamp with time zone NOT NULL,
+    CONSTRAINT participants_check CHECK (((read_seq >= 0) AND (read_seq <= delivered_seq))),
+    CONSTRAINT participants_joined_seq_check CHECK ((joined_seq >= 1)),
+    CONSTRAINT participants_role_check CHECK ((role = ANY (ARRAY['customer'::text, 'worker'::text, 'agent'::text, 'supervisor'::text, 'observer'::text])))
+)
+WITH (fillfactor='70');
 
 CREATE TABLE public.payment_days (
     account_id text NOT NULL,
@@ -1455,6 +1904,23 @@ CREATE TABLE public.points_uses (
     CONSTRAINT points_uses_used_check CHECK ((used >= 0))
 );
 
+CREATE TABLE public.queue_members (
+    queue_id text NOT NULL,
+    agent_id text NOT NULL
+);
+
+CREATE TABLE public.quick_replies (
+    id text NOT NULL,
+    scope text NOT NULL,
+    owner_id text NOT NULL,
+    folder text NOT NULL,
+    shortcut text NOT NULL,
+    body text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT quick_replies_scope_check CHECK ((scope = ANY (ARRAY['platform'::text, 'tenant'::text, 'own'::text])))
+);
+
 CREATE TABLE public.reconciliation_differences (
     id text NOT NULL,
     reconciliation_id text NOT NULL,
@@ -1676,6 +2142,13 @@ CREATE TABLE public.rewards (
     CONSTRAINT rewards_points_check CHECK ((points >= 1))
 );
 
+CREATE TABLE public.routing_tables (
+    version integer NOT NULL,
+    rules jsonb NOT NULL,
+    by_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.schema_migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -1830,6 +2303,29 @@ CREATE TABLE public.sign_in_codes (
     sent_in_window integer DEFAULT 1 NOT NULL
 );
 
+CREATE TABLE public.sla_timers (
+    conversation_id text NOT NULL,
+    kind text NOT NULL,
+    no integer NOT NULL,
+    state text NOT NULL,
+    target interval NOT NULL,
+    consumed interval NOT NULL,
+    calendar_id text,
+    started_at timestamp with time zone NOT NULL,
+    running_since timestamp with time zone,
+    due_at timestamp with time zone,
+    warned smallint DEFAULT 0 NOT NULL,
+    breached_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT sla_timers_check CHECK (((state = 'running'::text) = (running_since IS NOT NULL))),
+    CONSTRAINT sla_timers_check1 CHECK (((due_at IS NULL) OR (state = 'running'::text))),
+    CONSTRAINT sla_timers_check2 CHECK (((breached_at IS NOT NULL) = (warned = 100))),
+    CONSTRAINT sla_timers_kind_check CHECK ((kind = ANY (ARRAY['first_reply'::text, 'next_reply'::text, 'resolve'::text]))),
+    CONSTRAINT sla_timers_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'met'::text, 'dropped'::text]))),
+    CONSTRAINT sla_timers_warned_check CHECK ((warned = ANY (ARRAY[0, 50, 80, 100])))
+);
+
 CREATE TABLE public.split_rules (
     line text NOT NULL,
     version integer NOT NULL,
@@ -1902,6 +2398,13 @@ CREATE TABLE public.technicians (
     CONSTRAINT technicians_free_travel_m_check CHECK (((free_travel_m >= 0) AND (free_travel_m <= 100000))),
     CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
+
+CREATE SEQUENCE public.ticket_numbers
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 
 CREATE TABLE public.topup_offers (
     id text NOT NULL,
@@ -2137,8 +2640,23 @@ ALTER TABLE ONLY public.accounts
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.agent_load
+    ADD CONSTRAINT agent_load_pkey PRIMARY KEY (agent_id);
+
+ALTER TABLE ONLY public.agent_skills
+    ADD CONSTRAINT agent_skills_pkey PRIMARY KEY (agent_id, skill);
+
+ALTER TABLE ONLY public.agent_state_log
+    ADD CONSTRAINT agent_state_log_int8range_during_excl EXCLUDE USING gist (int8range(unit_no, unit_no, '[]'::text) WITH &&, during WITH &&);
+
 ALTER TABLE ONLY public.areas
     ADD CONSTRAINT areas_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_conversation_id_epoch_key UNIQUE (conversation_id, epoch);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
@@ -2148,6 +2666,9 @@ ALTER TABLE ONLY public.bookings
 
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.calendars
+    ADD CONSTRAINT calendars_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_pkey PRIMARY KEY (id);
@@ -2176,6 +2697,9 @@ ALTER TABLE ONLY public.channel_refunds
 ALTER TABLE ONLY public.channel_refunds
     ADD CONSTRAINT channel_refunds_ref_key UNIQUE (ref);
 
+ALTER TABLE ONLY public.conversations
+    ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.coupon_gifts
     ADD CONSTRAINT coupon_gifts_pkey PRIMARY KEY (id);
 
@@ -2187,6 +2711,33 @@ ALTER TABLE ONLY public.coupons
 
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_account_id_seq_key UNIQUE (template_id, account_id, seq);
+
+ALTER TABLE ONLY public.desk_agents
+    ADD CONSTRAINT desk_agents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.desk_agents
+    ADD CONSTRAINT desk_agents_unit_no_key UNIQUE (unit_no);
+
+ALTER TABLE ONLY public.desk_events
+    ADD CONSTRAINT desk_events_pkey PRIMARY KEY (no);
+
+ALTER TABLE ONLY public.desk_queues
+    ADD CONSTRAINT desk_queues_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.desk_ratings
+    ADD CONSTRAINT desk_ratings_conversation_id_closure_no_key UNIQUE (conversation_id, closure_no);
+
+ALTER TABLE ONLY public.desk_ratings
+    ADD CONSTRAINT desk_ratings_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_number_key UNIQUE (number);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_pkey PRIMARY KEY (conversation_id);
+
+ALTER TABLE ONLY public.drafts
+    ADD CONSTRAINT drafts_pkey PRIMARY KEY (agent_id, conversation_id);
 
 ALTER TABLE ONLY public.exports
     ADD CONSTRAINT exports_pkey PRIMARY KEY (id);
@@ -2236,6 +2787,9 @@ ALTER TABLE ONLY public.jobs
 ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.last_served
+    ADD CONSTRAINT last_served_pkey PRIMARY KEY (customer_id, scope);
+
 ALTER TABLE ONLY public.ledger_accounts
     ADD CONSTRAINT ledger_accounts_code_key UNIQUE (code);
 
@@ -2256,6 +2810,9 @@ ALTER TABLE ONLY public.ledger_transfers
 
 ALTER TABLE ONLY public.ledger_transfers
     ADD CONSTRAINT ledger_transfers_ref_key UNIQUE (ref);
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (conversation_id, seq);
 
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_worker_id_epoch_key UNIQUE (call_id, worker_id, epoch);
@@ -2283,6 +2840,9 @@ ALTER TABLE ONLY public.orders
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.participants
+    ADD CONSTRAINT participants_pkey PRIMARY KEY (conversation_id, account_id);
 
 ALTER TABLE ONLY public.payment_days
     ADD CONSTRAINT payment_days_pkey PRIMARY KEY (account_id, day);
@@ -2328,6 +2888,15 @@ ALTER TABLE ONLY public.points_returns
 
 ALTER TABLE ONLY public.points_uses
     ADD CONSTRAINT points_uses_pkey PRIMARY KEY (holder_id, lot_id);
+
+ALTER TABLE ONLY public.queue_members
+    ADD CONSTRAINT queue_members_pkey PRIMARY KEY (queue_id, agent_id);
+
+ALTER TABLE ONLY public.quick_replies
+    ADD CONSTRAINT quick_replies_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.quick_replies
+    ADD CONSTRAINT quick_replies_scope_owner_id_shortcut_key UNIQUE (scope, owner_id, shortcut);
 
 ALTER TABLE ONLY public.reconciliation_differences
     ADD CONSTRAINT reconciliation_differences_pkey PRIMARY KEY (id);
@@ -2380,6 +2949,9 @@ ALTER TABLE ONLY public.reward_rules
 ALTER TABLE ONLY public.rewards
     ADD CONSTRAINT rewards_pkey PRIMARY KEY (ref);
 
+ALTER TABLE ONLY public.routing_tables
+    ADD CONSTRAINT routing_tables_pkey PRIMARY KEY (version);
+
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
@@ -2427,6 +2999,9 @@ ALTER TABLE ONLY public.share_splits
 
 ALTER TABLE ONLY public.sign_in_codes
     ADD CONSTRAINT sign_in_codes_pkey PRIMARY KEY (phone);
+
+ALTER TABLE ONLY public.sla_timers
+    ADD CONSTRAINT sla_timers_pkey PRIMARY KEY (conversation_id, kind, no);
 
 ALTER TABLE ONLY public.split_rules
     ADD CONSTRAINT split_rules_pkey PRIMARY KEY (line, version);
@@ -2495,6 +3070,14 @@ CREATE INDEX accounts_created ON public.accounts USING btree (created_at DESC, i
 
 CREATE INDEX accounts_roles_changed ON public.accounts USING btree (roles_changed_at) WHERE (roles_changed_at IS NOT NULL);
 
+CREATE INDEX agent_state_log_agent ON public.agent_state_log USING btree (agent_id, lower(during));
+
+CREATE INDEX assignments_agent ON public.assignments USING btree (agent_id, id) WHERE (ended_at IS NULL);
+
+CREATE UNIQUE INDEX assignments_one_live ON public.assignments USING btree (conversation_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX assignments_waits ON public.assignments USING btree (queue_id, accepted_at) WHERE (accepted_at IS NOT NULL);
+
 CREATE INDEX audit_actor ON public.audit USING btree (actor_id, id DESC);
 
 CREATE INDEX audit_operation ON public.audit USING btree (operation, id DESC);
@@ -2531,6 +3114,16 @@ CREATE INDEX channel_refunds_manual ON public.channel_refunds USING btree (id) W
 
 CREATE INDEX channel_refunds_payment ON public.channel_refunds USING btree (payment_id);
 
+CREATE INDEX conversations_assignee ON public.conversations USING btree (assignee_id, id) WHERE (assignee_id IS NOT NULL);
+
+CREATE UNIQUE INDEX conversations_one_open ON public.conversations USING btree (customer_id, kind, tenant_id, subject_kind, subject_id) NULLS NOT DISTINCT WHERE ((status = 'open'::text) AND (customer_id IS NOT NULL));
+
+CREATE INDEX conversations_status ON public.conversations USING btree (status, id);
+
+CREATE INDEX conversations_subject ON public.conversations USING btree (subject_id, id) WHERE (subject_id IS NOT NULL);
+
+CREATE INDEX conversations_tenant ON public.conversations USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
+
 CREATE INDEX coupon_gifts_case ON public.coupon_gifts USING btree (case_id) WHERE (case_id IS NOT NULL);
 
 CREATE INDEX coupon_gifts_template ON public.coupon_gifts USING btree (template_id, id);
@@ -2540,6 +3133,24 @@ CREATE INDEX coupon_templates_claimable ON public.coupon_templates USING btree (
 CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
 
 CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+CREATE INDEX desk_agents_calendar ON public.desk_agents USING btree (calendar_id) WHERE (calendar_id IS NOT NULL);
+
+CREATE INDEX desk_events_at ON public.desk_events USING btree (at);
+
+CREATE INDEX desk_events_thread ON public.desk_events USING btree (conversation_id, no);
+
+CREATE INDEX desk_queues_calendar ON public.desk_queues USING btree (calendar_id) WHERE (calendar_id IS NOT NULL);
+
+CREATE INDEX desk_threads_assignee ON public.desk_threads USING btree (assignee_id, conversation_id) WHERE (assignee_id IS NOT NULL);
+
+CREATE INDEX desk_threads_customer ON public.desk_threads USING btree (customer_id, conversation_id);
+
+CREATE INDEX desk_threads_queue ON public.desk_threads USING btree (queue_id, state, conversation_id);
+
+CREATE INDEX desk_threads_tickets ON public.desk_threads USING btree (number) WHERE (kind = 'ticket'::text);
+
+CREATE INDEX desk_threads_waiting ON public.desk_threads USING btree (queue_id, priority DESC, queued_at, conversation_id) WHERE (state = 'queued'::text);
 
 CREATE INDEX exports_of_account ON public.exports USING btree (account_id, id);
 
@@ -2581,6 +3192,14 @@ CREATE INDEX ledger_transfers_order ON public.ledger_transfers USING btree (orde
 
 CREATE INDEX ledger_transfers_own ON public.ledger_transfers USING btree (at) WHERE (kind = ANY (ARRAY['channel_fee'::text, 'reconciled'::text, 'suspense_assigned'::text, 'split_done'::text, 'split_returned'::text]));
 
+CREATE INDEX messages_file ON public.messages USING btree (file_id) WHERE (file_id IS NOT NULL);
+
+CREATE UNIQUE INDEX messages_once ON public.messages USING btree (conversation_id, sender_id, client_id);
+
+CREATE INDEX messages_target ON public.messages USING btree (conversation_id, target_seq) WHERE (target_seq IS NOT NULL);
+
+CREATE INDEX messages_words ON public.messages USING gin (words);
+
 CREATE INDEX offers_of_worker ON public.offers USING btree (worker_id, made_at DESC) WHERE (state = ANY (ARRAY['open'::text, 'grabbed'::text]));
 
 CREATE INDEX order_shares_order ON public.order_shares USING btree (order_id) WHERE (revoked_at IS NULL);
@@ -2592,6 +3211,8 @@ CREATE INDEX orders_customer ON public.orders USING btree (customer_id, id DESC)
 CREATE INDEX orders_open ON public.orders USING btree (line, status, id) WHERE (closed_at IS NULL);
 
 CREATE INDEX orders_provider ON public.orders USING btree (provider_id, id DESC) WHERE (provider_id IS NOT NULL);
+
+CREATE INDEX participants_account ON public.participants USING btree (account_id, conversation_id);
 
 CREATE UNIQUE INDEX payment_parts_one_channel ON public.payment_parts USING btree (payment_id) WHERE (tender = ANY (ARRAY['wechat'::text, 'alipay'::text, 'offline'::text]));
 
@@ -2624,6 +3245,8 @@ CREATE INDEX points_purchases_account ON public.points_purchases USING btree (ac
 CREATE INDEX points_purchases_product ON public.points_purchases USING btree (product_id, account_id) WHERE (state <> 'closed'::text);
 
 CREATE INDEX points_uses_lot ON public.points_uses USING btree (lot_id);
+
+CREATE INDEX queue_members_agent ON public.queue_members USING btree (agent_id, queue_id);
 
 CREATE INDEX reconciliation_differences_open ON public.reconciliation_differences USING btree (channel, line_kind, key) WHERE (state <> 'resolved'::text);
 
@@ -2662,6 +3285,10 @@ CREATE INDEX share_returns_split ON public.share_returns USING btree (split_id, 
 CREATE INDEX share_splits_settlement ON public.share_splits USING btree (settlement_id);
 
 CREATE INDEX sign_in_codes_window ON public.sign_in_codes USING btree (window_start);
+
+CREATE INDEX sla_timers_calendar ON public.sla_timers USING btree (calendar_id) WHERE (state = 'running'::text);
+
+CREATE UNIQUE INDEX sla_timers_live ON public.sla_timers USING btree (conversation_id, kind) WHERE (state = ANY (ARRAY['running'::text, 'paused'::text]));
 
 CREATE INDEX suspense_items_state ON public.suspense_items USING btree (state, id);
 
@@ -2727,6 +3354,21 @@ CREATE TRIGGER split_rules_stay BEFORE DELETE OR UPDATE ON public.split_rules FO
 
 CREATE TRIGGER withdrawal_events_stay BEFORE DELETE OR UPDATE ON public.withdrawal_events FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
 
+ALTER TABLE ONLY public.agent_load
+    ADD CONSTRAINT agent_load_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.agent_skills
+    ADD CONSTRAINT agent_skills_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.agent_state_log
+    ADD CONSTRAINT agent_state_log_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.assignments
+    ADD CONSTRAINT assignments_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.desk_threads(conversation_id);
+
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
 
@@ -2750,6 +3392,30 @@ ALTER TABLE ONLY public.coupons
 
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);
+
+ALTER TABLE ONLY public.desk_agents
+    ADD CONSTRAINT desk_agents_calendar_id_fkey FOREIGN KEY (calendar_id) REFERENCES public.calendars(id);
+
+ALTER TABLE ONLY public.desk_queues
+    ADD CONSTRAINT desk_queues_calendar_id_fkey FOREIGN KEY (calendar_id) REFERENCES public.calendars(id);
+
+ALTER TABLE ONLY public.desk_queues
+    ADD CONSTRAINT desk_queues_overflow_queue_id_fkey FOREIGN KEY (overflow_queue_id) REFERENCES public.desk_queues(id);
+
+ALTER TABLE ONLY public.desk_ratings
+    ADD CONSTRAINT desk_ratings_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.desk_threads(conversation_id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
+
+ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.desk_queues(id);
+
+ALTER TABLE ONLY public.drafts
+    ADD CONSTRAINT drafts_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
 
 ALTER TABLE ONLY public.grabs
     ADD CONSTRAINT grabs_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
@@ -2781,6 +3447,12 @@ ALTER TABLE ONLY public.invoice_numbers
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT invoices_replaces_id_fkey FOREIGN KEY (replaces_id) REFERENCES public.invoices(id);
 
+ALTER TABLE ONLY public.last_served
+    ADD CONSTRAINT last_served_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
+
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
 
@@ -2801,6 +3473,9 @@ ALTER TABLE ONLY public.order_shares
 
 ALTER TABLE ONLY public.orders
     ADD CONSTRAINT orders_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.orders(id);
+
+ALTER TABLE ONLY public.participants
+    ADD CONSTRAINT participants_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
 
 ALTER TABLE ONLY public.payment_parts
     ADD CONSTRAINT payment_parts_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
@@ -2831,6 +3506,12 @@ ALTER TABLE ONLY public.points_uses
 
 ALTER TABLE ONLY public.points_uses
     ADD CONSTRAINT points_uses_lot_id_fkey FOREIGN KEY (lot_id) REFERENCES public.points_lots(id);
+
+ALTER TABLE ONLY public.queue_members
+    ADD CONSTRAINT queue_members_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.queue_members
+    ADD CONSTRAINT queue_members_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.desk_queues(id);
 
 ALTER TABLE ONLY public.reconciliation_differences
     ADD CONSTRAINT reconciliation_differences_reconciliation_id_fkey FOREIGN KEY (reconciliation_id) REFERENCES public.reconciliations(id);
@@ -2879,6 +3560,12 @@ ALTER TABLE ONLY public.share_splits
 
 ALTER TABLE ONLY public.share_splits
     ADD CONSTRAINT share_splits_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES public.settlements(id);
+
+ALTER TABLE ONLY public.sla_timers
+    ADD CONSTRAINT sla_timers_calendar_id_fkey FOREIGN KEY (calendar_id) REFERENCES public.calendars(id);
+
+ALTER TABLE ONLY public.sla_timers
+    ADD CONSTRAINT sla_timers_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.desk_threads(conversation_id);
 
 ALTER TABLE ONLY public.technician_vouchers
     ADD CONSTRAINT technician_vouchers_item_id_fkey FOREIGN KEY (item_id) REFERENCES public.items(id);

@@ -22,10 +22,10 @@ from tests.conftest import SECRET
 from tests.edge.conftest import serving
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = os.environ.get("FIELDHUB_FUZZ_EXAMPLES", "6")
+EXAMPLES = os.environ.get("FIELDHUB_FUZZ_EXAMPLES", "3")
 
 
-@pytest.mark.timeout(320)
+@pytest.mark.timeout(920)
 async def test_no_request_breaks_the_contract(db: Database, settings: Settings, tmp_path: Path) -> None:
     """Somebody with every role sends what the schemas allow and what they do not, and follows the links."""
     db.clock = SystemClock()
@@ -52,7 +52,7 @@ async def test_no_request_breaks_the_contract(db: Database, settings: Settings, 
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
-            output, _ = await asyncio.wait_for(fuzzer.communicate(), 300)
+            output, _ = await asyncio.wait_for(fuzzer.communicate(), 900)
         finally:
             if fuzzer.returncode is None:
                 fuzzer.kill()
