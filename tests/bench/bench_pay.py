@@ -202,8 +202,12 @@ class Bench:
         try:
             async with db.begin() as tx:
                 await tx.execute("SET LOCAL enable_seqscan = on")
-                checks = (invariants.i1_transfers_sum_to_zero, invariants.i2_balances_are_their_entries,
-                          invariants.i3_floors_hold, invariants.i24_lines_sum_to_what_is_kept)  # fmt: skip
+                checks = (
+                    invariants.i1_transfers_sum_to_zero,
+                    invariants.i2_balances_are_their_entries,
+                    invariants.i3_floors_hold,
+                    invariants.i24_a_settlement_keeps_what_its_order_keeps,
+                )
                 return [fault for check in checks for fault in await check(tx)]
         finally:
             await db.close()
@@ -289,7 +293,7 @@ def script_of(text: str, verb: str, person: str) -> str:
 
 def _inlined(sql: str, detail: str, person: str) -> str:
     values = dict(re.findall(r"\$(\d+) = ('(?:[^']|'')*'|NULL)", detail.replace("\n\t", "\n")))
-    sql = re.sub(r"ANY\(\$(\d+)\)", r"ANY($\1::text[])", sql)  # a text put together is no array by itself
+    sql = re.sub(r"ANY ?\(\$(\d+)\)", r"ANY($\1::text[])", sql)  # a text put together is no array by itself
     sql = re.sub(r"\$(\d+)", lambda found: _literal(values[found.group(1)], person), sql.replace("\n\t", " "))
     return " ".join(re.sub(r"--[^\n]*", "", sql).split())
 
