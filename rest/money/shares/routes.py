@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 import dispatch
+from dispatch.model import WorkerNotFound
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer, Reply
@@ -186,7 +187,7 @@ ROUTES = [
     Route(
         "POST", "/v1/admin/share_receivers", bind, "shares.bind", "Have a channel accept a worker's account",
         request=ReceiverBody, response=ReceiverView, has_etag=True, status=201, idempotent="required", roles=STAFF,
-        tags=_TAGS, errors=(ReceiverTaken,),
+        tags=_TAGS, errors=(ReceiverTaken, WorkerNotFound),
     ),
     Route(
         "POST", "/v1/admin/share_receivers/{receiver_id}/unbind", unbind, "shares.unbind",

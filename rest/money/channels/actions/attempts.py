@@ -41,10 +41,9 @@ async def begin(
 ) -> Payment:
     """Open an attempt and have its channel asked after the commit. The caller holds the order's lock.
 
-    `parts` of a mixed payment sum to the amount, and the channel is asked for its own; without them for all of it.
-    `is_shared`: it keeps the money apart until it is shared out.
-    Asking again for one that can still be paid returns it. One that ended, or is for another payer, is replaced: a
-    channel refuses other parameters under the same number.
+    `parts` of a mixed payment sum to the amount: the channel is asked for its own, or for all without them. What
+    `is_shared` is kept apart there. Asking again for one that can still be paid returns it; one that ended, or is for
+    another payer, is replaced: a channel refuses other parameters under the same number.
     """
     open_payment = partial(
         payments.open_payment,
