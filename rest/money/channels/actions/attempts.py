@@ -64,12 +64,23 @@ async def begin(
             return payment
         await payments.close_open(tx, order_id, "replaced")
         payment = await open_payment()
-    attempt = Attempt(
+    attempt = _attempt(tx, payment, payer=payer, description=description, expires_at=expires_at, is_shared=is_shared)
+    await store.insert_attempt(tx, attempt)
+    tx.schedule(PREPAY, f"{payment.id}:prepay", tx.now, {"payment_id": payment.id})
+    return payment
+
+
+def _attempt(
+    tx: Tx, payment: Payment, *, payer: str | None, description: str, expires_at: datetime, is_shared: bool
+) -> Attempt:
+    part = payment.channel_part
+    assert part is not None and part.tender is payment.method  # noqa: PT018, S101 - it was opened over a channel
+    return Attempt(
         payment_id=payment.id,
-        order_id=order_id,
-        account_id=account_id,
-        channel=channel,
-        amount_fen=_asked_fen(payment),
+        order_id=payment.order_id,
+        account_id=payment.account_id,
+        channel=part.tender.value,
+        amount_fen=part.amount_fen,
         state=AttemptState.ASKING,
         payer=payer,
         description=description,
@@ -81,15 +92,6 @@ async def begin(
         created_at=tx.now,
         is_shared=is_shared,
     )
-    await store.insert_attempt(tx, attempt)
-    tx.schedule(PREPAY, f"{payment.id}:prepay", tx.now, {"payment_id": payment.id})
-    return payment
-
-
-def _asked_fen(payment: Payment) -> int:
-    part = payment.channel_part
-    assert part is not None and part.tender is payment.method  # noqa: PT018, S101 - it was opened over a channel
-    return part.amount_fen
 
 
 async def answer(tx: Tx, payment_id: str, params: Mapping[str, str]) -> None:
