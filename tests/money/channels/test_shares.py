@@ -280,6 +280,7 @@ async def test_a_refund_waits_for_a_split_that_is_under_way(till: Till, channel:
     for _ in range(4):
         await till.advance(seconds=300)
     assert await order.look() == ("done", 0, 0, 0)
+    assert await till.value("SELECT sum(failures) FROM channel_refunds") == 0  # it was not asked for before
     await order.is_whole(refunded=40_900)
 
 
