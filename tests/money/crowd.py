@@ -388,7 +388,7 @@ class Crowd:
 class Nothing(HubError):
     """There is no order yet."""
 
-    code = "nothing"
+    code = "test_nothing"
 
 
 WORKERS_TURN = {
