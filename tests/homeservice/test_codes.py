@@ -9,8 +9,8 @@ from storage.base.errors import all_errors
 HERE = Path(__file__).parent
 OURS = ("rest.lines.homeservice", "rest.trade", "dispatch.")
 ELSEWHERE = {"worker_not_found", "call_not_found", "coupon_stacking", "voucher_state"}
-"""Reached by tests of the package itself: no request of this line can name two coupons, or ask a voucher for a step that
-its state does not have."""
+"""Reached by tests of the package itself: no request of this line can name two coupons, or ask a voucher for a step
+that its state does not have."""
 
 
 def test_every_refusal_is_reached() -> None:
