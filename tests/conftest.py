@@ -25,7 +25,7 @@ MONDAY = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
 SECRET = "test-secret-test-secret-test-secret"
 
 hypothesis_settings.register_profile(
-    "fieldhub", deadline=None, max_examples=int(os.environ.get("FIELDHUB_TEST_EXAMPLES", "40")),
+    "fieldhub", deadline=None, max_examples=int(os.environ.get("FIELDHUB_TEST_EXAMPLES", "25")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 hypothesis_settings.load_profile("fieldhub")

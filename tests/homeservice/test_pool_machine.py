@@ -44,7 +44,7 @@ from tests.homeservice.conftest import Tech, Town, build_town, new_worker_proces
 from tests.homeservice.folding import Phone, differences
 
 T = TypeVar("T")
-EXAMPLES = int(os.environ.get("FIELDHUB_TEST_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("FIELDHUB_TEST_EXAMPLES", "10"))
 STEPS = 40
 TECHNICIANS = 4
 OPEN_MAX, ORDERS_MAX = 4, 12
