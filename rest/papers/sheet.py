@@ -156,6 +156,8 @@ def read_row(values: Sequence[str | int | None], columns: Sequence[Column]) -> R
 
 def period_note(since: datetime | None, until: datetime | None, language: Language) -> str:
     """The period as one line of notes."""
+    if since is None and until is None:
+        return "期间：全部" if language == "zh" else "Period: all"
     ends = [local(at) if at is not None else "…" for at in (since, until)]
     return ("期间：{} – {}" if language == "zh" else "Period: {} – {}").format(*ends)
 
