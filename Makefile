@@ -13,7 +13,7 @@ test: $(VENV)/.dev node_modules/.installed browser
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.dev
 	$(BIN)/python run.py bench
@@ -23,6 +23,7 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos.run --facts 200000 --minutes 5
 	$(BIN)/python -m tests.chaos.slow --minutes 3
+	$(BIN)/python -m tests.chaos.talk --customers 150 --agents 15 --seconds 900 --faults 20 --cuts-per-s 20
 	$(BIN)/python -m tests.fuzz.soak --inputs 1000000
 	$(BIN)/python -m tests.money.interleave --all --minutes 20
 	$(BIN)/python -m tests.money.crashing --all

@@ -169,6 +169,7 @@ def serve(arguments: argparse.Namespace) -> int:
     """
     from hub.process import Part  # imports everything; commands need not wait for it
     from rest.money.channels.simulator import simulated
+    from rest.reach.simulator import simulated as notices_simulated
 
     settings = _settings()
     roles: frozenset[str] = arguments.roles
@@ -177,12 +178,15 @@ def serve(arguments: argparse.Namespace) -> int:
     with engines.addresses(settings, own=True) as (postgres_url, redis_url):
         found = dataclasses.replace(settings, database_url=postgres_url, redis_url=redis_url)
         found, simulator_port = simulated(found) if roles == ROLES["serve"] else (found, 0)
+        found, notices_port = notices_simulated(found) if roles == ROLES["serve"] else (found, 0)
         if arguments.hubs:
             keeper = _supervisor(found, arguments.hubs)
-            part = Part(roles=ROLES["worker"], listens=False, simulator_port=simulator_port)
+            part = Part(
+                roles=ROLES["worker"], listens=False, simulator_port=simulator_port, notices_port=notices_port
+            )
             status = _run(found, part, _banner, keeper)
         else:
-            status = _run(found, Part(roles=roles, simulator_port=simulator_port), _banner)
+            status = _run(found, Part(roles=roles, simulator_port=simulator_port, notices_port=notices_port), _banner)
     log("process.stopped", status=status)
     return status
 

@@ -33,6 +33,7 @@ from dispatch.dispatcher import Dispatcher
 from dispatch.grabs import bid, decline, grab, lock_candidate, relock, win, withdraw
 from dispatch.workers import (
     USUAL_HOURS_MIN,
+    accounts_of,
     create_worker,
     get_worker,
     go_offline,
@@ -41,11 +42,13 @@ from dispatch.workers import (
     save_positions,
     update_worker,
     worker_of,
+    workers_of,
 )
 
 __all__ = [
-    "USUAL_HOURS_MIN", "Dispatcher", "bid", "candidates", "close_call", "create_worker", "decline", "finish",
+    "USUAL_HOURS_MIN", "Dispatcher", "accounts_of", "bid", "candidates", "close_call", "create_worker", "decline",
+    "finish",
     "get_call", "get_worker", "go_offline", "go_online", "grab", "lock_call", "lock_candidate", "lock_worker",
     "new_call", "open_call", "pause", "plan_for", "relock", "renew", "reopen", "resume", "save_positions", "unlock",
-    "update_worker", "win", "withdraw", "worker_of",
+    "update_worker", "win", "withdraw", "worker_of", "workers_of",
 ]  # fmt: skip

@@ -44,6 +44,8 @@ class Dispatcher:
         self.index = LiveIndex()
         self._online: dict[str, Worker] = {}
         self._unwritten: dict[str, Position] = {}
+        self._at_records = asyncio.Lock()
+        """Reading and writing take turns: a position is in the record or still in hand, never neither."""
 
     def handlers(self) -> dict[str, Handler]:
         """The deadlines of dispatch, by kind."""
@@ -54,18 +56,21 @@ class Dispatcher:
     # What comes in
 
     async def rebuild(self, last_known: Iterable[Position] = ()) -> int:
-        """Know every online worker again; the number known. `last_known` are newer positions, from Redis."""
-        async with self._db.look() as tx:
-            rows = await store.online(tx)
-        newer = {fix[0]: fix for fix in last_known}
-        for worker, point, at in rows:
-            self._online[worker.id] = worker
-            fix = newer.get(worker.id)
-            if fix is not None and (at is None or fix[6] > at):
-                self._unwritten[worker.id] = fix
-                self._place(worker, Point(fix[1], fix[2]), fix[6])
-            elif point is not None and at is not None:
-                self._place(worker, point, at)
+        """Know every online worker again, and nobody else; the number known.
+
+        `last_known` are newer positions, from Redis.
+        """
+        async with self._at_records:
+            async with self._db.look() as tx:
+                rows = await store.online(tx)
+            for worker_id in set(self._online) - {worker.id for worker, *_ in rows}:
+                self._forget(worker_id)
+            newer = {fix[0]: fix for fix in last_known}
+            for worker, point, at in rows:
+                fix = newer.get(worker.id)
+                if fix is not None and (at is None or fix[6] > at):
+                    self._unwritten.setdefault(worker.id, fix)
+                self._know(worker, point, at)
         return len(rows)
 
     def moved(self, fix: Position) -> None:
@@ -82,23 +87,28 @@ class Dispatcher:
     async def refresh(self, worker_ids: Iterable[str]) -> None:
         """Read these workers again, after `worker.changed`."""
         wanted = sorted(set(worker_ids))
-        async with self._db.look() as tx:
-            rows = await store.online(tx, wanted)
-        for worker_id in set(wanted) - {worker.id for worker, *_ in rows}:
-            self._online.pop(worker_id, None)
-            self.index.remove(worker_id)
-        for worker, point, at in rows:
-            self._online[worker.id] = worker
-            entry = self.index.get(worker.id)
-            known = (entry.point, entry.at) if entry else self._latest(worker.id)
-            if known is not None:
-                self._place(worker, *known)
-            elif point is not None and at is not None:
-                self._place(worker, point, at)
+        async with self._at_records:
+            async with self._db.look() as tx:
+                rows = await store.online(tx, wanted)
+            for worker_id in set(wanted) - {worker.id for worker, *_ in rows}:
+                self._forget(worker_id)
+            for worker, point, at in rows:
+                self._know(worker, point, at)
 
-    def _latest(self, worker_id: str) -> tuple[Point, datetime] | None:
-        fix = self._unwritten.get(worker_id)
-        return None if fix is None else (Point(fix[1], fix[2]), fix[6])
+    def _know(self, worker: Worker, point: Point | None, at: datetime | None) -> None:
+        """An online worker, and where the record has him; what is in hand is newer."""
+        self._online[worker.id] = worker
+        entry, fix = self.index.get(worker.id), self._unwritten.get(worker.id)
+        if entry is not None:
+            point, at = entry.point, entry.at
+        if fix is not None and (at is None or fix[6] > at):
+            point, at = Point(fix[1], fix[2]), fix[6]
+        if point is not None and at is not None:
+            self._place(worker, point, at)
+
+    def _forget(self, worker_id: str) -> None:
+        self._online.pop(worker_id, None)
+        self.index.remove(worker_id)
 
     def _place(self, worker: Worker, point: Point, at: datetime) -> None:
         self.index.upsert(worker.id, worker.services, point, at, radius_m=worker.radius_m)
@@ -114,14 +124,15 @@ class Dispatcher:
 
     async def flush(self) -> None:
         """Write positions that came since the last time; what cannot be written now is kept."""
-        batch, self._unwritten = self._unwritten, {}
-        if not batch:
-            return
-        try:
-            await self._db.run(save_positions, list(batch.values()))
-        except OUTAGE as problem:
-            log("positions.not_written", level="warning", error=problem, count=len(batch))
-            self._unwritten = batch | self._unwritten
+        async with self._at_records:
+            batch, self._unwritten = self._unwritten, {}
+            if not batch:
+                return
+            try:
+                await self._db.run(save_positions, list(batch.values()))
+            except OUTAGE as problem:
+                log("positions.not_written", level="warning", error=problem, count=len(batch))
+                self._unwritten = batch | self._unwritten
 
     async def wave(self, tx: Tx, payload: dict[str, Any]) -> None:
         """Deadline `call.wave`: offer the call to the next ones, and come back while it is open."""

@@ -210,25 +210,22 @@ async def _win_now(tx: Tx, call: Call, worker: Worker) -> Call:
 
 
 async def _settle_grabs(tx: Tx, call: Call, worker: Worker) -> None:
-    live = await store.live_grab(tx, call.id, worker.id)
-    if live is None:
-        live = await _revive(tx, call, worker)
-    await store.set_grab(tx, live.id, "won", was=("offered", "locked"))
-    await telling.end_grabs(tx, [live], state="won", reason="won")
-    losers = await store.close_grabs(tx, state="lost", was=("offered",), call_id=call.id, but_worker=worker.id)
-    await telling.end_grabs(tx, losers, state="lost", reason="another_won")
-    telling.offers_closed(tx, await store.close_offers(tx, state="lost", call_id=call.id), reason="another_won")
-    elsewhere = await store.void_overlapping(tx, worker.id, call)
-    await telling.end_grabs(tx, elsewhere, state="void", reason="worker_booked")
+    grabs, offers, subjects = await store.settle(tx, call, worker.id)
+    if not any(grab.state == "won" for grab in grabs):
+        grabs = [await _revive(tx, call, worker), *grabs]
+        subjects[call.id] = (call.subject_id, call.audience)
+    for state, reason in (("won", "won"), ("lost", "another_won"), ("void", "worker_booked")):
+        telling.grabs_ended(tx, [grab for grab in grabs if grab.state == state], subjects, state=state, reason=reason)
+        telling.offers_closed(tx, [offer for offer in offers if offer.state == state], reason=reason)
 
 
 async def _revive(tx: Tx, call: Call, worker: Worker) -> Grab:
-    """Late money (HS-088): the last unbound grab of this worker counts again, under its old quote."""
+    """Late money (HS-088): the last unbound grab of this worker counts again, under its old quote, and has won."""
     past = await store.grabs_of_call(tx, call.id, states=("unbound",), limit=GRABS_MAX)
     mine = [found for found in past if found.worker_id == worker.id]
     if not mine:
         raise CandidateGone
-    again = dataclasses.replace(mine[-1], id=tx.new_id("grb"), request_id=None, state="locked", at=tx.now)
+    again = dataclasses.replace(mine[-1], id=tx.new_id("grb"), request_id=None, state="won", at=tx.now)
     await store.insert_grab(tx, again)
     return again
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from dispatch import telling
@@ -56,6 +56,16 @@ async def create_worker(
 async def worker_of(tx: Tx, account_id: str) -> Worker | None:
     """The worker of an account, if it has one."""
     return await store.of_account(tx, account_id)
+
+
+async def accounts_of(tx: Tx, worker_ids: Collection[str]) -> dict[str, str]:
+    """Whose accounts these workers are."""
+    return await store.accounts_of(tx, list(worker_ids)) if worker_ids else {}
+
+
+async def workers_of(tx: Tx, account_ids: Collection[str]) -> dict[str, str]:
+    """The workers among these accounts, by account."""
+    return await store.of_accounts(tx, list(account_ids)) if account_ids else {}
 
 
 async def get_worker(tx: Tx, worker_id: str) -> Worker:

@@ -7,16 +7,17 @@ send it). Everything that is not a clear yes is a no.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from chat.conversations import agent_audience
+from chat.conversations import agent_audience, circle_audience, desk_audience, lead_audience, leads_audience
 from hub.members import CUSTOMER, DESK, SHARE_ROLE, WORKER, Principal
 from hub.ports import Ports
-from rest.desk.conversations.readers import STAFF
+from rest.desk.conversations.readers import PLATFORM, SUPERVISORS, TENANT, TENANT_SUPERVISORS
 from rest.edge.actors import Actor
 from rest.people.facts import session_audience
 from storage.base.errors import Denied, Malformed, Unauthorized
@@ -24,7 +25,7 @@ from storage.base.errors import Denied, Malformed, Unauthorized
 ROLES: Mapping[str, tuple[str, ...]] = {
     WORKER: ("technician",),
     CUSTOMER: ("user",),
-    DESK: ("support", "supervisor", "ops", "admin", "finance"),
+    DESK: ("support", "supervisor", "ops", "admin", "finance", *TENANT),
 }
 """Any one of these roles opens the app. `/worker` needs a worker row besides."""
 
@@ -106,6 +107,7 @@ def _principal(actor: Actor, auth: ConnectAuth, worker_id: str | None) -> Princi
         expires_at=actor.expires_at,
         crs=auth.crs,
         worker_id=worker_id,
+        tenant_id=actor.tenant_id,
     )
 
 
@@ -141,11 +143,27 @@ def audiences_of(namespace: str, principal: Principal) -> set[str]:
     own = {
         WORKER: {f"worker:{principal.worker_id}"},
         CUSTOMER: {f"customer:{principal.account_id}"},
-        DESK: {"desk"} | _desk_audiences(principal),
+        DESK: _desk_audiences(principal),
     }[namespace]
     return own | {session_audience(principal.session_id)}
 
 
 def _desk_audiences(principal: Principal) -> set[str]:
-    """Conversations are heard by who serves them, not by everybody who may open the desk's app."""
-    return {"support", agent_audience(principal.account_id)} if principal.has_any(STAFF) else set()
+    """Conversations are heard by who serves them, not by everybody who may open the desk's app.
+
+    A tenant's staff hears its own desk and nothing of the platform's.
+    """
+    if principal.tenant_id is not None:
+        return _at_desk(principal, TENANT_SUPERVISORS) if principal.has_any(TENANT) else set()
+    if principal.has_any(TENANT):
+        return set()
+    return {"desk", *_at_desk(principal, SUPERVISORS)} if principal.has_any(PLATFORM) else {"desk"}
+
+
+def _at_desk(principal: Principal, leads: AbstractSet[str]) -> set[str]:
+    """Who leads hears also what queues keep to their members; of members each is told by himself."""
+    tenant_id, account_id = principal.tenant_id, principal.account_id
+    heard = {desk_audience(tenant_id), agent_audience(account_id), circle_audience(account_id)}
+    if principal.roles.isdisjoint(leads):
+        return heard
+    return heard | {leads_audience(tenant_id), lead_audience(account_id)}

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from geo.datum import Crs
+from hub import metrics
 from hub.gap import Gap
 from hub.transport.links import Link
+from hub.transport.outbound import Put
 from hub.transport.packets import Frame
 
 WORKER, CUSTOMER, DESK = "/worker", "/customer", "/desk"
@@ -32,6 +34,7 @@ class Principal:
     crs: Crs = "wgs84"
     worker_id: str | None = None
     order_id: str | None = None
+    tenant_id: str | None = None
 
     @property
     def name(self) -> str:
@@ -73,6 +76,13 @@ class Member:
     def dialect(self) -> Dialect:
         """How facts are written for it; one frame serves all who speak the same."""
         return (self.link.namespace, self.principal.crs, self.link.pid is not None)
+
+    def send_live(self, key: str, frame: Frame) -> Put:
+        """Of a value that is only live the last one counts; what a slow socket has no room for is dropped, counted."""
+        outcome = self.link.send_live(key, frame)
+        if outcome is Put.DROPPED:
+            metrics.SEND_DROPS.labels("live").inc()
+        return outcome
 
 
 class Audiences:

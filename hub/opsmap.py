@@ -16,7 +16,6 @@ import msgspec
 from dispatch.model import covers
 from geo.datum import Crs, from_wgs84
 from geo.point import Point
-from hub import metrics
 from hub.bus import Moved
 from hub.members import DESK, Member
 from hub.ports import Ports
@@ -174,10 +173,7 @@ class OpsMap:
     def _send(self, member: Member, frame: Frame) -> Put:
         # Batches are differences, so one may not replace another: each has a key of its own.
         self._batch += 1
-        outcome = member.link.send_live(f"positions {self._batch}", frame)
-        if outcome is Put.DROPPED:
-            metrics.SEND_DROPS.labels("live").inc()
-        return outcome
+        return member.send_live(f"positions {self._batch}", frame)
 
     def _forget(self, now: datetime) -> None:
         oldest_ms = (now - KEPT).timestamp() * 1000

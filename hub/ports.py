@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
+from chat.desk import Line
 from geo.point import Point
 from geo.positions import Fix
 from hub.bus import Moved
 from rest.edge.actors import Actor, Gate
-from storage.postgres import Database
+from rest.edge.once import Verb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,33 @@ class SocketGate(Gate, Protocol):
         ...
 
 
-Verb = Callable[[Database, Any, Any], Awaitable[Mapping[str, Any]]]
-"""A business verb behind a request: (db, principal, body) → fields of the ack. Opens its own transaction."""
+class DeskPort(Protocol):
+    """What the hub asks of the support desk beside the verbs of those who work there."""
+
+    async def renew(self, account_ids: Sequence[str]) -> datetime | None:
+        """These have a socket here: those who are agents are present for one more lease; until when."""
+        ...
+
+    async def end(self, account_id: str, renewed_until: datetime) -> None:
+        """The last socket here is gone, whose presence had been renewed until then."""
+        ...
+
+    async def read_line(self, queue_id: str) -> Line | None:
+        """Who waits in a queue, and its board."""
+        ...
+
+
+class NoDesk:
+    """A hub without a support desk."""
+
+    async def renew(self, _account_ids: Sequence[str]) -> datetime | None:
+        return None
+
+    async def end(self, _account_id: str, _renewed_until: datetime) -> None:
+        return None
+
+    async def read_line(self, _queue_id: str) -> Line | None:
+        return None
 
 
 class PositionSink(Protocol):
@@ -48,6 +74,10 @@ class HistorySink(Protocol):
     """Takes every fix worth a row, also those that came too late to be shown."""
 
     def accept(self, worker_id: str, fixes: Sequence[Fix], *, is_late: bool = False) -> None: ...
+
+
+DeskCaller = tuple[str, frozenset[str] | None, str | None]
+"""Account, its roles at the desk (None: it speaks for itself), its tenant."""
 
 
 async def _nothing() -> Mapping[str, Mapping[str, int]]:
@@ -67,8 +97,9 @@ class Ports:
     on_silent: Callable[[str], Awaitable[None]]  # worker id: no socket and no fix for longer than the lease
     last_known: Callable[[str], Awaitable[Moved | None]]  # worker id → last position, of any hub or HTTP
     area_of: Callable[[Point], str | None] = lambda _point: None
-    digests: Callable[[Sequence[tuple[str, frozenset[str] | None]]], Awaitable[Mapping[str, Mapping[str, int]]]] = (
-        field(default=lambda _callers: _nothing())
-    )  # (account, roles at the desk or None) → conversation → last seq
+    digests: Callable[[Sequence[DeskCaller]], Awaitable[Mapping[str, Mapping[str, int]]]] = field(
+        default=lambda _callers: _nothing()
+    )  # → conversation → last seq
+    desk: DeskPort = field(default_factory=NoDesk)
     sinks: Sequence[PositionSink] = field(default_factory=tuple)
     history: HistorySink | None = None

@@ -25,6 +25,7 @@ from geo.lastknown import LastKnown, load_positions
 from hub.bus import Bus
 from hub.drain import drain
 from hub.health import Check, Health
+from hub.loops import forever
 from hub.ports import PositionSink
 from hub.server import Hub
 from hub.supervisor import Supervisor
@@ -41,6 +42,8 @@ from rest.lines.homeservice.deadlines import DEADLINES as HOMESERVICE_DEADLINES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
 from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
+from rest.marketing.membership import DEADLINES as MEMBERSHIP_DEADLINES
+from rest.marketing.membership import SUBSCRIBERS as MEMBERSHIP_SUBSCRIBERS
 from rest.marketing.points_mall import DEADLINES as MALL_DEADLINES
 from rest.marketing.points_mall import SUBSCRIBERS as MALL_SUBSCRIBERS
 from rest.marketing.rewards import DEADLINES as REWARD_DEADLINES
@@ -68,14 +71,18 @@ from rest.papers.exports import EXPORTS
 from rest.people import jobs as people_jobs
 from rest.people.auth import Keys
 from rest.people.files import jobs as file_jobs
-from rest.people.senders import HttpCodeSender
 from rest.people.wiring import GATE
+from rest.reach import Listener, Senders, bulk_jobs, code_sender, open_senders
+from rest.reach import deadlines as notice_deadlines
+from rest.reach import outside_jobs as notice_jobs
+from rest.reach.simulator import NoticeSimulator
+from rest.reach.simulator import make_identity as make_notice_identity
 from rest.trade.billing import SUBSCRIBERS as BILLING_SUBSCRIBERS
 from storage import migrate
 from storage import redis as redis_store
 from storage.base.log import log
 from storage.base.settings import Settings
-from storage.jobs import Handler, Subscribers, join_subscribers, subscribe
+from storage.jobs import Handler, JobRunner, Subscribers, join_subscribers, subscribe
 from storage.postgres import Database
 
 DEADLINES: Mapping[str, Handler] = {
@@ -91,6 +98,7 @@ DEADLINES: Mapping[str, Handler] = {
     **TOPUP_DEADLINES,
     **REWARD_DEADLINES,
     **MALL_DEADLINES,
+    **MEMBERSHIP_DEADLINES,
     **edge_deadlines.DEADLINES,
     **people_jobs.DEADLINES,
     **ledger_deadlines.DEADLINES,
@@ -109,6 +117,7 @@ SUBSCRIBERS: Subscribers = join_subscribers(
     TOPUP_SUBSCRIBERS,
     REWARD_SUBSCRIBERS,
     MALL_SUBSCRIBERS,
+    MEMBERSHIP_SUBSCRIBERS,
     BILLING_SUBSCRIBERS,
     DESK_SUBSCRIBERS,
 )
@@ -118,13 +127,14 @@ SUBSCRIBERS: Subscribers = join_subscribers(
 class Part:
     """What a process does. `hubs`: how many share its port, 0 when it has the port for itself.
 
-    `simulator_port`: where it runs the simulator of payment channels, 0: nowhere.
+    `simulator_port`, `notices_port`: where it runs the simulators of payment channels and of notifications, 0: nowhere.
     """
 
     roles: frozenset[str]
     hubs: int = 0
     listens: bool = True
     simulator_port: int = 0
+    notices_port: int = 0
 
 
 async def run_process(
@@ -149,7 +159,7 @@ async def run_process(
         if supervisor:
             await process.supervise(supervisor)
         roles = part.roles | {"hub", "rest"} if supervisor else part.roles
-        banner(_lines(settings, roles, part.simulator_port))
+        banner(_lines(settings, roles, part))
         is_whole = await process.until(stop)
         if supervisor:
             process.quieten()
@@ -198,6 +208,10 @@ class Process:
         self._app = build_app(db, settings)
         self._quiet = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._senders: Senders | None = None
+        self._listener: Listener | None = None
+        self._sending: JobRunner | None = None
+        self._bulk: JobRunner | None = None
         self._last_known = LastKnown(redis, ttl_s=settings.position_ttl_s, flush_ms=settings.position_flush_ms)
         self._history = HistoryWriter(db, flush_ms=settings.history_flush_ms)
         self._sinks: list[PositionSink] = [self._last_known]
@@ -209,6 +223,7 @@ class Process:
         self._runner = ProblemRunner(self._app, handle_signals=False)
         self._server: asyncio.Server | None = None
         self._simulator: Simulator | None = None
+        self._notices: NoticeSimulator | None = None
 
     def _build_hub(self) -> Hub:
         ports = hub_ports(
@@ -221,7 +236,14 @@ class Process:
         return hub
 
     def _build_worker(self) -> Worker:
-        sender = HttpCodeSender(self._settings.sms_url)  # in dev mode nothing is ever sent
+        self._senders = senders = open_senders(self._settings, self._db.clock)
+        self._listener = Listener(self._db, senders.terms)
+        # Its own hands: providers that hang must not keep deadlines waiting.
+        sends = notice_jobs(self._db, senders)
+        self._sending = JobRunner(self._db, self._settings, {}, outside=sends, is_poked=False)
+        # And another for what goes to many: an offer must not wait behind a broadcast.
+        self._bulk = JobRunner(self._db, self._settings, {}, outside=bulk_jobs(self._db, senders), is_poked=False)
+        sender = code_sender(self._settings, senders, self._db.clock)  # in dev mode nothing is ever sent
         outside = {
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
             **channel_jobs.outside_jobs(self._db, self._app[CHANNELS], RETURNING),
@@ -231,8 +253,9 @@ class Process:
             **self._app[EXPORTS].outside_jobs(),
             **invoice_jobs.outside_jobs(self._db, self._app[INVOICING]),
         }
+        deadlines = {**DEADLINES, **notice_deadlines(senders.terms)}
         worker = Worker(
-            self._db, self._settings, self._bus, deadlines=DEADLINES, outside=outside, subscribers=SUBSCRIBERS
+            self._db, self._settings, self._bus, deadlines=deadlines, outside=outside, subscribers=SUBSCRIBERS
         )
         if self._hub:
             worker.tell_also(self._hub.follower)
@@ -247,6 +270,10 @@ class Process:
             identity = make_identity(self._settings.data_path / FOLDER)
             self._simulator = Simulator(identity, self._db.clock, auto=True)
             await self._simulator.start(self._part.simulator_port)
+        if self._part.notices_port:
+            identity_of_notices = make_notice_identity(self._settings.data_path / FOLDER)
+            self._notices = NoticeSimulator(identity_of_notices, self._db.clock)
+            await self._notices.start(self._part.notices_port)
         if self._hub:
             await self._hub.start()
             self._go("hub", self._hub.run())
@@ -257,6 +284,11 @@ class Process:
             await self._db.run(begin_housekeeping, self._settings)
             await self._db.run(keep_history, {"keep_days": self._settings.history_keep_days})
             self._go("worker", self._worker.run(self._quiet))
+            if self._listener and self._sending:
+                self._go("notices", forever("notices.failed", self._listener.step))
+                self._go("sending", self._sending.run(self._quiet))
+            if self._bulk:
+                self._go("bulk", self._bulk.run(self._quiet))
             if not self._hub:
                 self._go("bus", self._bus.run())
         if self._part.listens:
@@ -322,8 +354,12 @@ class Process:
             await self._worker.finished()
         await self._app[CHANNELS].close()
         await self._app[EXPORTS].close()
+        if self._senders:
+            await self._senders.close()
         if self._simulator:
             await self._simulator.stop()
+        if self._notices:
+            await self._notices.stop()
         await self._last_known.flush()
         await self._history.flush()
         for task in reversed(self._tasks):
@@ -359,13 +395,18 @@ def _calm_collector() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def _lines(settings: Settings, roles: frozenset[str], simulator_port: int) -> list[str]:
+def _lines(settings: Settings, roles: frozenset[str], part: Part) -> list[str]:
     address = f"http{'s' if settings.tls_certificate else ''}://{settings.host}:{settings.port}"
     lines = ["", f"fieldhub is ready on {address}  ({' + '.join(sorted(roles))})"]
     if "rest" in roles:
-        lines += [f"  map       {address}/map", f"  REST      {address}/docs", f"  sockets   {address}/asyncapi.json"]
-    if simulator_port:
-        lines += [f"  cashier   http://127.0.0.1:{simulator_port}/  (simulates WeChat Pay and Alipay: press pay there)"]
+        pages = {"map": "/map", "desk": "/desk", "help": "/help", "REST": "/docs", "sockets": "/asyncapi.json"}
+        lines += [f"  {name:<10}{address}{path}" for name, path in pages.items()]
+    if part.simulator_port:
+        lines += [
+            f"  cashier   http://127.0.0.1:{part.simulator_port}/  (simulates WeChat Pay and Alipay: press pay there)"
+        ]
+    if part.notices_port:
+        lines += [f"  phones    http://127.0.0.1:{part.notices_port}/  (shows what phones would have been sent)"]
     if settings.dev and "worker" in roles:
         lines += ["", "  demo sign-ins (dev mode: the code is in the answer and filled in by the page)"]
         lines += [f"    customer    {demo.customer_phone(1)}", f"    technician  {demo.technician_phone(1)}"]

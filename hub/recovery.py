@@ -43,6 +43,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     orders: list[str]
     map_area: str | None
+    has_board: bool = False
 
 
 class Recovery:
@@ -57,15 +58,19 @@ class Recovery:
         watch: Callable[[Member, str], Awaitable[object]],
         open_map: Callable[[Member, str], None],
         map_area: Callable[[Member], str | None],
+        open_board: Callable[[Member], Awaitable[None]],
+        has_board: Callable[[Member], bool],
         unwatch: Callable[[Member], None],
     ) -> None:
-        """`read` gives the gap above a member's `since`; `watch` and `open_map` show it again what it watched."""
+        """`read` gives the gap above a member's `since`; the others tell and show again what it watched."""
         self._redis = redis
         self._keep_s = keep_s
         self._read = read
         self._watch = watch
         self._open_map = open_map
         self._map_area = map_area
+        self._open_board = open_board
+        self._has_board = has_board
         self._unwatch = unwatch
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Record).decode
@@ -102,6 +107,7 @@ class Recovery:
             seq=seq,
             orders=sorted(member.watching),
             map_area=self._map_area(member),
+            has_board=self._has_board(member),
         )
         try:
             async with asyncio.timeout(REDIS_WAIT_S):
@@ -132,6 +138,8 @@ class Recovery:
                 await self._watch(member, order_id)
             if record.map_area is not None:
                 self._open_map(member, record.map_area)
+            if record.has_board:
+                await self._open_board(member)
         except HubError:
             return False
         member.since, member.epoch = record.seq if offset is None else int(offset), record.epoch

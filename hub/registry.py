@@ -88,6 +88,7 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "points": (CUSTOMER,),
     "topup": (CUSTOMER, WORKER),
     "purchase": (CUSTOMER,),
+    "membership": (CUSTOMER,),
     "invoice": (CUSTOMER,),
     "export": (CUSTOMER,),
     "reconciliation": (DESK,),
@@ -95,14 +96,18 @@ HEARD_IN: Mapping[str, tuple[str, ...]] = {
     "call": (WORKER, CUSTOMER, DESK),
     "areas": (DESK,),
     "worker": (DESK, WORKER),
-    "case": (DESK,),
+    "case": (DESK, CUSTOMER, WORKER),  # the sides hear how their own stands
     "thread": (DESK,),
+    "queue": (DESK,),
     "support": (WORKER, CUSTOMER),
     "agent": (DESK,),
     "promise": (DESK,),
     "rating": (WORKER, CUSTOMER, DESK),
     "message": (WORKER, CUSTOMER, DESK),
     "conversation": (WORKER, CUSTOMER, DESK),
+    "notice": (WORKER, CUSTOMER, DESK),
+    "broadcast": (DESK,),
+    "feedback": (WORKER, CUSTOMER, DESK),
     "account": (WORKER, CUSTOMER, DESK),
     "session": (),  # control: the hub itself closes the sockets of the session
 }

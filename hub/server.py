@@ -17,7 +17,9 @@ from redis.exceptions import RedisError
 
 from geo.lastknown import load_positions
 from hub import asyncapi, auth, metrics
+from hub.access import ACCESS_TOPICS, Access
 from hub.asking import Answerer
+from hub.attendance import Attendance
 from hub.bus import Bus, Moved
 from hub.closing import CLOSINGS, ClosingNotice
 from hub.delivery import Delivery, Listener
@@ -25,8 +27,9 @@ from hub.earshot import Earshot
 from hub.follower import Follower
 from hub.handlers import customer, desk, worker
 from hub.limits import Limiter
+from hub.lines import OTHER_TOPICS, THREAD_TOPICS, Lines
 from hub.loops import forever
-from hub.members import Audiences, Member, Principal
+from hub.members import DESK, Audiences, Member, Principal
 from hub.notices import NOTICES, TokenExpiring
 from hub.opsmap import OpsMap
 from hub.ports import Ports
@@ -82,6 +85,7 @@ class Hub:
         self.map = OpsMap(ports, self.clock)
         self.talking = Talking(self.audiences, self.bus)
         self.digests = Digests(self.members.values, ports.digests, every_s=self.options.digest_s)
+        self.lines = Lines(self.audiences, self.clock, ports.desk.read_line)
         self.tracker = Tracker(ports.sinks, ports.history, self._moved_here)
         self.emitter = Emitter(self, engine_options(settings, self.options, address_of))
         self.delivery = Delivery(self.audiences, self.clock, self.close)
@@ -93,6 +97,7 @@ class Hub:
         self.tokens = Tokens(ports, self.clock, self.close, self._warn, recheck_s=self.options.recheck_s)
         self.recovery = self._recovery()
         self.services = self._services()
+        self.access = Access(self.members.values, self.services, self.options.tick_s)
         self.answerer = self._answerer()
         self.presence = Presence(
             redis,
@@ -102,6 +107,7 @@ class Hub:
             lease_s=settings.presence_lease_s,
             fix_fresh_s=settings.position_ttl_s,
         )
+        self.attendance = Attendance(self.clock, renew=ports.desk.renew, end=ports.desk.end)
         self.is_draining = False
         self._of_account: dict[tuple[str, str], dict[Member, None]] = {}
         self._listeners: dict[str, Listener] = {
@@ -110,6 +116,9 @@ class Hub:
             "worker.changed": self.map.worker_changed,
             "session.revoked": self._session_revoked,
             "account.roles_changed": self._roles_changed,
+            **dict.fromkeys(ACCESS_TOPICS, self.access.changed),
+            **dict.fromkeys(THREAD_TOPICS, self.lines.thread_changed),
+            **dict.fromkeys(OTHER_TOPICS, self.lines.staff_changed),
         }
         self._listen()
 
@@ -118,9 +127,11 @@ class Hub:
             self._redis,
             keep_s=self.settings.feed_window_s,
             read=self.resumer.read,
-            watch=lambda member, order_id: customer.show(self.services, member, order_id),
+            watch=lambda member, order_id: desk.show_again(self.services, member, order_id),
             open_map=lambda member, area_code: desk.open_map(self.services, member, area_code),
             map_area=self.map.area_of,
+            open_board=lambda member: desk.open_board_again(self.services, member),
+            has_board=self.lines.is_watched_by,
             unwatch=self._unwatch,
         )
 
@@ -133,6 +144,7 @@ class Hub:
             watching=self.watching,
             map=self.map,
             talking=self.talking,
+            lines=self.lines,
             refresh=self.tokens.refresh,
             remember=self.recovery.remember,
         )
@@ -181,7 +193,10 @@ class Hub:
             tasks.create_task(self.earshot.run())
             tasks.create_task(forever("hub.tick_failed", self._tick))
             tasks.create_task(forever("hub.presence_failed", self._beat))
+            tasks.create_task(forever("hub.attendance_failed", self._attend))
             tasks.create_task(forever("hub.digests_failed", self.digests.run_once))
+            tasks.create_task(forever("hub.lines_failed", self._look_at_lines))
+            tasks.create_task(forever("hub.access_failed", self.access.run_once))
 
     def hand_over(self, batch: Sequence[FeedFact]) -> None:
         """What a relay in this process calls with each batch: this hub at once, the others by Redis."""
@@ -202,6 +217,14 @@ class Hub:
     async def _beat(self) -> None:
         await asyncio.sleep(self.options.tick_s)
         await self.presence.tick()
+
+    async def _look_at_lines(self) -> None:
+        await asyncio.sleep(self.options.tick_s)
+        await self.lines.flush()
+
+    async def _attend(self) -> None:
+        await asyncio.sleep(self.options.tick_s)
+        await self.attendance.tick()
 
     async def _tick(self) -> None:
         await asyncio.sleep(self.options.tick_s)
@@ -285,6 +308,8 @@ class Hub:
         if member.principal.worker_id is not None:
             self.presence.arrived(member.principal.worker_id)
             self.tracker.arrived(member.principal.worker_id)
+        if member.namespace == DESK:
+            self.attendance.arrived(member.principal.account_id)
         member.is_present = True
         return None if self.resumer.join_at_once(member) else self._resume(member)
 
@@ -330,6 +355,8 @@ class Hub:
             metrics.SOCKETS.counts[member.namespace,] -= 1
             if principal.worker_id is not None:
                 self.presence.left(principal.worker_id)
+            if member.namespace == DESK:
+                self.attendance.left(principal.account_id)
         log("socket.left", namespace=member.namespace, account_id=principal.account_id, reason=reason)
 
     def _unwatch(self, member: Member) -> None:
@@ -337,6 +364,7 @@ class Hub:
             self.watching.unwatch(member, order_id)
         member.watching.clear()
         desk.close_map(self.services, member)
+        self.lines.unwatch(member)
 
     # -- closing ------------------------------------------------------------------------------------------------
 
@@ -376,7 +404,9 @@ class Hub:
         roles = frozenset(body["roles"])
         for member in self.audiences.listeners(fact.audience):
             before = auth.audiences_of(member.namespace, member.principal)
-            member.principal = replace(member.principal, roles=roles)
+            member.principal = replace(member.principal, roles=roles, tenant_id=body.get("tenant_id"))
+            if member.namespace == DESK:
+                self._unwatch(member)  # what it may look at is asked for anew
             after = auth.audiences_of(member.namespace, member.principal)
             for audience in before - after:
                 self.audiences.leave(member, audience)

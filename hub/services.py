@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from hub.lines import Lines
 from hub.members import Audiences, Member
 from hub.opsmap import OpsMap
 from hub.ports import Ports
@@ -25,5 +26,6 @@ class Services:
     watching: Watching
     map: OpsMap
     talking: Talking
+    lines: Lines
     refresh: Callable[[Member, str], Awaitable[None]]
     remember: Callable[[Member], Awaitable[None]]  # what a member watches, for its recovery; raises Busy

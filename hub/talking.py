@@ -15,19 +15,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from hub import metrics
 from hub.bus import Bus
 from hub.members import DESK, Audiences, Member
+from hub.ports import DeskCaller
 from hub.signals import Signal
-from hub.transport.outbound import Put
 from hub.transport.packets import Frame, event_frame
 from storage.base import codec
 
 BATCH_MAX = 500
 """Accounts in one read of digests."""
 
-Caller = tuple[str, frozenset[str] | None]
-ReadDigests = Callable[[Sequence[Caller]], Awaitable[Mapping[str, Mapping[str, int]]]]
+ReadDigests = Callable[[Sequence[DeskCaller]], Awaitable[Mapping[str, Mapping[str, int]]]]
 
 
 class Typing(msgspec.Struct, frozen=True):
@@ -79,8 +77,7 @@ class Talking:
                 continue
             if namespace not in frames:
                 frames[namespace] = event_frame(namespace, signal.event, codec.dumps(_body(signal, namespace)))
-            if member.link.send_live(key, frames[namespace]) is Put.DROPPED:
-                metrics.SEND_DROPS.labels("live").inc()
+            member.send_live(key, frames[namespace])
 
 
 def _body(signal: Signal, namespace: str) -> msgspec.Struct:
@@ -112,7 +109,10 @@ class Digests:
             everybody = list(waiting)
             for start in range(0, len(everybody), BATCH_MAX):
                 accounts = everybody[start : start + BATCH_MAX]
-                callers = [(who, waiting[who][0].principal.roles if is_desk else None) for who in accounts]
+                callers: list[DeskCaller] = []
+                for who in accounts:
+                    principal = waiting[who][0].principal
+                    callers.append((who, principal.roles if is_desk else None, principal.tenant_id))
                 found = await self._read(callers)
                 for who, seqs in found.items():
                     for member in waiting[who]:

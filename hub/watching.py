@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any
 
 import msgspec
@@ -19,11 +20,9 @@ from geo.datum import Crs, from_wgs84
 from geo.distance import haversine_m
 from geo.eta import eta_s
 from geo.point import Point
-from hub import metrics
 from hub.bus import Moved
 from hub.members import Member
 from hub.ports import OrderView
-from hub.transport.outbound import Put
 from hub.transport.packets import Frame, event_frame
 from storage.base import codec
 from storage.base.clock import Clock
@@ -31,6 +30,9 @@ from storage.outbox import FeedFact
 
 EVERY = timedelta(seconds=1)
 """A watcher gets at most one position a second; the latest wins."""
+
+OLD = timedelta(seconds=60)
+"""HS-208: so long without a fix, and watchers are told that what they see is old."""
 
 TRACKED_STATUSES = frozenset({"departed"})
 """HS-205, HS-206: shown from departure until arrival."""
@@ -53,6 +55,13 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     eta_s: int | None
 
 
+class PositionOld(msgspec.Struct, frozen=True, kw_only=True):
+    """`position.old`: no fix of your order's worker has come since then; the next `position` ends it."""
+
+    order_id: str
+    since: str
+
+
 @dataclass(slots=True, eq=False)
 class Trip:
     """One watched order. `tracked_since` is set while its worker may be seen."""
@@ -66,6 +75,8 @@ class Trip:
     expected: int = 0  # watchers on their way: the row must outlive the read
     last: Moved | None = None
     sent_at: datetime | None = None
+    is_old: bool = False
+    listened_at: datetime | None = None  # when it is looked at next whether it is old
 
     @property
     def key(self) -> str:
@@ -80,6 +91,8 @@ class Watching:
         self._trips: dict[str, Trip] = {}
         self._of_worker: dict[str, dict[Trip, None]] = {}
         self._unsent: dict[Trip, None] = {}
+        self._listened: list[tuple[datetime, int, Trip]] = []  # a heap; one entry for each trip that is on
+        self._entries = 0
         self.on_worker: Callable[[str, bool], None] = lambda _worker_id, _is_watched: None
 
     async def watch(self, member: Member, order_id: str, read: Callable[[], Any]) -> Trip:
@@ -98,6 +111,8 @@ class Watching:
         trip.destination = view.destination
         if view.version >= trip.version:
             self._set(trip, view.version, view.worker_id, view.tracked_since)
+        elif trip.is_old:  # who comes now is told too
+            self._listen(trip)
         return trip
 
     def unwatch(self, member: Member, order_id: str) -> None:
@@ -139,11 +154,18 @@ class Watching:
         if trip.last is not None and (move.at_ms < trip.last.at_ms or move == trip.last):
             return False
         trip.last = move
+        if trip.is_old:
+            trip.is_old = False
+            self._listen(trip)
         return True
 
     def flush(self) -> None:
-        """Send what is due; the rest waits for its second."""
+        """Send what is due; the rest waits for its second. Who has been silent for long is told of."""
         now = self._clock.now()
+        while self._listened and self._listened[0][0] <= now:
+            at, _, trip = heappop(self._listened)
+            if trip.listened_at == at:
+                self._look(trip, now)
         for trip in [trip for trip in self._unsent if trip.sent_at is None or now - trip.sent_at >= EVERY]:
             del self._unsent[trip]
             trip.sent_at = now
@@ -172,6 +194,27 @@ class Watching:
             eta_s=None if distance_m is None else round(eta_s(distance_m, move.speed_mps)),
         )
 
+    def _listen(self, trip: Trip) -> None:
+        """Look at the trip again when its last fix, or its beginning, is old: one entry however many fixes come."""
+        assert trip.tracked_since is not None  # noqa: S101 - of trips that are on
+        trip.listened_at = heard_at(trip, trip.tracked_since) + OLD
+        self._entries += 1
+        heappush(self._listened, (trip.listened_at, self._entries, trip))
+
+    def _look(self, trip: Trip, now: datetime) -> None:
+        trip.listened_at = None
+        if trip.tracked_since is None or not (trip.watchers or trip.expected):
+            return
+        since = heard_at(trip, trip.tracked_since)
+        if since + OLD > now:
+            self._listen(trip)
+            return
+        trip.is_old = True
+        raw = codec.dumps(PositionOld(order_id=trip.order_id, since=codec.instant(since)))
+        for member in trip.watchers:
+            if member.buffered is None:
+                member.send_live(trip.key, event_frame(member.namespace, "position.old", raw))
+
     def _send(self, trip: Trip, members: dict[Member, None]) -> None:
         frames: dict[tuple[str, Crs], Frame] = {}
         for member in members:
@@ -180,8 +223,7 @@ class Watching:
             key = (member.namespace, member.principal.crs)
             if key not in frames:
                 frames[key] = event_frame(key[0], "position", codec.dumps(self.position(trip, key[1])))
-            if member.link.send_live(trip.key, frames[key]) is Put.DROPPED:
-                metrics.SEND_DROPS.labels("live").inc()
+            member.send_live(trip.key, frames[key])
 
     def _set(self, trip: Trip, version: int, worker_id: str | None, tracked_since: datetime | None) -> None:
         trip.version = version
@@ -191,6 +233,11 @@ class Watching:
             for member in trip.watchers:
                 member.link.forget_live(trip.key)
         trip.tracked_since = tracked_since
+        trip.is_old = False
+        if tracked_since is None:
+            trip.listened_at = None
+        else:
+            self._listen(trip)
         if trip.worker_id != worker_id:
             self._unlink(trip)
             trip.worker_id = worker_id
@@ -213,3 +260,8 @@ class Watching:
             self._trips.pop(trip.order_id, None)
             self._unsent.pop(trip, None)
             self._unlink(trip)
+
+
+def heard_at(trip: Trip, tracked_since: datetime) -> datetime:
+    """The last sign of its worker on this trip; before the first fix the departure."""
+    return tracked_since if trip.last is None else datetime.fromtimestamp(trip.last.at_ms / 1000, UTC)

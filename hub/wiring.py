@@ -10,7 +10,10 @@ from dispatch.store import workers as worker_store
 from geo.point import Point
 from hub.bus import Moved
 from hub.ports import HistorySink, OrderView, Ports, PositionSink, SocketGate
+from rest.app import CASE_SIDES
+from rest.desk.cases.verbs import case_verbs
 from rest.desk.conversations import verbs as talk
+from rest.desk.support import verbs as support
 from rest.lines.homeservice import tracking
 from rest.lines.homeservice.verbs import VERBS
 from storage.postgres import Database
@@ -69,7 +72,8 @@ def hub_ports(
         known_worker_id=worker_of.get,
         open_share=partial(tracking.open_share, db),
         view_order=view_order,
-        verbs={**VERBS, **talk.VERBS},
+        verbs={**VERBS, **talk.VERBS, **support.VERBS, **case_verbs(CASE_SIDES)},
+        desk=support.DeskPort(db),
         digests=partial(talk.digests, db),
         on_silent=go_silent,
         last_known=last_known,

@@ -10,9 +10,6 @@ from typing import Any
 from storage.base import codec
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "aud_~"
-"""Greater than every id: where a list begins."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:

@@ -19,7 +19,7 @@ HELD_UP_S = 0.05
 """One batch at a time, so that the others collect meanwhile (measured: 1,470 orders a second with two, 1,650 with one);
 another only when that one is held up, by somebody's lock, for longer than this."""
 
-Waiting = tuple[Sequence[Any], asyncio.Future[None]]
+Waiting = tuple[Sequence[Any], asyncio.Future[Any]]
 
 
 class Batches:
@@ -31,12 +31,12 @@ class Batches:
         self._flights: dict[asyncio.Task[None], float] = {}
         self._later: asyncio.TimerHandle | None = None
 
-    async def write(self, sql: str, args: Sequence[Any]) -> None:
-        """Run one statement whose result nobody needs; return when it is committed. Raises what it raises."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def write(self, sql: str, args: Sequence[Any]) -> Any:  # noqa: ANN401 - a row
+        """Run one statement that gives one row, and return that when it is committed. Raises what it raises."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(sql, []).append((args, done))
         self._send_off()
-        await done
+        return await done
 
     def _send_off(self) -> None:
         """Start a flight unless one is on its way that has not been held up; look again while there is one."""
@@ -66,16 +66,17 @@ class Batches:
             batch: list[Waiting] = []
             try:
                 async with self._pool.acquire() as connection:
-                    sql, batch = self._take()
-                    self._flights[this] = asyncio.get_running_loop().time()
-                    await _write_batch(connection, sql, batch)
+                    while self._waiting:
+                        sql, batch = self._take()
+                        self._flights[this] = asyncio.get_running_loop().time()
+                        await _write_batch(connection, sql, batch)
+                        # The next one leaves before those who were in this one go on: the database need not wait for
+                        # what they do then (measured: 620 messages a second with that wait, 780 without).
             except Exception as problem:  # noqa: BLE001 - whatever it was, it is those who wait that must hear it
                 _fail(batch or self._all(), problem)
 
     def _take(self) -> tuple[str, list[Waiting]]:
-        """The next batch: the oldest of one statement; empty when another flight was faster."""
-        if not self._waiting:
-            return "", []
+        """The next batch: the oldest of one statement."""
         sql = next(iter(self._waiting))
         waiting = self._waiting.pop(sql)
         if rest := waiting[BATCH_MAX:]:
@@ -91,32 +92,29 @@ class Batches:
 async def _write_batch(connection: Any, sql: str, batch: list[Waiting]) -> None:  # noqa: ANN401 - asyncpg has no types
     if len(batch) > 1:
         try:
-            await connection.executemany(sql, [args for args, _ in batch])
+            rows = await connection.fetchmany(sql, [args for args, _ in batch])
         except asyncpg.PostgresError:
             pass  # all of it was undone; whose fault it was shows below
         else:
-            for _, done in batch:
-                _settle(done, None)
+            for row, (_, done) in zip(rows, batch, strict=True):
+                _settle(done, row)
             return
     for args, done in batch:
         try:
-            await connection.fetchrow(sql, *args)
+            row = await connection.fetchrow(sql, *args)
         except asyncpg.PostgresError as problem:
-            _settle(done, problem)
+            _fail([(args, done)], problem)
         else:
-            _settle(done, None)
+            _settle(done, row)
 
 
-def _fail(batch: list[Waiting], problem: Exception) -> None:
-    """No connection, or one that broke: whether it was committed is then not known, as with any statement."""
+def _fail(batch: Sequence[Waiting], problem: Exception) -> None:
+    """Of no connection, or one that broke, it is not known whether it was committed, as with any statement."""
     for _, done in batch:
-        _settle(done, problem)
+        if not done.done():
+            done.set_exception(problem)
 
 
-def _settle(done: asyncio.Future[None], problem: Exception | None) -> None:
-    if done.done():
-        return  # whoever waited has gone
-    if problem is None:
-        done.set_result(None)
-    else:
-        done.set_exception(problem)
+def _settle(done: asyncio.Future[Any], row: Any) -> None:  # noqa: ANN401 - a row
+    if not done.done():  # else whoever waited has gone
+        done.set_result(row)

@@ -7,6 +7,7 @@ Bytes are trusted here: whoever takes them from outside has looked at them first
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -110,6 +111,12 @@ async def read(tx: Tx, file_id: str) -> StoredFile:
     if row is None:
         raise NotFound
     return _file(row)
+
+
+async def names_of(tx: Tx, file_ids: Sequence[str]) -> dict[str, str]:
+    """What those of them that are still there are called."""
+    rows = await tx.fetch("SELECT id, name FROM files WHERE id = ANY ($1::text[])", list(file_ids))
+    return {row["id"]: row["name"] for row in rows}
 
 
 async def read_for_owner(tx: Tx, file_id: str, account_id: str, *, purpose: str | None = None) -> StoredFile:

@@ -96,17 +96,22 @@ class JobRunner:
         *,
         outside: Mapping[str, OutsideHandler] | None = None,
         subscribers: Subscribers | None = None,
+        is_poked: bool = True,
     ) -> None:
+        """A runner without `subscribers` leaves facts to another. One that is not poked looks when it polls."""
         self._db = db
         self._settings = settings
         self._subscribers: Subscribers = subscribers or {}
-        self._handlers = {**handlers, SUBSCRIBERS_KIND: self._tell_subscribers}
+        self._handlers = dict(handlers)
+        if subscribers is not None:
+            self._handlers[SUBSCRIBERS_KIND] = self._tell_subscribers
         self._outside = dict(outside or {})
         self._kinds = [*self._handlers, *self._outside]
         self._wake = asyncio.Event()
         self.lateness_s: list[float] = []
         subscribe(db, self._subscribers)
-        db.on_commit(self._committed)
+        if is_poked:
+            db.on_commit(self._committed)
 
     def _committed(self, facts: bool, due_at: datetime | None) -> None:  # noqa: ARG002 - listener signature
         if due_at is not None and due_at <= self._db.clock.now() + timedelta(milliseconds=self._settings.jobs_poll_ms):

@@ -86,6 +86,21 @@ async def after(tx: Tx, seq: int, *, limit: int) -> list[FeedFact]:
     return [FeedFact.of(row) for row in rows]
 
 
+async def after_of(tx: Tx, topics: Sequence[str], *, after: int, upto: int, limit: int) -> list[FeedFact]:
+    """Facts of these topics with after < seq ≤ upto, in order, at most `limit`."""
+    rows = await tx.fetch(
+        """
+        SELECT seq, fact_id, topic, body, audience, at, expires_at
+          FROM feed WHERE seq > $1 AND seq <= $2 AND topic = ANY($3) ORDER BY seq LIMIT $4
+        """,
+        after,
+        upto,
+        list(topics),
+        limit,
+    )
+    return [FeedFact.of(row) for row in rows]
+
+
 async def gap(tx: Tx, audiences: Sequence[str], *, since: int, upto: int, limit: int) -> list[FeedFact]:
     """Unexpired facts for any of `audiences` with since < seq ≤ upto, in order, at most `limit`."""
     rows = await tx.fetch(

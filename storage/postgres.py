@@ -15,8 +15,9 @@ from storage.base.clock import Clock, SystemClock
 from storage.base.errors import Busy
 from storage.base.log import log
 from storage.batches import Batches
+from storage.light import LightTx
 from storage.turns import Turns
-from storage.tx import LightTx, Tx, Wants
+from storage.tx import Tx, Wants
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,10 +125,10 @@ class Database:
             if tx.pending:
                 raise AssertionError("facts and deadlines need a transaction")
 
-    def _committed(self, wrote_facts: bool, due_at: datetime | None) -> None:
-        if wrote_facts or due_at is not None:
+    def _committed(self, facts: bool, due_at: datetime | None) -> None:
+        if facts or due_at is not None:
             for listener in self._listeners:
-                listener(wrote_facts, due_at)
+                listener(facts, due_at)
 
     async def run(self, verb: Callable[Concatenate[Tx, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a verb in a transaction of its own, again when others got in the way (40001, 40P01, RetryTx)."""
@@ -145,13 +146,11 @@ class Database:
             return await verb(tx, *args, **kwargs)
 
     async def _run_light_once(self, verb: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
-        async with self.pool.acquire() as connection:
-            tx = LightTx(connection, self.clock.now())
-            result = await verb(tx, *args, **kwargs)
+        tx = LightTx(self.pool, self.clock.now(), self._batches, self.subscribed)
+        result = await verb(tx, *args, **kwargs)
         if tx.pending:
-            sql, values, due_at = tx.tail(self.subscribed)
-            await self._batches.write(sql, values)
-            self._committed(bool(tx.pending.facts), due_at)
+            await tx.end()
+        self._committed(tx.has_told, tx.due_at)
         return result
 
     async def _repeated(

@@ -1,12 +1,5 @@
 SET check_function_bodies = off;
 
-CREATE FUNCTION public.audit_refuse_change() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
-END $$;
-
 CREATE TABLE public.calls (
     id text NOT NULL,
     subject_kind text NOT NULL,
@@ -124,6 +117,29 @@ BEGIN
     RAISE EXCEPTION 'the line of % moved too often', p_queue_id USING ERRCODE = 'serialization_failure';
 END $$;
 
+CREATE FUNCTION public.desk_board(p_queue_id text, p_at timestamp with time zone, p_units integer, OUT waiting integer, OUT offered integer, OUT serving integer, OUT oldest_at timestamp with time zone, OUT members integer, OUT online integer, OUT free integer, OUT at_risk integer, OUT broken integer) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+    WITH live AS MATERIALIZED (
+        SELECT conversation_id, state, queued_at FROM desk_threads
+         WHERE queue_id = p_queue_id AND state IN ('queued', 'offered', 'open', 'pending')),
+    agents AS MATERIALIZED (
+        SELECT desk_is_ready(l, p_at) AS is_ready, l.cap - l.load AS room
+          FROM queue_members m LEFT JOIN agent_load l ON l.agent_id = m.agent_id
+         WHERE m.queue_id = p_queue_id),
+    warned AS MATERIALIZED (
+        SELECT s.conversation_id, bool_or(s.breached_at IS NOT NULL) AS is_broken
+          FROM live JOIN sla_timers s ON s.conversation_id = live.conversation_id
+         WHERE s.state = 'running' AND s.warned >= 80 GROUP BY 1)
+    SELECT t.*, a.*, w.*
+      FROM (SELECT count(*) FILTER (WHERE state = 'queued')::int, count(*) FILTER (WHERE state = 'offered')::int,
+                   count(*) FILTER (WHERE state IN ('open', 'pending'))::int,
+                   min(queued_at) FILTER (WHERE state = 'queued') FROM live) t,
+           (SELECT count(*)::int, count(*) FILTER (WHERE is_ready)::int,
+                   count(*) FILTER (WHERE is_ready AND room >= p_units)::int FROM agents) a,
+           (SELECT count(*) FILTER (WHERE NOT is_broken)::int, count(*) FILTER (WHERE is_broken)::int FROM warned) w
+$$;
+
 CREATE TABLE public.agent_load (
     agent_id text NOT NULL,
     cap integer NOT NULL,
@@ -216,9 +232,12 @@ CREATE TABLE public.desk_threads (
     resolved_at timestamp with time zone,
     closed_at timestamp with time zone,
     version integer DEFAULT 1 NOT NULL,
+    snoozed_until timestamp with time zone,
+    former_id text,
     CONSTRAINT desk_threads_check CHECK (((state = ANY (ARRAY['offered'::text, 'open'::text, 'pending'::text])) = (assignee_id IS NOT NULL))),
     CONSTRAINT desk_threads_check1 CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
     CONSTRAINT desk_threads_check2 CHECK (((kind = 'chat'::text) OR (number IS NOT NULL))),
+    CONSTRAINT desk_threads_check3 CHECK (((snoozed_until IS NULL) OR (state = ANY (ARRAY['open'::text, 'pending'::text])))),
     CONSTRAINT desk_threads_kind_check CHECK ((kind = ANY (ARRAY['chat'::text, 'ticket'::text]))),
     CONSTRAINT desk_threads_rank_check CHECK (((rank >= 0) AND (rank <= 99))),
     CONSTRAINT desk_threads_severity_check CHECK ((severity = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'emergency'::text]))),
@@ -299,19 +318,24 @@ BEGIN
             ON b.worker_id = p_worker_id AND b.item_id = wanted_id AND b.state = 'on' AND b.replaced_at IS NULL;
 END $$;
 
-CREATE FUNCTION public.homeservice_place(p_id text, p_no text, p_customer_id text, p_snapshot jsonb, p_at timestamp with time zone, p_item_id text, p_qty integer, p_region_code text, p_contact text, p_phone text, p_detail text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_minutes integer, p_item_fen bigint, p_no_grab_due_at timestamp with time zone, p_pool_close_due_at timestamp with time zone, p_call_id text, p_subject_kind text, p_subject_id text, p_mode text, p_service text, p_area_code text, p_call_lon double precision, p_call_lat double precision, p_call_start_at timestamp with time zone, p_busy_until timestamp with time zone, p_plan text, p_call_detail text, p_audience text[], p_owner_account_id text, p_excluded text[], p_named_worker_id text, p_call_at timestamp with time zone) RETURNS void
+CREATE FUNCTION public.homeservice_place(p_id text, p_no text, p_customer_id text, p_snapshot jsonb, p_at timestamp with time zone, p_item_id text, p_qty integer, p_region_code text, p_contact text, p_phone text, p_detail text, p_lon double precision, p_lat double precision, p_start_at timestamp with time zone, p_minutes integer, p_item_fen bigint, p_no_grab_due_at timestamp with time zone, p_pool_close_due_at timestamp with time zone, p_call_id text, p_subject_kind text, p_subject_id text, p_mode text, p_service text, p_area_code text, p_call_lon double precision, p_call_lat double precision, p_call_start_at timestamp with time zone, p_busy_until timestamp with time zone, p_plan text, p_call_detail text, p_audience text[], p_owner_account_id text, p_excluded text[], p_named_worker_id text, p_call_at timestamp with time zone, p_member_fen bigint DEFAULT 0, p_member_level text DEFAULT NULL::text, p_member_until timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    IF p_member_fen > 0 THEN
+        PERFORM member_use(p_customer_id, 'homeservice', p_id, p_member_level, p_member_until, p_at);
+    END IF;
     PERFORM call_open(p_call_id, p_subject_kind, p_subject_id, p_mode, p_service, p_area_code, p_call_lon, p_call_lat,
                       p_call_start_at, p_busy_until, p_plan, p_call_detail, p_audience, p_owner_account_id, p_excluded,
                       p_named_worker_id, p_call_at);
     PERFORM order_place(p_id, p_no, 'homeservice', 'service', 'grab', NULL, p_customer_id, p_call_id, 'in_pool', 0,
                         p_snapshot, p_at, 'customer:' || p_customer_id, 'post');
     INSERT INTO homeservice_orders (order_id, item_id, qty, region_code, contact, phone, detail, lon, lat, start_at,
-                                    minutes, item_fen, pool_entered_at, no_grab_due_at, pool_close_due_at)
+                                    minutes, item_fen, pool_entered_at, no_grab_due_at, pool_close_due_at,
+                                    member_fen, member_level, member_until)
     VALUES (p_id, p_item_id, p_qty, p_region_code, p_contact, p_phone, p_detail, p_lon, p_lat, p_start_at,
-            p_minutes, p_item_fen, p_at, p_no_grab_due_at, p_pool_close_due_at);
+            p_minutes, p_item_fen, p_at, p_no_grab_due_at, p_pool_close_due_at,
+            p_member_fen, p_member_level, p_member_until);
 END $$;
 
 CREATE FUNCTION public.ledger_checkpoint(p_account_id text, p_upto bigint) RETURNS boolean
@@ -590,11 +614,19 @@ CREATE FUNCTION public.ledger_step() RETURNS bigint
     LANGUAGE sql IMMUTABLE
     AS $$SELECT 5000::bigint$$;
 
-CREATE FUNCTION public.order_events_are_final() RETURNS trigger
+CREATE FUNCTION public.member_use(p_account_id text, p_line text, p_order_id text, p_level text, p_ends_at timestamp with time zone, p_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    RAISE EXCEPTION 'order events are never changed' USING ERRCODE = 'integrity_constraint_violation';
+    INSERT INTO member_uses (membership_id, order_id, membership_version, at)
+    SELECT id, p_order_id, version, p_at FROM memberships
+     WHERE account_id = p_account_id AND line = p_line AND state = 'active' AND level = p_level AND ends_at = p_ends_at
+       FOR SHARE
+    ON CONFLICT (membership_id, order_id) DO UPDATE
+       SET membership_version = EXCLUDED.membership_version, at = EXCLUDED.at;
+    IF NOT FOUND THEN
+        RAISE 'the membership is another by now' USING ERRCODE = 'serialization_failure';
+    END IF;
 END $$;
 
 CREATE FUNCTION public.order_gate(p_id text, p_owner text) RETURNS TABLE(provider_id text)
@@ -606,14 +638,6 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended(p_id, 0));
     RETURN QUERY SELECT o.provider_id FROM orders o WHERE o.id = p_id;
-END $$;
-
-CREATE FUNCTION public.order_lines_are_final() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    RAISE EXCEPTION 'price lines are never changed; a price fixed again is a new set'
-        USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
 CREATE FUNCTION public.order_place(p_id text, p_no text, p_line text, p_kind text, p_mode text, p_parent_id text, p_customer_id text, p_call_id text, p_status text, p_total_fen bigint, p_snapshot jsonb, p_at timestamp with time zone, p_actor text, p_verb text) RETURNS void
@@ -628,50 +652,72 @@ BEGIN
     VALUES (p_id, 1, p_at, p_actor, p_verb, NULL, p_status);
 END $$;
 
-CREATE FUNCTION public.refunds_refuse_change() RETURNS trigger
+CREATE FUNCTION public.queue_circle(p_queue_id text, p_tenant_id text) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT ARRAY(SELECT a.id || E'\n' || coalesce(a.tenant_id, '') FROM desk_agents a
+                  WHERE EXISTS (SELECT FROM queue_members m WHERE m.queue_id = p_queue_id AND m.agent_id = a.id)
+                     OR (a.is_supervisor AND (a.tenant_id IS NULL OR a.tenant_id = p_tenant_id))
+                  ORDER BY a.id)
+$$;
+
+CREATE FUNCTION public.rows_never_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
     RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
-CREATE FUNCTION public.say_message(p_conversation text, p_version bigint, p_sender text, p_role text, p_client text, p_kind text, p_internal boolean, p_body text, p_data jsonb, p_file text, p_reply_to bigint, p_target bigint, p_changes_from timestamp with time zone, p_base_seq bigint, p_words text[], p_at timestamp with time zone) RETURNS TABLE(outcome text, seq bigint, prev_seq bigint, at timestamp with time zone)
+CREATE FUNCTION public.say_message(p_conversation text, p_version bigint, p_sender text, p_role text, p_client text, p_kind text, p_internal boolean, p_body text, p_data jsonb, p_file text, p_reply_to bigint, p_target bigint, p_changes_from timestamp with time zone, p_base_seq bigint, p_words text, p_at timestamp with time zone, p_wait boolean) RETURNS TABLE(outcome text, is_told boolean, fills jsonb)
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     c conversations%ROWTYPE;
+    v_seq bigint;
+    v_prev bigint;
+    v_at timestamptz;
+    v_words text[] := string_to_array(p_words, E'\n');
     is_staff boolean := p_role IN ('agent', 'supervisor');
     is_person boolean := p_role IN ('customer', 'worker');
 BEGIN
-    SELECT * INTO c FROM conversations WHERE id = p_conversation FOR NO KEY UPDATE;
+    is_told := false;
+    IF p_wait THEN
+        SELECT * INTO c FROM conversations WHERE id = p_conversation FOR NO KEY UPDATE;
+    ELSE
+        SELECT * INTO c FROM conversations WHERE id = p_conversation FOR NO KEY UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            outcome := 'busy'; RETURN NEXT; RETURN;
+        END IF;
+    END IF;
     outcome := 'dup';
-    SELECT m.seq, m.prev_seq, m.at INTO seq, prev_seq, at FROM messages m
+    SELECT m.seq, m.prev_seq, m.at INTO v_seq, v_prev, v_at FROM messages m
      WHERE m.conversation_id = p_conversation AND m.sender_id = p_sender AND m.client_id = p_client;
     IF FOUND THEN
+        fills := say_message_fills(v_seq, v_prev, v_at);
         RETURN NEXT; RETURN;
     END IF;
     IF c.id IS NULL OR c.version <> p_version THEN
         outcome := 'moved'; RETURN NEXT; RETURN;
     END IF;
     IF p_base_seq IS NOT NULL THEN
-        SELECT m.seq INTO seq FROM messages m
+        SELECT m.seq INTO v_seq FROM messages m
          WHERE m.conversation_id = p_conversation AND m.seq > p_base_seq AND m.sender_role IN ('agent', 'supervisor')
            AND NOT m.is_internal AND m.target_seq IS NULL AND m.sender_id <> p_sender
          ORDER BY m.seq DESC LIMIT 1;
         IF FOUND THEN
-            outcome := 'answered'; RETURN NEXT; RETURN;
+            outcome := 'answered'; fills := jsonb_build_object('message_seq', v_seq); RETURN NEXT; RETURN;
         END IF;
     END IF;
-    seq := c.last_seq + 1;
-    prev_seq := c.public_seq;
-    at := greatest(p_at, c.last_at);
+    v_seq := c.last_seq + 1;
+    v_prev := c.public_seq;
+    v_at := greatest(p_at, c.last_at);
     IF p_target IS NOT NULL THEN
         UPDATE messages m
-           SET body = CASE p_kind WHEN 'edit' THEN p_body ELSE '' END, words = p_words,
+           SET body = CASE p_kind WHEN 'edit' THEN p_body ELSE '' END, words = v_words,
                data = CASE p_kind WHEN 'edit' THEN data END, file_id = CASE p_kind WHEN 'edit' THEN file_id END,
-               edited_at = CASE p_kind WHEN 'edit' THEN say_message.at ELSE edited_at END,
-               recalled_at = CASE p_kind WHEN 'recall' THEN say_message.at END
+               edited_at = CASE p_kind WHEN 'edit' THEN v_at ELSE edited_at END,
+               recalled_at = CASE p_kind WHEN 'recall' THEN v_at END
          WHERE m.conversation_id = p_conversation AND m.seq = p_target AND m.sender_id = p_sender
            AND m.recalled_at IS NULL AND m.target_seq IS NULL AND m.at >= p_changes_from
            AND (p_kind = 'recall' OR m.kind IN ('text', 'note'));
@@ -684,21 +730,29 @@ BEGIN
     END IF;
     INSERT INTO messages (conversation_id, seq, prev_seq, sender_id, sender_role, client_id, kind, is_internal, body,
                           data, file_id, reply_to, target_seq, words, at)
-    VALUES (p_conversation, say_message.seq, say_message.prev_seq, p_sender, p_role, p_client, p_kind, p_internal, p_body,
-            p_data, p_file, p_reply_to, p_target, CASE WHEN p_target IS NULL THEN p_words ELSE '{}' END, say_message.at);
+    VALUES (p_conversation, v_seq, v_prev, p_sender, p_role, p_client, p_kind, p_internal, p_body,
+            p_data, p_file, p_reply_to, p_target, CASE WHEN p_target IS NULL THEN v_words ELSE '{}' END, v_at);
     UPDATE conversations
-       SET last_seq = say_message.seq, last_at = say_message.at,
-           public_seq = CASE WHEN p_internal THEN public_seq ELSE say_message.seq END,
+       SET last_seq = v_seq, last_at = v_at,
+           public_seq = CASE WHEN p_internal THEN public_seq ELSE v_seq END,
            waiting_since = CASE WHEN p_internal OR p_target IS NOT NULL THEN waiting_since
-                                WHEN is_person THEN coalesce(waiting_since, say_message.at)
+                                WHEN is_person THEN coalesce(waiting_since, v_at)
                                 WHEN is_staff THEN NULL
                                 ELSE waiting_since END
      WHERE id = p_conversation;
     IF is_staff AND p_target IS NULL AND NOT p_internal THEN
         DELETE FROM drafts WHERE agent_id = p_sender AND conversation_id = p_conversation;
     END IF;
-    outcome := 'said'; RETURN NEXT;
+    outcome := 'said'; is_told := true; fills := say_message_fills(v_seq, v_prev, v_at);
+    RETURN NEXT;
 END $$;
+
+CREATE FUNCTION public.say_message_fills(p_seq bigint, p_prev bigint, p_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT jsonb_build_object('message_seq', p_seq, 'prev_seq', p_prev,
+                              'said_at', to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+$$;
 
 CREATE FUNCTION public.settlement_line_keeps() RETURNS trigger
     LANGUAGE plpgsql
@@ -713,14 +767,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE FUNCTION public.settlement_refuse_change() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
-END $$;
-
-CREATE FUNCTION public.tx_write(p_at timestamp with time zone, p_fact_ids text[], p_topics text[], p_bodies text[], p_audiences text[], p_expires_at timestamp with time zone[], p_gone text[], p_keys text[], p_kinds text[], p_due_at timestamp with time zone[], p_payloads text[], p_scope text, p_key text, p_fingerprint bytea, p_status integer, p_headers text, p_answer bytea, p_job bigint, p_lease text) RETURNS boolean
+CREATE FUNCTION public.tx_write(p_at timestamp with time zone, p_fact_ids text[], p_topics text[], p_bodies text[], p_audiences text[], p_expires_at timestamp with time zone[], p_gone text[], p_keys text[], p_kinds text[], p_due_at timestamp with time zone[], p_payloads text[], p_scope text, p_key text, p_fingerprint bytea, p_status integer, p_headers text, p_answer bytea, p_job bigint, p_lease text, p_fills jsonb DEFAULT NULL::jsonb) RETURNS boolean
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -733,7 +780,8 @@ BEGIN
     END IF;
     IF cardinality(p_fact_ids) > 0 THEN
         INSERT INTO outbox (fact_id, topic, body, audience, at, expires_at)
-        SELECT fact_id, topic, body, string_to_array(audience, E'\n'), p_at, expires_at
+        SELECT fact_id, topic, CASE WHEN p_fills IS NULL THEN body ELSE (body::jsonb || p_fills)::text END,
+               string_to_array(audience, E'\n'), p_at, expires_at
           FROM unnest(p_fact_ids, p_topics, p_bodies, p_audiences, p_expires_at)
                WITH ORDINALITY AS told (fact_id, topic, body, audience, expires_at, n)
          ORDER BY n;
@@ -743,7 +791,9 @@ BEGIN
     END IF;
     IF cardinality(p_keys) > 0 THEN
         INSERT INTO jobs (key, kind, due_at, first_due_at, payload)
-        SELECT key, kind, due_at, due_at, payload
+        SELECT key, kind, due_at, due_at,
+               CASE WHEN p_fills IS NULL THEN payload
+                    ELSE jsonb_set(payload::jsonb, '{fact}', payload::jsonb -> 'fact' || p_fills)::text END
           FROM unnest(p_keys, p_kinds, p_due_at, p_payloads) AS job (key, kind, due_at, payload)
         ON CONFLICT (key) DO UPDATE
            SET kind = EXCLUDED.kind, due_at = EXCLUDED.due_at, first_due_at = EXCLUDED.due_at,
@@ -819,9 +869,11 @@ CREATE TABLE public.accounts (
     updated_at timestamp with time zone NOT NULL,
     roles_changed_at timestamp with time zone,
     version integer DEFAULT 1 NOT NULL,
+    tenant_id text,
     CONSTRAINT accounts_nickname_check CHECK ((length(nickname) <= 40)),
+    CONSTRAINT accounts_one_side CHECK ((((tenant_id IS NOT NULL) = (roles && ARRAY['tenant_agent'::text, 'tenant_supervisor'::text, 'tenant_admin'::text])) AND ((tenant_id IS NULL) OR (NOT (roles && ARRAY['support'::text, 'finance'::text, 'ops'::text, 'supervisor'::text, 'admin'::text]))))),
     CONSTRAINT accounts_phone_check CHECK ((phone ~ '^\+[1-9][0-9]{6,14}$'::text)),
-    CONSTRAINT accounts_roles_check CHECK ((('user'::text = ANY (roles)) AND (roles <@ ARRAY['user'::text, 'technician'::text, 'support'::text, 'finance'::text, 'ops'::text, 'supervisor'::text, 'admin'::text]))),
+    CONSTRAINT accounts_roles_check CHECK ((('user'::text = ANY (roles)) AND (roles <@ ARRAY['user'::text, 'technician'::text, 'support'::text, 'finance'::text, 'ops'::text, 'supervisor'::text, 'admin'::text, 'tenant_agent'::text, 'tenant_supervisor'::text, 'tenant_admin'::text]))),
     CONSTRAINT accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'closed'::text])))
 );
 
@@ -841,6 +893,24 @@ CREATE TABLE public.agent_state_log (
     CONSTRAINT agent_state_log_during_check CHECK ((NOT isempty(during))),
     CONSTRAINT agent_state_log_source_check CHECK ((source = ANY (ARRAY['agent'::text, 'supervisor'::text, 'misses'::text, 'lease'::text]))),
     CONSTRAINT agent_state_log_state_check CHECK ((state = ANY (ARRAY['online'::text, 'busy'::text, 'away'::text, 'offline'::text])))
+);
+
+CREATE TABLE public.announcements (
+    id text NOT NULL,
+    title jsonb NOT NULL,
+    body jsonb NOT NULL,
+    audiences text[] NOT NULL,
+    begins_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    withdrawn boolean DEFAULT false NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT announcements_audiences_check CHECK (((cardinality(audiences) >= 1) AND (cardinality(audiences) <= 4))),
+    CONSTRAINT announcements_audiences_check1 CHECK ((audiences <@ ARRAY['customers'::text, 'workers'::text, 'tenants'::text, 'staff'::text])),
+    CONSTRAINT announcements_check CHECK ((ends_at > begins_at)),
+    CONSTRAINT announcements_id_check CHECK ((id ~~ 'anc\_%'::text))
 );
 
 CREATE TABLE public.areas (
@@ -886,6 +956,37 @@ CREATE TABLE public.bookings (
     CONSTRAINT bookings_state_check CHECK ((state = ANY (ARRAY['held'::text, 'firm'::text, 'released'::text, 'done'::text])))
 );
 
+CREATE TABLE public.broadcasts (
+    id text NOT NULL,
+    title jsonb NOT NULL,
+    body jsonb NOT NULL,
+    link text,
+    audience text NOT NULL,
+    tenant_id text,
+    account_ids text[],
+    state text NOT NULL,
+    send_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    begun_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    place text DEFAULT ''::text NOT NULL,
+    told integer DEFAULT 0 NOT NULL,
+    sent integer DEFAULT 0 NOT NULL,
+    delivered integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT broadcasts_account_ids_check CHECK (((cardinality(account_ids) >= 1) AND (cardinality(account_ids) <= 1000))),
+    CONSTRAINT broadcasts_audience_check CHECK ((audience = ANY (ARRAY['everybody'::text, 'customers'::text, 'workers'::text, 'tenants'::text, 'tenant'::text, 'accounts'::text]))),
+    CONSTRAINT broadcasts_check CHECK (((audience = 'tenant'::text) = (tenant_id IS NOT NULL))),
+    CONSTRAINT broadcasts_check1 CHECK (((audience = 'accounts'::text) = (account_ids IS NOT NULL))),
+    CONSTRAINT broadcasts_id_check CHECK ((id ~~ 'brc\_%'::text)),
+    CONSTRAINT broadcasts_link_check CHECK ((length(link) <= 300)),
+    CONSTRAINT broadcasts_state_check CHECK ((state = ANY (ARRAY['scheduled'::text, 'sending'::text, 'sent'::text, 'cancelled'::text])))
+);
+
 CREATE TABLE public.calendars (
     id text NOT NULL,
     tenant_id text,
@@ -896,6 +997,16 @@ CREATE TABLE public.calendars (
     version integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone NOT NULL,
     changed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.case_events (
+    case_id text NOT NULL,
+    n bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text,
+    verb text NOT NULL,
+    data jsonb NOT NULL,
+    CONSTRAINT case_events_n_check CHECK ((n > 0))
 );
 
 CREATE TABLE public.cases (
@@ -918,6 +1029,7 @@ CREATE TABLE public.cases (
     outcome text,
     note text,
     version bigint DEFAULT 1 NOT NULL,
+    parties text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT cases_check CHECK ((((state = 'closed'::text) = (closed_at IS NOT NULL)) AND ((state = 'closed'::text) = (outcome IS NOT NULL)))),
     CONSTRAINT cases_check1 CHECK (((state <> 'taken'::text) OR (taken_by IS NOT NULL))),
     CONSTRAINT cases_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
@@ -1008,12 +1120,72 @@ CREATE TABLE public.channel_refunds (
     requested_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     trade_no text,
+    slow_at timestamp with time zone,
     CONSTRAINT channel_refunds_channel_check CHECK ((channel = ANY (ARRAY['wechat'::text, 'alipay'::text, 'offline'::text]))),
     CONSTRAINT channel_refunds_check CHECK (((amount_fen > 0) AND (amount_fen <= total_fen))),
     CONSTRAINT channel_refunds_check1 CHECK (((ended_at IS NOT NULL) = (state = 'done'::text))),
     CONSTRAINT channel_refunds_check2 CHECK (((payment_id IS NOT NULL) OR (trade_no IS NOT NULL))),
     CONSTRAINT channel_refunds_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'accepted'::text, 'done'::text, 'manual'::text])))
 );
+
+CREATE TABLE public.chat_waits (
+    conversation_id text NOT NULL,
+    account_id text NOT NULL,
+    fact_id text NOT NULL,
+    is_waiting boolean NOT NULL,
+    pushed_at timestamp with time zone,
+    pushed_seq bigint DEFAULT 0 NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.desk_queues (
+    id text NOT NULL,
+    tenant_id text,
+    name text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    calendar_id text,
+    strategy text DEFAULT 'balanced'::text NOT NULL,
+    accept_s integer NOT NULL,
+    reply_s integer NOT NULL,
+    relax_s integer NOT NULL,
+    offer_ticket_s integer NOT NULL,
+    idle_warn_s integer NOT NULL,
+    idle_close_s integer NOT NULL,
+    overflow_queue_id text,
+    overflow_s integer NOT NULL,
+    sla jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    members_only boolean DEFAULT false NOT NULL,
+    auto_close_s integer DEFAULT 259200 NOT NULL,
+    reopen_days integer DEFAULT 7 NOT NULL,
+    greeting jsonb DEFAULT '{}'::jsonb NOT NULL,
+    closed_notice jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT desk_queues_accept_s_check CHECK (((accept_s >= 5) AND (accept_s <= 600))),
+    CONSTRAINT desk_queues_auto_close_s_check CHECK (((auto_close_s >= 3600) AND (auto_close_s <= 2592000))),
+    CONSTRAINT desk_queues_check CHECK (((idle_close_s > idle_warn_s) AND (idle_close_s <= 172800))),
+    CONSTRAINT desk_queues_check1 CHECK ((overflow_queue_id <> id)),
+    CONSTRAINT desk_queues_closed_notice_check CHECK ((jsonb_typeof(closed_notice) = 'object'::text)),
+    CONSTRAINT desk_queues_greeting_check CHECK ((jsonb_typeof(greeting) = 'object'::text)),
+    CONSTRAINT desk_queues_idle_warn_s_check CHECK (((idle_warn_s >= 60) AND (idle_warn_s <= 86400))),
+    CONSTRAINT desk_queues_offer_ticket_s_check CHECK (((offer_ticket_s >= 10) AND (offer_ticket_s <= 86400))),
+    CONSTRAINT desk_queues_overflow_s_check CHECK (((overflow_s >= 0) AND (overflow_s <= 86400))),
+    CONSTRAINT desk_queues_relax_s_check CHECK (((relax_s >= 0) AND (relax_s <= 86400))),
+    CONSTRAINT desk_queues_reopen_days_check CHECK (((reopen_days >= 0) AND (reopen_days <= 90))),
+    CONSTRAINT desk_queues_reply_s_check CHECK (((reply_s >= 30) AND (reply_s <= 86400))),
+    CONSTRAINT desk_queues_strategy_check CHECK ((strategy = ANY (ARRAY['balanced'::text, 'round_robin'::text])))
+);
+
+CREATE VIEW public.conversation_circles AS
+ SELECT t.conversation_id,
+    w.circle,
+    ARRAY( SELECT split_part(one.one, '
+'::text, 1) AS split_part
+           FROM unnest(w.circle) one(one)) AS ids
+   FROM ((public.desk_threads t
+     JOIN public.desk_queues q ON (((q.id = t.queue_id) AND q.members_only)))
+     CROSS JOIN LATERAL ( SELECT public.queue_circle(q.id, t.tenant_id) AS circle) w);
 
 CREATE TABLE public.conversations (
     id text NOT NULL,
@@ -1078,6 +1250,8 @@ CREATE TABLE public.coupon_templates (
     created_by text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    member_line text,
+    member_levels text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT coupon_templates_amount_fen_check CHECK (((amount_fen >= 1) AND (amount_fen <= '1000000000000'::bigint))),
     CONSTRAINT coupon_templates_cap_fen_check CHECK (((cap_fen >= 1) AND (cap_fen <= '1000000000000'::bigint))),
     CONSTRAINT coupon_templates_check CHECK ((((amount_fen IS NULL) <> (percent_bps IS NULL)) AND ((percent_bps IS NULL) = (cap_fen IS NULL)))),
@@ -1085,6 +1259,7 @@ CREATE TABLE public.coupon_templates (
     CONSTRAINT coupon_templates_check2 CHECK ((valid_until > valid_from)),
     CONSTRAINT coupon_templates_check3 CHECK ((issued <= quota)),
     CONSTRAINT coupon_templates_issued_check CHECK ((issued >= 0)),
+    CONSTRAINT coupon_templates_members CHECK (((member_line IS NOT NULL) OR (member_levels = '{}'::text[]))),
     CONSTRAINT coupon_templates_per_account_max_check CHECK ((per_account_max >= 1)),
     CONSTRAINT coupon_templates_percent_bps_check CHECK (((percent_bps >= 1) AND (percent_bps <= 10000))),
     CONSTRAINT coupon_templates_quota_check CHECK ((quota >= 1)),
@@ -1114,9 +1289,41 @@ CREATE TABLE public.coupons (
     CONSTRAINT coupons_check3 CHECK (((state = 'used'::text) = (used_at IS NOT NULL))),
     CONSTRAINT coupons_seq_check CHECK ((seq >= 1)),
     CONSTRAINT coupons_source_check CHECK ((source = ANY (ARRAY['claim'::text, 'gift'::text]))),
-    CONSTRAINT coupons_state_check CHECK ((state = ANY (ARRAY['issued'::text, 'locked'::text, 'used'::text, 'expired'::text])))
+    CONSTRAINT coupons_state_check CHECK ((state = ANY (ARRAY['issued'::text, 'locked'::text, 'used'::text, 'expired'::text, 'revoked'::text])))
 )
 WITH (fillfactor='80');
+
+CREATE TABLE public.deliveries (
+    id text NOT NULL,
+    notice_id text NOT NULL,
+    account_id text NOT NULL,
+    channel text NOT NULL,
+    device_id text,
+    state text NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    stands_for smallint DEFAULT 1 NOT NULL,
+    ticket text,
+    provider_ref text,
+    problem text,
+    created_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    is_bulk boolean DEFAULT false NOT NULL,
+    CONSTRAINT deliveries_channel_check CHECK ((channel = ANY (ARRAY['push'::text, 'wechat'::text, 'sms'::text, 'wecom'::text]))),
+    CONSTRAINT deliveries_check CHECK (((device_id IS NOT NULL) = (channel = ANY (ARRAY['push'::text, 'wechat'::text])))),
+    CONSTRAINT deliveries_id_check CHECK ((id ~~ 'dlv\_%'::text)),
+    CONSTRAINT deliveries_stands_for_check CHECK ((stands_for >= 1)),
+    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['held'::text, 'queued'::text, 'sent'::text, 'delivered'::text, 'failed'::text, 'given_up'::text, 'dropped'::text])))
+);
+
+CREATE TABLE public.delivery_counts (
+    day date NOT NULL,
+    channel text NOT NULL,
+    scope text NOT NULL,
+    n integer NOT NULL,
+    CONSTRAINT delivery_counts_n_check CHECK ((n >= 1))
+);
 
 CREATE TABLE public.desk_agents (
     id text NOT NULL,
@@ -1160,36 +1367,6 @@ ALTER TABLE public.desk_events ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
-CREATE TABLE public.desk_queues (
-    id text NOT NULL,
-    tenant_id text,
-    name text NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    calendar_id text,
-    strategy text DEFAULT 'balanced'::text NOT NULL,
-    accept_s integer NOT NULL,
-    reply_s integer NOT NULL,
-    relax_s integer NOT NULL,
-    offer_ticket_s integer NOT NULL,
-    idle_warn_s integer NOT NULL,
-    idle_close_s integer NOT NULL,
-    overflow_queue_id text,
-    overflow_s integer NOT NULL,
-    sla jsonb NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT desk_queues_accept_s_check CHECK (((accept_s >= 5) AND (accept_s <= 600))),
-    CONSTRAINT desk_queues_check CHECK (((idle_close_s > idle_warn_s) AND (idle_close_s <= 172800))),
-    CONSTRAINT desk_queues_check1 CHECK ((overflow_queue_id <> id)),
-    CONSTRAINT desk_queues_idle_warn_s_check CHECK (((idle_warn_s >= 60) AND (idle_warn_s <= 86400))),
-    CONSTRAINT desk_queues_offer_ticket_s_check CHECK (((offer_ticket_s >= 10) AND (offer_ticket_s <= 86400))),
-    CONSTRAINT desk_queues_overflow_s_check CHECK (((overflow_s >= 0) AND (overflow_s <= 86400))),
-    CONSTRAINT desk_queues_relax_s_check CHECK (((relax_s >= 0) AND (relax_s <= 86400))),
-    CONSTRAINT desk_queues_reply_s_check CHECK (((reply_s >= 30) AND (reply_s <= 86400))),
-    CONSTRAINT desk_queues_strategy_check CHECK ((strategy = ANY (ARRAY['balanced'::text, 'round_robin'::text])))
-);
-
 CREATE TABLE public.desk_ratings (
     id text NOT NULL,
     conversation_id text NOT NULL,
@@ -1206,6 +1383,18 @@ CREATE TABLE public.desk_ratings (
     edited_until timestamp with time zone,
     CONSTRAINT desk_ratings_check CHECK ((((score IS NULL) = (rated_at IS NULL)) AND ((score IS NULL) = (edited_until IS NULL)))),
     CONSTRAINT desk_ratings_score_check CHECK (((score >= 1) AND (score <= 5)))
+);
+
+CREATE TABLE public.desk_views (
+    id text NOT NULL,
+    holder text NOT NULL,
+    slot smallint NOT NULL,
+    name text NOT NULL,
+    filter jsonb NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT desk_views_name_check CHECK (((length(name) >= 1) AND (length(name) <= 40))),
+    CONSTRAINT desk_views_slot_check CHECK (((slot >= 1) AND (slot <= 20)))
 );
 
 CREATE TABLE public.drafts (
@@ -1249,6 +1438,35 @@ CREATE TABLE public.feed_audience (
     seq bigint NOT NULL
 );
 
+CREATE TABLE public.feedback (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    side text NOT NULL,
+    tenant_id text,
+    kind text NOT NULL,
+    body text NOT NULL,
+    file_ids text[] NOT NULL,
+    state text NOT NULL,
+    reply text,
+    handled_by text,
+    replied_at timestamp with time zone,
+    day date NOT NULL,
+    day_no smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT feedback_body_check CHECK (((length(body) >= 1) AND (length(body) <= 2000))),
+    CONSTRAINT feedback_check CHECK (((reply IS NULL) = (replied_at IS NULL))),
+    CONSTRAINT feedback_check1 CHECK (((side = 'tenant'::text) = (tenant_id IS NOT NULL))),
+    CONSTRAINT feedback_day_no_check CHECK (((day_no >= 1) AND (day_no <= 5))),
+    CONSTRAINT feedback_file_ids_check CHECK ((cardinality(file_ids) <= 6)),
+    CONSTRAINT feedback_id_check CHECK ((id ~~ 'fbk\_%'::text)),
+    CONSTRAINT feedback_kind_check CHECK ((kind = ANY (ARRAY['fault'::text, 'idea'::text, 'complaint'::text, 'praise'::text, 'other'::text]))),
+    CONSTRAINT feedback_reply_check CHECK (((length(reply) >= 1) AND (length(reply) <= 2000))),
+    CONSTRAINT feedback_side_check CHECK ((side = ANY (ARRAY['customer'::text, 'worker'::text, 'tenant'::text]))),
+    CONSTRAINT feedback_state_check CHECK ((state = ANY (ARRAY['open'::text, 'in_progress'::text, 'answered'::text, 'closed'::text])))
+);
+
 CREATE TABLE public.files (
     id text NOT NULL,
     owner_id text NOT NULL,
@@ -1287,6 +1505,22 @@ CREATE TABLE public.grabs (
     closed_at timestamp with time zone,
     CONSTRAINT grabs_check CHECK (((state = ANY (ARRAY['offered'::text, 'locked'::text, 'won'::text])) = (closed_at IS NULL))),
     CONSTRAINT grabs_state_check CHECK ((state = ANY (ARRAY['offered'::text, 'locked'::text, 'won'::text, 'lost'::text, 'unbound'::text, 'withdrawn'::text, 'void'::text])))
+);
+
+CREATE TABLE public.help_documents (
+    id text NOT NULL,
+    category text NOT NULL,
+    place integer NOT NULL,
+    title jsonb NOT NULL,
+    body jsonb NOT NULL,
+    terms text NOT NULL,
+    published boolean NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT help_documents_category_check CHECK ((category ~ '^[a-z][a-z0-9_]{0,31}$'::text)),
+    CONSTRAINT help_documents_id_check CHECK ((id ~~ 'hlp\_%'::text))
 );
 
 CREATE TABLE public.homeservice_orders (
@@ -1331,9 +1565,14 @@ CREATE TABLE public.homeservice_orders (
     travel_extra_fen bigint DEFAULT 0 NOT NULL,
     voucher_id text,
     voucher_worker_id text,
+    member_fen bigint DEFAULT 0 NOT NULL,
+    member_level text,
+    member_until timestamp with time zone,
     CONSTRAINT homeservice_orders_check CHECK (((coupon_fen = 0) OR (coupon_id IS NOT NULL))),
+    CONSTRAINT homeservice_orders_check1 CHECK ((((member_fen = 0) = (member_until IS NULL)) AND ((member_fen = 0) = (member_level IS NULL)))),
     CONSTRAINT homeservice_orders_coupon_fen_check CHECK ((coupon_fen >= 0)),
     CONSTRAINT homeservice_orders_item_fen_check CHECK ((item_fen >= 0)),
+    CONSTRAINT homeservice_orders_member_fen_check CHECK ((member_fen >= 0)),
     CONSTRAINT homeservice_orders_minutes_check CHECK ((minutes >= 1)),
     CONSTRAINT homeservice_orders_qty_check CHECK ((qty >= 1)),
     CONSTRAINT homeservice_orders_travel_extra_fen_check CHECK ((travel_extra_fen >= 0)),
@@ -1528,6 +1767,104 @@ CREATE TABLE public.ledger_transfers (
     by_id text
 );
 
+CREATE TABLE public.member_coupons (
+    purchase_id text NOT NULL,
+    n integer NOT NULL,
+    template_id text NOT NULL,
+    coupon_id text,
+    skipped text,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT member_coupons_check CHECK (((coupon_id IS NULL) <> (skipped IS NULL))),
+    CONSTRAINT member_coupons_n_check CHECK ((n >= 1))
+);
+
+CREATE TABLE public.member_levels (
+    code text NOT NULL,
+    version integer NOT NULL,
+    line text NOT NULL,
+    name jsonb NOT NULL,
+    rank integer NOT NULL,
+    price_fen bigint NOT NULL,
+    months integer NOT NULL,
+    discount_bps integer NOT NULL,
+    coupon_templates text[] NOT NULL,
+    on_sale boolean NOT NULL,
+    changed_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT member_levels_discount_bps_check CHECK (((discount_bps >= 0) AND (discount_bps <= 9000))),
+    CONSTRAINT member_levels_months_check CHECK (((months >= 1) AND (months <= 36))),
+    CONSTRAINT member_levels_price_fen_check CHECK (((price_fen >= 1) AND (price_fen <= 1000000000))),
+    CONSTRAINT member_levels_rank_check CHECK (((rank >= 1) AND (rank <= 100))),
+    CONSTRAINT member_levels_version_check CHECK ((version >= 1))
+);
+
+CREATE TABLE public.member_purchases (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    line text NOT NULL,
+    level text NOT NULL,
+    level_version integer NOT NULL,
+    kind text NOT NULL,
+    price_fen bigint NOT NULL,
+    method text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    carried_fen bigint DEFAULT 0 NOT NULL,
+    starts_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    former jsonb,
+    membership_version integer,
+    refunded_at timestamp with time zone,
+    CONSTRAINT member_purchases_carried_fen_check CHECK ((carried_fen >= 0)),
+    CONSTRAINT member_purchases_check1 CHECK (((starts_at IS NULL) = (ends_at IS NULL))),
+    CONSTRAINT member_purchases_check2 CHECK (((state = 'closed'::text) = (reason IS NOT NULL))),
+    CONSTRAINT member_purchases_former CHECK (((membership_version IS NOT NULL) OR (former IS NULL))),
+    CONSTRAINT member_purchases_kind_check CHECK ((kind = ANY (ARRAY['buy'::text, 'renew'::text, 'upgrade'::text]))),
+    CONSTRAINT member_purchases_method_check CHECK ((method = ANY (ARRAY['wallet'::text, 'wechat'::text, 'alipay'::text]))),
+    CONSTRAINT member_purchases_paid CHECK (((state = ANY (ARRAY['paid'::text, 'done'::text, 'refunded'::text])) = (starts_at IS NOT NULL))),
+    CONSTRAINT member_purchases_price_fen_check CHECK ((price_fen >= 1)),
+    CONSTRAINT member_purchases_refunded CHECK (((state = 'refunded'::text) = (refunded_at IS NOT NULL))),
+    CONSTRAINT member_purchases_state_check CHECK ((state = ANY (ARRAY['created'::text, 'paid'::text, 'done'::text, 'closed'::text, 'refunded'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.member_uses (
+    membership_id text NOT NULL,
+    order_id text NOT NULL,
+    membership_version integer NOT NULL,
+    at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.memberships (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    line text NOT NULL,
+    state text NOT NULL,
+    level text,
+    level_version integer,
+    rank integer,
+    discount_bps integer,
+    since timestamp with time zone,
+    anchor_at timestamp with time zone,
+    months integer,
+    ends_at timestamp with time zone,
+    worth_fen bigint DEFAULT 0 NOT NULL,
+    worth_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT memberships_check CHECK (((state = 'none'::text) = (level IS NULL))),
+    CONSTRAINT memberships_check1 CHECK ((num_nulls(level, level_version, rank, discount_bps, since, anchor_at, months, ends_at, worth_at) = ANY (ARRAY[0, 9]))),
+    CONSTRAINT memberships_check2 CHECK (((since < ends_at) AND (worth_at < ends_at))),
+    CONSTRAINT memberships_state_check CHECK ((state = ANY (ARRAY['none'::text, 'active'::text, 'expired'::text]))),
+    CONSTRAINT memberships_worth_fen_check CHECK ((worth_fen >= 0))
+)
+WITH (fillfactor='80');
+
 CREATE TABLE public.messages (
     conversation_id text NOT NULL,
     seq bigint NOT NULL,
@@ -1556,6 +1893,90 @@ CREATE TABLE public.messages (
     CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'image'::text, 'file'::text, 'location'::text, 'order_card'::text, 'system'::text, 'note'::text, 'edit'::text, 'recall'::text]))),
     CONSTRAINT messages_sender_role_check CHECK ((sender_role = ANY (ARRAY['customer'::text, 'worker'::text, 'agent'::text, 'supervisor'::text, 'system'::text]))),
     CONSTRAINT messages_seq_check CHECK ((seq >= 1))
+);
+
+CREATE TABLE public.notice_place (
+    is_only boolean DEFAULT true NOT NULL,
+    epoch text NOT NULL,
+    seq bigint NOT NULL,
+    CONSTRAINT notice_place_is_only_check CHECK (is_only),
+    CONSTRAINT notice_place_seq_check CHECK ((seq >= 0))
+);
+
+CREATE TABLE public.notice_rules (
+    version integer NOT NULL,
+    off text[] NOT NULL,
+    hour_max integer,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT notice_rules_hour_max_check CHECK (((hour_max >= 1) AND (hour_max <= 1000))),
+    CONSTRAINT notice_rules_off_check CHECK ((cardinality(off) <= 400)),
+    CONSTRAINT notice_rules_version_check CHECK ((version >= 2))
+);
+
+CREATE TABLE public.notice_settings (
+    account_id text NOT NULL,
+    language text NOT NULL,
+    quiet_from_min smallint,
+    quiet_to_min smallint,
+    muted text[] NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT notice_settings_check CHECK (((quiet_from_min IS NULL) = (quiet_to_min IS NULL))),
+    CONSTRAINT notice_settings_language_check CHECK ((language = ANY (ARRAY['zh'::text, 'en'::text]))),
+    CONSTRAINT notice_settings_muted_check CHECK ((cardinality(muted) <= 200)),
+    CONSTRAINT notice_settings_quiet_from_min_check CHECK (((quiet_from_min >= 0) AND (quiet_from_min <= 1439))),
+    CONSTRAINT notice_settings_quiet_to_min_check CHECK (((quiet_to_min >= 0) AND (quiet_to_min <= 1439)))
+);
+
+CREATE TABLE public.notice_templates (
+    kind text NOT NULL,
+    language text NOT NULL,
+    version integer NOT NULL,
+    title text,
+    body text,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT notice_templates_body_check CHECK ((length(body) <= 500)),
+    CONSTRAINT notice_templates_check CHECK (((title IS NULL) = (body IS NULL))),
+    CONSTRAINT notice_templates_language_check CHECK ((language = ANY (ARRAY['zh'::text, 'en'::text]))),
+    CONSTRAINT notice_templates_title_check CHECK (((length(title) >= 1) AND (length(title) <= 60))),
+    CONSTRAINT notice_templates_version_check CHECK ((version >= 1))
+);
+
+CREATE TABLE public.notices (
+    id text NOT NULL,
+    no bigint NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    fact_id text NOT NULL,
+    about jsonb NOT NULL,
+    subject_kind text,
+    subject_id text,
+    collapse_key text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    read_at timestamp with time zone,
+    CONSTRAINT notices_check CHECK (((subject_kind IS NULL) = (subject_id IS NULL))),
+    CONSTRAINT notices_id_check CHECK ((id ~~ 'ntc\_%'::text))
+);
+
+ALTER TABLE public.notices ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.notices_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.odd_days (
+    day date NOT NULL,
+    works boolean NOT NULL,
+    note text NOT NULL,
+    changed_by text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT odd_days_note_check CHECK (((length(note) >= 1) AND (length(note) <= 200)))
 );
 
 CREATE TABLE public.offers (
@@ -1826,10 +2247,13 @@ CREATE TABLE public.points_products (
     changed_by text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    list_fen bigint,
     CONSTRAINT points_products_cash_fen_check CHECK (((cash_fen >= 0) AND (cash_fen <= '1000000000000'::bigint))),
     CONSTRAINT points_products_held_check CHECK ((held >= 0)),
+    CONSTRAINT points_products_list_fen_check CHECK (((list_fen >= 1) AND (list_fen <= '1000000000000'::bigint))),
     CONSTRAINT points_products_per_account_max_check CHECK ((per_account_max >= 1)),
-    CONSTRAINT points_products_points_check CHECK (((points >= 1) AND (points <= 1000000000))),
+    CONSTRAINT points_products_points_check CHECK (((points >= 0) AND (points <= 1000000000))),
+    CONSTRAINT points_products_price CHECK (((points > 0) OR (cash_fen > 0))),
     CONSTRAINT points_products_sold_check CHECK ((sold >= 0)),
     CONSTRAINT points_products_stock_check CHECK ((stock >= 0))
 )
@@ -1851,11 +2275,16 @@ CREATE TABLE public.points_purchases (
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
+    coupon_id text,
+    refunded_at timestamp with time zone,
+    list_fen bigint,
     CONSTRAINT points_purchases_cash_fen_check CHECK ((cash_fen >= 0)),
     CONSTRAINT points_purchases_check CHECK (((cash_fen > 0) = (method IS NOT NULL))),
+    CONSTRAINT points_purchases_list_fen_check CHECK (((list_fen >= 1) AND (list_fen <= '1000000000000'::bigint))),
     CONSTRAINT points_purchases_method_check CHECK ((method = ANY (ARRAY['wallet'::text, 'wechat'::text, 'alipay'::text]))),
-    CONSTRAINT points_purchases_points_check CHECK ((points >= 1)),
-    CONSTRAINT points_purchases_state_check CHECK ((state = ANY (ARRAY['created'::text, 'done'::text, 'delivered'::text, 'closed'::text])))
+    CONSTRAINT points_purchases_points_check CHECK ((points >= 0)),
+    CONSTRAINT points_purchases_refunded CHECK ((((state = 'refunded'::text) = (refunded_at IS NOT NULL)) AND ((refunded_at IS NULL) OR (coupon_template IS NOT NULL)))),
+    CONSTRAINT points_purchases_state_check CHECK ((state = ANY (ARRAY['created'::text, 'done'::text, 'delivered'::text, 'closed'::text, 'refunded'::text])))
 )
 WITH (fillfactor='80');
 
@@ -1902,6 +2331,19 @@ CREATE TABLE public.points_uses (
     CONSTRAINT points_uses_held_check CHECK ((held >= 0)),
     CONSTRAINT points_uses_returned_check CHECK ((returned >= 0)),
     CONSTRAINT points_uses_used_check CHECK ((used >= 0))
+);
+
+CREATE TABLE public.push_devices (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    session_id text NOT NULL,
+    platform text NOT NULL,
+    token text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT push_devices_id_check CHECK ((id ~~ 'dev\_%'::text)),
+    CONSTRAINT push_devices_platform_check CHECK ((platform = ANY (ARRAY['android'::text, 'ios'::text, 'wechat'::text]))),
+    CONSTRAINT push_devices_token_check CHECK (((length(token) >= 8) AND (length(token) <= 200)))
 );
 
 CREATE TABLE public.queue_members (
@@ -2146,7 +2588,8 @@ CREATE TABLE public.routing_tables (
     version integer NOT NULL,
     rules jsonb NOT NULL,
     by_id text NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    scope text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE public.schema_migrations (
@@ -2162,6 +2605,17 @@ CREATE TABLE public.service_codes (
     expires_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone,
     tries integer DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE public.service_entries (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    kind text NOT NULL,
+    method text NOT NULL,
+    order_id text,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT service_entries_kind_check CHECK ((kind = ANY (ARRAY['general'::text, 'after_sale'::text]))),
+    CONSTRAINT service_entries_method_check CHECK ((method = ANY (ARRAY['wecom'::text, 'qr'::text, 'support'::text])))
 );
 
 CREATE TABLE public.sessions (
@@ -2399,6 +2853,15 @@ CREATE TABLE public.technicians (
     CONSTRAINT technicians_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
 
+CREATE TABLE public.tenants (
+    id text NOT NULL,
+    name text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+);
+
 CREATE SEQUENCE public.ticket_numbers
     START WITH 1
     INCREMENT BY 1
@@ -2506,6 +2969,37 @@ CREATE TABLE public.voucher_holds (
     held_at timestamp with time zone NOT NULL,
     returned_at timestamp with time zone,
     CONSTRAINT voucher_holds_amount_fen_check CHECK ((amount_fen > 0))
+);
+
+CREATE TABLE public.wallet_challenges (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    device_id text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    amount_fen bigint NOT NULL,
+    nonce text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT wallet_challenges_action_check CHECK ((action = ANY (ARRAY['pay'::text, 'withdraw'::text, 'redeem'::text, 'membership'::text]))),
+    CONSTRAINT wallet_challenges_amount_fen_check CHECK (((amount_fen >= 0) AND (amount_fen <= '1000000000000'::bigint))),
+    CONSTRAINT wallet_challenges_check CHECK ((expires_at > created_at)),
+    CONSTRAINT wallet_challenges_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 64)))
+);
+
+CREATE TABLE public.wallet_devices (
+    id text NOT NULL,
+    account_id text NOT NULL,
+    name text NOT NULL,
+    algorithm text NOT NULL,
+    public_key bytea NOT NULL,
+    password_salt bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT wallet_devices_algorithm_check CHECK ((algorithm = ANY (ARRAY['p256'::text, 'ed25519'::text]))),
+    CONSTRAINT wallet_devices_name_check CHECK (((length(name) >= 1) AND (length(name) <= 60))),
+    CONSTRAINT wallet_devices_public_key_check CHECK (((octet_length(public_key) >= 32) AND (octet_length(public_key) <= 200)))
 );
 
 CREATE TABLE public.wallet_passwords (
@@ -2649,6 +3143,9 @@ ALTER TABLE ONLY public.agent_skills
 ALTER TABLE ONLY public.agent_state_log
     ADD CONSTRAINT agent_state_log_int8range_during_excl EXCLUDE USING gist (int8range(unit_no, unit_no, '[]'::text) WITH &&, during WITH &&);
 
+ALTER TABLE ONLY public.announcements
+    ADD CONSTRAINT announcements_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.areas
     ADD CONSTRAINT areas_pkey PRIMARY KEY (code);
 
@@ -2667,11 +3164,17 @@ ALTER TABLE ONLY public.bookings
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.broadcasts
+    ADD CONSTRAINT broadcasts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.calendars
     ADD CONSTRAINT calendars_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.case_events
+    ADD CONSTRAINT case_events_pkey PRIMARY KEY (case_id, n);
 
 ALTER TABLE ONLY public.cases
     ADD CONSTRAINT cases_pkey PRIMARY KEY (id);
@@ -2697,6 +3200,9 @@ ALTER TABLE ONLY public.channel_refunds
 ALTER TABLE ONLY public.channel_refunds
     ADD CONSTRAINT channel_refunds_ref_key UNIQUE (ref);
 
+ALTER TABLE ONLY public.chat_waits
+    ADD CONSTRAINT chat_waits_pkey PRIMARY KEY (conversation_id, account_id);
+
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
 
@@ -2711,6 +3217,12 @@ ALTER TABLE ONLY public.coupons
 
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_account_id_seq_key UNIQUE (template_id, account_id, seq);
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.delivery_counts
+    ADD CONSTRAINT delivery_counts_pkey PRIMARY KEY (day, channel, scope);
 
 ALTER TABLE ONLY public.desk_agents
     ADD CONSTRAINT desk_agents_pkey PRIMARY KEY (id);
@@ -2736,6 +3248,15 @@ ALTER TABLE ONLY public.desk_threads
 ALTER TABLE ONLY public.desk_threads
     ADD CONSTRAINT desk_threads_pkey PRIMARY KEY (conversation_id);
 
+ALTER TABLE ONLY public.desk_views
+    ADD CONSTRAINT desk_views_holder_name_key UNIQUE (holder, name);
+
+ALTER TABLE ONLY public.desk_views
+    ADD CONSTRAINT desk_views_holder_slot_key UNIQUE (holder, slot);
+
+ALTER TABLE ONLY public.desk_views
+    ADD CONSTRAINT desk_views_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.drafts
     ADD CONSTRAINT drafts_pkey PRIMARY KEY (agent_id, conversation_id);
 
@@ -2751,11 +3272,20 @@ ALTER TABLE ONLY public.feed
 ALTER TABLE ONLY public.feed
     ADD CONSTRAINT feed_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY public.feedback
+    ADD CONSTRAINT feedback_account_id_day_day_no_key UNIQUE (account_id, day, day_no);
+
+ALTER TABLE ONLY public.feedback
+    ADD CONSTRAINT feedback_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.files
     ADD CONSTRAINT files_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.grabs
     ADD CONSTRAINT grabs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.help_documents
+    ADD CONSTRAINT help_documents_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.homeservice_orders
     ADD CONSTRAINT homeservice_orders_pkey PRIMARY KEY (order_id);
@@ -2811,8 +3341,50 @@ ALTER TABLE ONLY public.ledger_transfers
 ALTER TABLE ONLY public.ledger_transfers
     ADD CONSTRAINT ledger_transfers_ref_key UNIQUE (ref);
 
+ALTER TABLE ONLY public.member_coupons
+    ADD CONSTRAINT member_coupons_coupon_id_key UNIQUE (coupon_id);
+
+ALTER TABLE ONLY public.member_coupons
+    ADD CONSTRAINT member_coupons_pkey PRIMARY KEY (purchase_id, n);
+
+ALTER TABLE ONLY public.member_levels
+    ADD CONSTRAINT member_levels_pkey PRIMARY KEY (code, version);
+
+ALTER TABLE ONLY public.member_purchases
+    ADD CONSTRAINT member_purchases_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.member_uses
+    ADD CONSTRAINT member_uses_pkey PRIMARY KEY (membership_id, order_id);
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_account_id_line_key UNIQUE (account_id, line);
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (conversation_id, seq);
+
+ALTER TABLE ONLY public.notice_place
+    ADD CONSTRAINT notice_place_pkey PRIMARY KEY (is_only);
+
+ALTER TABLE ONLY public.notice_rules
+    ADD CONSTRAINT notice_rules_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.notice_settings
+    ADD CONSTRAINT notice_settings_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.notice_templates
+    ADD CONSTRAINT notice_templates_pkey PRIMARY KEY (kind, language, version);
+
+ALTER TABLE ONLY public.notices
+    ADD CONSTRAINT notices_fact_id_account_id_kind_key UNIQUE (fact_id, account_id, kind);
+
+ALTER TABLE ONLY public.notices
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.odd_days
+    ADD CONSTRAINT odd_days_pkey PRIMARY KEY (day);
 
 ALTER TABLE ONLY public.offers
     ADD CONSTRAINT offers_call_id_worker_id_epoch_key UNIQUE (call_id, worker_id, epoch);
@@ -2889,6 +3461,12 @@ ALTER TABLE ONLY public.points_returns
 ALTER TABLE ONLY public.points_uses
     ADD CONSTRAINT points_uses_pkey PRIMARY KEY (holder_id, lot_id);
 
+ALTER TABLE ONLY public.push_devices
+    ADD CONSTRAINT push_devices_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.push_devices
+    ADD CONSTRAINT push_devices_token_key UNIQUE (token);
+
 ALTER TABLE ONLY public.queue_members
     ADD CONSTRAINT queue_members_pkey PRIMARY KEY (queue_id, agent_id);
 
@@ -2950,13 +3528,16 @@ ALTER TABLE ONLY public.rewards
     ADD CONSTRAINT rewards_pkey PRIMARY KEY (ref);
 
 ALTER TABLE ONLY public.routing_tables
-    ADD CONSTRAINT routing_tables_pkey PRIMARY KEY (version);
+    ADD CONSTRAINT routing_tables_pkey PRIMARY KEY (scope, version);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
 ALTER TABLE ONLY public.service_codes
     ADD CONSTRAINT service_codes_pkey PRIMARY KEY (order_id);
+
+ALTER TABLE ONLY public.service_entries
+    ADD CONSTRAINT service_entries_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
@@ -3021,6 +3602,9 @@ ALTER TABLE ONLY public.technicians
 ALTER TABLE ONLY public.technicians
     ADD CONSTRAINT technicians_pkey PRIMARY KEY (worker_id);
 
+ALTER TABLE ONLY public.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.topup_offers
     ADD CONSTRAINT topup_offers_pkey PRIMARY KEY (id);
 
@@ -3035,6 +3619,15 @@ ALTER TABLE ONLY public.transfers
 
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_pkey PRIMARY KEY (payment_id);
+
+ALTER TABLE ONLY public.wallet_challenges
+    ADD CONSTRAINT wallet_challenges_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.wallet_devices
+    ADD CONSTRAINT wallet_devices_account_id_public_key_key UNIQUE (account_id, public_key);
+
+ALTER TABLE ONLY public.wallet_devices
+    ADD CONSTRAINT wallet_devices_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.wallet_passwords
     ADD CONSTRAINT wallet_passwords_pkey PRIMARY KEY (account_id);
@@ -3070,7 +3663,11 @@ CREATE INDEX accounts_created ON public.accounts USING btree (created_at DESC, i
 
 CREATE INDEX accounts_roles_changed ON public.accounts USING btree (roles_changed_at) WHERE (roles_changed_at IS NOT NULL);
 
+CREATE INDEX accounts_tenant ON public.accounts USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
+
 CREATE INDEX agent_state_log_agent ON public.agent_state_log USING btree (agent_id, lower(during));
+
+CREATE INDEX announcements_now ON public.announcements USING btree (ends_at) WHERE (NOT withdrawn);
 
 CREATE INDEX assignments_agent ON public.assignments USING btree (agent_id, id) WHERE (ended_at IS NULL);
 
@@ -3094,11 +3691,17 @@ CREATE INDEX calls_open ON public.calls USING btree (created_at, id) WHERE (stat
 
 CREATE INDEX calls_worker ON public.calls USING btree (worker_id) WHERE (worker_id IS NOT NULL);
 
+CREATE INDEX cases_late ON public.cases USING btree (due_at, id) WHERE (state <> 'closed'::text);
+
 CREATE UNIQUE INDEX cases_one_open ON public.cases USING btree (subject_kind, subject_id, type) WHERE (state <> 'closed'::text);
+
+CREATE INDEX cases_parties ON public.cases USING gin (parties);
 
 CREATE INDEX cases_queue ON public.cases USING btree (((- priority)), due_at, id) WHERE (state <> 'closed'::text);
 
 CREATE INDEX cases_subject ON public.cases USING btree (subject_id, id);
+
+CREATE INDEX cases_taken ON public.cases USING btree (taken_by, id) WHERE (state <> 'closed'::text);
 
 CREATE INDEX cases_type ON public.cases USING btree (type, id);
 
@@ -3110,9 +3713,11 @@ CREATE INDEX channel_news_alarms ON public.channel_news USING btree (id) WHERE (
 
 CREATE INDEX channel_nonces_seen ON public.channel_nonces USING btree (seen_at);
 
-CREATE INDEX channel_refunds_manual ON public.channel_refunds USING btree (id) WHERE (state = 'manual'::text);
+CREATE INDEX channel_refunds_looked_at ON public.channel_refunds USING btree (id) WHERE ((state <> 'done'::text) AND ((state = 'manual'::text) OR (slow_at IS NOT NULL)));
 
 CREATE INDEX channel_refunds_payment ON public.channel_refunds USING btree (payment_id);
+
+CREATE INDEX chat_waits_old ON public.chat_waits USING btree (changed_at);
 
 CREATE INDEX conversations_assignee ON public.conversations USING btree (assignee_id, id) WHERE (assignee_id IS NOT NULL);
 
@@ -3134,7 +3739,17 @@ CREATE INDEX coupons_account ON public.coupons USING btree (account_id, id);
 
 CREATE UNIQUE INDEX coupons_one_per_order ON public.coupons USING btree (order_id) WHERE (order_id IS NOT NULL);
 
+CREATE INDEX deliveries_account ON public.deliveries USING btree (account_id, id);
+
+CREATE INDEX deliveries_bulk ON public.deliveries USING btree (due_at) WHERE ((state = 'queued'::text) AND is_bulk);
+
+CREATE INDEX deliveries_held ON public.deliveries USING btree (account_id) WHERE (state = 'held'::text);
+
+CREATE UNIQUE INDEX deliveries_once ON public.deliveries USING btree (notice_id, channel, device_id) NULLS NOT DISTINCT;
+
 CREATE INDEX desk_agents_calendar ON public.desk_agents USING btree (calendar_id) WHERE (calendar_id IS NOT NULL);
+
+CREATE INDEX desk_agents_tenant ON public.desk_agents USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
 
 CREATE INDEX desk_events_at ON public.desk_events USING btree (at);
 
@@ -3142,11 +3757,15 @@ CREATE INDEX desk_events_thread ON public.desk_events USING btree (conversation_
 
 CREATE INDEX desk_queues_calendar ON public.desk_queues USING btree (calendar_id) WHERE (calendar_id IS NOT NULL);
 
+CREATE INDEX desk_queues_tenant ON public.desk_queues USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
+
 CREATE INDEX desk_threads_assignee ON public.desk_threads USING btree (assignee_id, conversation_id) WHERE (assignee_id IS NOT NULL);
 
 CREATE INDEX desk_threads_customer ON public.desk_threads USING btree (customer_id, conversation_id);
 
 CREATE INDEX desk_threads_queue ON public.desk_threads USING btree (queue_id, state, conversation_id);
+
+CREATE INDEX desk_threads_tenant ON public.desk_threads USING btree (tenant_id, conversation_id) WHERE (tenant_id IS NOT NULL);
 
 CREATE INDEX desk_threads_tickets ON public.desk_threads USING btree (number) WHERE (kind = 'ticket'::text);
 
@@ -3155,6 +3774,12 @@ CREATE INDEX desk_threads_waiting ON public.desk_threads USING btree (queue_id, 
 CREATE INDEX exports_of_account ON public.exports USING btree (account_id, id);
 
 CREATE INDEX feed_audience_seq ON public.feed_audience USING btree (seq);
+
+CREATE INDEX feedback_day ON public.feedback USING btree (day);
+
+CREATE INDEX feedback_own ON public.feedback USING btree (account_id, id);
+
+CREATE INDEX feedback_state ON public.feedback USING btree (state, id);
 
 CREATE INDEX files_expiring ON public.files USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
@@ -3167,6 +3792,8 @@ CREATE INDEX grabs_of_worker ON public.grabs USING btree (worker_id) WHERE (stat
 CREATE UNIQUE INDEX grabs_one_live ON public.grabs USING btree (call_id, worker_id) WHERE (state = ANY (ARRAY['offered'::text, 'locked'::text, 'won'::text]));
 
 CREATE UNIQUE INDEX grabs_one_winner ON public.grabs USING btree (call_id) WHERE (state = ANY (ARRAY['locked'::text, 'won'::text]));
+
+CREATE INDEX help_documents_order ON public.help_documents USING btree (category, place, id);
 
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 
@@ -3192,6 +3819,14 @@ CREATE INDEX ledger_transfers_order ON public.ledger_transfers USING btree (orde
 
 CREATE INDEX ledger_transfers_own ON public.ledger_transfers USING btree (at) WHERE (kind = ANY (ARRAY['channel_fee'::text, 'reconciled'::text, 'suspense_assigned'::text, 'split_done'::text, 'split_returned'::text]));
 
+CREATE INDEX member_purchases_account ON public.member_purchases USING btree (account_id, id);
+
+CREATE UNIQUE INDEX member_purchases_open ON public.member_purchases USING btree (account_id, line) WHERE (state = 'created'::text);
+
+CREATE INDEX member_uses_version ON public.member_uses USING btree (membership_id, membership_version);
+
+CREATE INDEX memberships_line ON public.memberships USING btree (line, id);
+
 CREATE INDEX messages_file ON public.messages USING btree (file_id) WHERE (file_id IS NOT NULL);
 
 CREATE UNIQUE INDEX messages_once ON public.messages USING btree (conversation_id, sender_id, client_id);
@@ -3199,6 +3834,14 @@ CREATE UNIQUE INDEX messages_once ON public.messages USING btree (conversation_i
 CREATE INDEX messages_target ON public.messages USING btree (conversation_id, target_seq) WHERE (target_seq IS NOT NULL);
 
 CREATE INDEX messages_words ON public.messages USING gin (words);
+
+CREATE INDEX notices_collapsed ON public.notices USING btree (collapse_key, account_id) WHERE ((read_at IS NULL) AND (collapse_key IS NOT NULL));
+
+CREATE INDEX notices_inbox ON public.notices USING btree (account_id, no);
+
+CREATE INDEX notices_old ON public.notices USING btree (created_at);
+
+CREATE INDEX notices_unread ON public.notices USING btree (account_id, no) WHERE (read_at IS NULL);
 
 CREATE INDEX offers_of_worker ON public.offers USING btree (worker_id, made_at DESC) WHERE (state = ANY (ARRAY['open'::text, 'grabbed'::text]));
 
@@ -3242,9 +3885,15 @@ CREATE INDEX points_products_open ON public.points_products USING btree (id) WHE
 
 CREATE INDEX points_purchases_account ON public.points_purchases USING btree (account_id, id);
 
-CREATE INDEX points_purchases_product ON public.points_purchases USING btree (product_id, account_id) WHERE (state <> 'closed'::text);
+CREATE UNIQUE INDEX points_purchases_coupon ON public.points_purchases USING btree (coupon_id) WHERE (coupon_id IS NOT NULL);
+
+CREATE INDEX points_purchases_product ON public.points_purchases USING btree (product_id, account_id) WHERE (state <> ALL (ARRAY['closed'::text, 'refunded'::text]));
 
 CREATE INDEX points_uses_lot ON public.points_uses USING btree (lot_id);
+
+CREATE INDEX push_devices_account ON public.push_devices USING btree (account_id, id);
+
+CREATE INDEX push_devices_session ON public.push_devices USING btree (session_id);
 
 CREATE INDEX queue_members_agent ON public.queue_members USING btree (agent_id, queue_id);
 
@@ -3259,6 +3908,10 @@ CREATE INDEX refund_requests_executed ON public.refund_requests USING btree (exe
 CREATE INDEX refund_requests_open ON public.refund_requests USING btree (id DESC) WHERE (state = ANY (ARRAY['review'::text, 'requested'::text, 'approving'::text]));
 
 CREATE INDEX refund_requests_order ON public.refund_requests USING btree (order_id, id DESC);
+
+CREATE INDEX service_entries_account ON public.service_entries USING btree (account_id, id);
+
+CREATE INDEX service_entries_order ON public.service_entries USING btree (order_id, id) WHERE (order_id IS NOT NULL);
 
 CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
 
@@ -3310,6 +3963,10 @@ CREATE UNIQUE INDEX voucher_holds_order ON public.voucher_holds USING btree (ord
 
 CREATE INDEX voucher_holds_voucher ON public.voucher_holds USING btree (voucher_id) WHERE (returned_at IS NULL);
 
+CREATE INDEX wallet_challenges_account ON public.wallet_challenges USING btree (account_id, expires_at);
+
+CREATE INDEX wallet_challenges_device ON public.wallet_challenges USING btree (device_id);
+
 CREATE INDEX withdrawals_open ON public.withdrawals USING btree (state, id DESC) WHERE (state = ANY (ARRAY['review'::text, 'sending'::text, 'sent'::text]));
 
 CREATE INDEX withdrawals_owner ON public.withdrawals USING btree (owner_kind, owner_id, id DESC);
@@ -3322,7 +3979,9 @@ CREATE INDEX workers_online ON public.workers USING btree (id) WHERE online;
 
 ALTER INDEX public.worker_fixes_pkey ATTACH PARTITION public.worker_fixes_default_pkey;
 
-CREATE TRIGGER audit_stays BEFORE DELETE OR UPDATE ON public.audit FOR EACH ROW EXECUTE FUNCTION public.audit_refuse_change();
+CREATE TRIGGER audit_stays BEFORE DELETE OR UPDATE ON public.audit FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
+
+CREATE TRIGGER case_events_stay BEFORE DELETE OR UPDATE ON public.case_events FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
 
 CREATE TRIGGER ledger_accounts_guard BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.ledger_accounts FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_strangers();
 
@@ -3338,21 +3997,26 @@ CREATE TRIGGER ledger_transfers_guard BEFORE INSERT OR TRUNCATE ON public.ledger
 
 CREATE TRIGGER ledger_transfers_stay BEFORE DELETE OR UPDATE ON public.ledger_transfers FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
 
-CREATE TRIGGER order_events_final BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.order_events_are_final();
+CREATE TRIGGER member_levels_stay BEFORE DELETE OR UPDATE ON public.member_levels FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
 
-CREATE TRIGGER order_lines_final BEFORE DELETE OR UPDATE ON public.order_lines FOR EACH ROW EXECUTE FUNCTION public.order_lines_are_final();
+CREATE TRIGGER order_events_final BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
 
-CREATE TRIGGER reconciliation_events_stay BEFORE DELETE OR UPDATE ON public.reconciliation_events FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
+CREATE TRIGGER order_lines_final BEFORE DELETE OR UPDATE ON public.order_lines FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
 
-CREATE TRIGGER refund_events_stay BEFORE DELETE OR UPDATE ON public.refund_events FOR EACH ROW EXECUTE FUNCTION public.refunds_refuse_change();
+CREATE TRIGGER reconciliation_events_stay BEFORE DELETE OR UPDATE ON public.reconciliation_events FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
 
-CREATE TRIGGER refund_policies_stay BEFORE DELETE OR UPDATE ON public.refund_policies FOR EACH ROW EXECUTE FUNCTION public.refunds_refuse_change();
+CREATE TRIGGER refund_events_stay BEFORE DELETE OR UPDATE ON public.refund_events FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
+
+CREATE TRIGGER refund_policies_stay BEFORE DELETE OR UPDATE ON public.refund_policies FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
 
 CREATE TRIGGER settlement_lines_keep BEFORE DELETE OR UPDATE ON public.settlement_lines FOR EACH ROW EXECUTE FUNCTION public.settlement_line_keeps();
 
-CREATE TRIGGER split_rules_stay BEFORE DELETE OR UPDATE ON public.split_rules FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
+CREATE TRIGGER split_rules_stay BEFORE DELETE OR UPDATE ON public.split_rules FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
 
-CREATE TRIGGER withdrawal_events_stay BEFORE DELETE OR UPDATE ON public.withdrawal_events FOR EACH ROW EXECUTE FUNCTION public.settlement_refuse_change();
+CREATE TRIGGER withdrawal_events_stay BEFORE DELETE OR UPDATE ON public.withdrawal_events FOR EACH ROW EXECUTE FUNCTION public.rows_never_change();
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
 ALTER TABLE ONLY public.agent_load
     ADD CONSTRAINT agent_load_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
@@ -3375,8 +4039,14 @@ ALTER TABLE ONLY public.bookings
 ALTER TABLE ONLY public.bookings
     ADD CONSTRAINT bookings_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
 
+ALTER TABLE ONLY public.broadcasts
+    ADD CONSTRAINT broadcasts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES public.workers(id);
+
+ALTER TABLE ONLY public.case_events
+    ADD CONSTRAINT case_events_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(id);
 
 ALTER TABLE ONLY public.channel_attempts
     ADD CONSTRAINT channel_attempts_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES public.payments(id);
@@ -3392,6 +4062,9 @@ ALTER TABLE ONLY public.coupons
 
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES public.notices(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.desk_agents
     ADD CONSTRAINT desk_agents_calendar_id_fkey FOREIGN KEY (calendar_id) REFERENCES public.calendars(id);
@@ -3412,10 +4085,19 @@ ALTER TABLE ONLY public.desk_threads
     ADD CONSTRAINT desk_threads_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
 
 ALTER TABLE ONLY public.desk_threads
+    ADD CONSTRAINT desk_threads_former_id_fkey FOREIGN KEY (former_id) REFERENCES public.desk_threads(conversation_id);
+
+ALTER TABLE ONLY public.desk_threads
     ADD CONSTRAINT desk_threads_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.desk_queues(id);
 
 ALTER TABLE ONLY public.drafts
     ADD CONSTRAINT drafts_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
+
+ALTER TABLE ONLY public.feedback
+    ADD CONSTRAINT feedback_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.feedback
+    ADD CONSTRAINT feedback_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
 ALTER TABLE ONLY public.grabs
     ADD CONSTRAINT grabs_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.calls(id);
@@ -3449,6 +4131,24 @@ ALTER TABLE ONLY public.invoices
 
 ALTER TABLE ONLY public.last_served
     ADD CONSTRAINT last_served_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.desk_agents(id);
+
+ALTER TABLE ONLY public.member_coupons
+    ADD CONSTRAINT member_coupons_coupon_id_fkey FOREIGN KEY (coupon_id) REFERENCES public.coupons(id);
+
+ALTER TABLE ONLY public.member_coupons
+    ADD CONSTRAINT member_coupons_purchase_id_fkey FOREIGN KEY (purchase_id) REFERENCES public.member_purchases(id);
+
+ALTER TABLE ONLY public.member_coupons
+    ADD CONSTRAINT member_coupons_template_id_fkey FOREIGN KEY (template_id) REFERENCES public.coupon_templates(id);
+
+ALTER TABLE ONLY public.member_purchases
+    ADD CONSTRAINT member_purchases_level_level_version_fkey FOREIGN KEY (level, level_version) REFERENCES public.member_levels(code, version);
+
+ALTER TABLE ONLY public.member_uses
+    ADD CONSTRAINT member_uses_membership_id_fkey FOREIGN KEY (membership_id) REFERENCES public.memberships(id);
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_level_level_version_fkey FOREIGN KEY (level, level_version) REFERENCES public.member_levels(code, version);
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id);
@@ -3494,6 +4194,9 @@ ALTER TABLE ONLY public.points_lots
 
 ALTER TABLE ONLY public.points_products
     ADD CONSTRAINT points_products_coupon_template_fkey FOREIGN KEY (coupon_template) REFERENCES public.coupon_templates(id);
+
+ALTER TABLE ONLY public.points_purchases
+    ADD CONSTRAINT points_purchases_coupon_id_fkey FOREIGN KEY (coupon_id) REFERENCES public.coupons(id);
 
 ALTER TABLE ONLY public.points_purchases
     ADD CONSTRAINT points_purchases_product_id_fkey FOREIGN KEY (product_id) REFERENCES public.points_products(id);
@@ -3587,6 +4290,9 @@ ALTER TABLE ONLY public.voucher_holds
 
 ALTER TABLE ONLY public.voucher_holds
     ADD CONSTRAINT voucher_holds_voucher_id_fkey FOREIGN KEY (voucher_id) REFERENCES public.technician_vouchers(id);
+
+ALTER TABLE ONLY public.wallet_challenges
+    ADD CONSTRAINT wallet_challenges_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.wallet_devices(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.withdrawal_events
     ADD CONSTRAINT withdrawal_events_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES public.withdrawals(id);

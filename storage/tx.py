@@ -51,6 +51,20 @@ class Superseded(Exception):
     """The job row was replaced, removed or claimed by another runner while its handler ran; its effects are undone."""
 
 
+class LastCall(NamedTuple):
+    """A SQL function that is called with the tail of a transaction. `fills`: its row fills in what is told."""
+
+    function: str
+    args: Sequence[Any]
+    fills: bool = False
+
+
+_NO_CALL = LastCall("", ())
+
+Given = tuple[str, dict[str, Any]]
+"""What came of a call that tells: its outcome, and the fields it filled in."""
+
+
 @dataclass(slots=True)
 class Pending:
     """What a transaction will write just before it commits. `job` is the row that ran it, as (id, lease)."""
@@ -59,7 +73,7 @@ class Pending:
     schedules: dict[str, tuple[str, datetime, dict[str, Any]] | None] = field(default_factory=dict)
     answer: KeptAnswer | None = None
     job: tuple[int, str] | None = None
-    call: tuple[str, Sequence[Any]] | None = None
+    call: LastCall | None = None
 
     def __bool__(self) -> bool:
         return bool(self.facts or self.schedules or self.answer or self.job or self.call)
@@ -104,7 +118,23 @@ class Tx:
         What it writes cannot be read before the commit, and what it raises comes at the end. Once a transaction.
         """
         assert self.pending.call is None, "a transaction has one last call"  # noqa: S101 - a mistake of ours
-        self.pending.call = (function, args)
+        self.pending.call = LastCall(function, args)
+
+    async def call_and_tell(self, function: str, *args: Any, fact: Fact, to: Sequence[str]) -> Given:  # noqa: ANN401 - SQL values
+        """Call this SQL function, and tell `fact` if it says so, with the fields that only it could know.
+
+        It gives one row: `outcome`, `is_told`, and in `fills` those fields. Its last parameter, which is added here, is
+        whether it may wait for a lock; where it may not and would have to, its outcome is `busy`. In a light
+        transaction this is the end, and the last thing the verb does. Returns the outcome and the fields.
+        """
+        places = ", ".join(f"${n}" for n in range(1, 2 + len(args)))
+        outcome, is_told, fills = await self.fetchrow(
+            f"SELECT outcome, is_told, fills FROM {function}({places})", *args, True
+        )
+        fields = codec.loads(fills or "{}")
+        if is_told:
+            self.tell(fact.filled(fields), to=to)
+        return outcome, fields
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         await self._connection.executemany(sql, rows)
@@ -147,84 +177,57 @@ class Tx:
 
     def tail(self, subscribed: Mapping[str, Wants]) -> tuple[str, tuple[Any, ...], datetime | None]:
         """What `flush` sends, as statement and values, and the earliest due instant in it."""
-        told = [(new_id("fct", self.now), waiting) for waiting in self.pending.facts]
-        for fact_id, waiting in told:
+        told = [(new_id("fct", self.now), codec.dumps(one.fact).decode(), one) for one in self.pending.facts]
+        jobs: dict[str, tuple[str, datetime, str] | None] = {
+            key: None if job is None else (*job[:2], codec.dumps(job[2]).decode())
+            for key, job in self.pending.schedules.items()
+        }
+        for fact_id, body, waiting in told:
             wants = subscribed.get(waiting.fact.topic)
             if wants is not None and wants(waiting.fact):
-                payload = {"topic": waiting.fact.topic, "fact": codec.loads(codec.dumps(waiting.fact))}
-                self.schedule("fact.subscribers", f"subscribers:{fact_id}", self.now, payload)
+                payload = f'{{"topic":"{waiting.fact.topic}","fact":{body}}}'
+                jobs[f"subscribers:{fact_id}"] = ("fact.subscribers", self.now, payload)
         # An array per column; audiences joined into lines, since they differ in length. Deadlines are sorted by key, so
         # that two transactions that touch the same rows take them in the same order.
-        wanted = sorted(self.pending.schedules.items())
+        wanted = sorted(jobs.items())
         gone = [key for key, job in wanted if job is None]
         kept = [(key, *job) for key, job in wanted if job is not None]
         answer = self.pending.answer
         kept_answer = _NO_ANSWER if answer is None else answer
-        function, args = self.pending.call or ("", ())
+        call = self.pending.call or _NO_CALL
         values = (
             self.now,
-            [fact_id for fact_id, _ in told],
-            [waiting.fact.topic for _, waiting in told],
-            [codec.dumps(waiting.fact).decode() for _, waiting in told],
-            ["\n".join(waiting.audience) for _, waiting in told],
-            [waiting.expires_at for _, waiting in told],
+            [fact_id for fact_id, *_ in told],
+            [waiting.fact.topic for *_, waiting in told],
+            [body for _, body, _ in told],
+            ["\n".join(waiting.audience) for *_, waiting in told],
+            [waiting.expires_at for *_, waiting in told],
             gone,
             [key for key, *_ in kept],
             [kind for _, kind, *_ in kept],
             [due_at for _, _, due_at, _ in kept],
-            [codec.dumps(payload).decode() for *_, payload in kept],
+            [payload for *_, payload in kept],
             *kept_answer,
             *(self.pending.job or (None, None)),
-            *args,
+            *call.args,
         )
-        return _write_sql(function, len(args)), values, min((due_at for _, _, due_at, _ in kept), default=None)
-
-
-class LightTx(Tx):
-    """A transaction that is nothing but its tail: what it reads before locks nothing, and it writes only at the end.
-
-    In READ COMMITTED each read sees its own snapshot anyway, so this is the same transaction with three trips less.
-    """
-
-    __slots__ = ()
-
-    async def fetch(self, sql: str, *args: Any) -> list[Any]:  # noqa: ANN401 - SQL values
-        return await super().fetch(_reading(sql), *args)
-
-    async def fetchrow(self, sql: str, *args: Any) -> Any:  # noqa: ANN401 - SQL values
-        return await super().fetchrow(_reading(sql), *args)
-
-    async def fetchval(self, sql: str, *args: Any) -> Any:  # noqa: ANN401 - SQL values
-        return await super().fetchval(_reading(sql), *args)
-
-    async def execute(self, sql: str, *args: Any) -> int:  # noqa: ANN401, ARG002 - SQL values
-        raise AssertionError(f"a light transaction writes only at its end: {sql}")
-
-    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:  # noqa: ARG002
-        raise AssertionError(f"a light transaction writes only at its end: {sql}")
-
-    async def copy_records(self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:  # noqa: ARG002
-        raise AssertionError(f"a light transaction writes only at its end: {table}")
-
-
-@cache
-def _reading(sql: str) -> str:
-    words = sql.upper().split()
-    if words[0] != "SELECT" or "FOR" in words:
-        raise AssertionError(f"a light transaction locks and writes nothing before its end: {sql}")
-    return sql
+        sql = _write_sql(call.function, len(call.args), fills=call.fills)
+        return sql, values, min((due_at for _, _, due_at, _ in kept), default=None)
 
 
 _WRITE = """
     tx_write($1, $2::text[], $3::text[], $4::text[], $5::text[], $6, $7::text[], $8::text[], $9::text[], $10,
-             $11::text[], $12, $13, $14, $15, $16, $17, $18, $19)
+             $11::text[], $12, $13, $14, $15, $16, $17, $18, $19, {fills})
 """
 
 
 @cache
-def _write_sql(function: str, arguments: int) -> str:
+def _write_sql(function: str, arguments: int, *, fills: bool) -> str:
     """The tail, after a last call if there is one: columns are computed from left to right."""
+    write = _WRITE.format(fills="done.fills" if fills else "NULL")
     if not function:
-        return f"SELECT {_WRITE}"
-    places = ", ".join(f"${n}" for n in range(20, 20 + arguments))
-    return f"SELECT {function}({places}), {_WRITE}"
+        return f"SELECT {write}"
+    call = f"{function}({', '.join(f'${n}' for n in range(20, 20 + arguments))})"
+    if not fills:
+        return f"SELECT {call}, {write}"
+    return f"SELECT done.outcome, done.fills, CASE WHEN done.is_told THEN {write} END AS is_written FROM {call} AS done"

@@ -1,18 +1,32 @@
-"""Verbs of cases. Lock order: the subject's own rows (held by the line) → cases by id."""
+"""Verbs of cases. Lock order: the subject's own rows (held by the line) → cases by id.
+
+Every step is a row of the case's history, written in the same statement.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from chat.cases import store
-from chat.cases.facts import CaseClosed, CaseFact, CaseOpened, CaseRaised, CaseTaken, fact_of
+from chat.cases.facts import (
+    CaseClosed,
+    CaseFact,
+    CaseOpened,
+    CaseRaised,
+    CaseReleased,
+    CaseTaken,
+    CaseTransferred,
+    fact_of,
+    progress_of,
+)
 from chat.cases.model import (
     DESK,
     SELF_RESOLVED,
-    AlreadyTaken,
     Case,
+    CaseEvent,
     CaseFilter,
     CaseNotOpen,
     CaseState,
@@ -38,9 +52,13 @@ async def open_case(
     priority: int = Priority.NORMAL,
     stage: Stage = Stage.QUEUE,
     audience: Sequence[str] = DESK,
+    parties: Sequence[str] = (),
+    by: str | None = None,
+    note: str | None = None,
 ) -> Case:
     """Ask support: a new case, or the one already open for this subject and type, untouched (HS-190).
 
+    `parties`: who may read how it stands (HS-196). `by`: who has opened it by hand, and with what remark (HS-197).
     Tells   case.opened, when it is new.
     Raises  RetryTx when that other case was closed at this very moment.
     """
@@ -64,8 +82,9 @@ async def open_case(
         outcome=None,
         note=None,
         version=1,
+        parties=tuple(parties),
     )
-    if not await store.insert(tx, case):
+    if not await store.insert(tx, case, actor=by, data={"note": note} if note else {}):
         return await _the_open_one(tx, subject_kind, subject_id, type)
     watch(tx, case)
     _tell(tx, CaseOpened, case)
@@ -93,10 +112,7 @@ async def raise_to(tx: Tx, case: Case, stage: Stage) -> Case:
     if stage.rank <= case.stage.rank:
         return case
     raised = replace(case.after("raise"), stage=stage)
-    await store.save(tx, raised)
-    watch(tx, raised)
-    _tell(tx, CaseRaised, raised)
-    return raised
+    return await _step(tx, raised, "raise", CaseRaised, actor=None, stage=stage.value)
 
 
 async def take_case(tx: Tx, case_id: str, by: str) -> Case:
@@ -104,18 +120,50 @@ async def take_case(tx: Tx, case_id: str, by: str) -> Case:
 
     Raises NotFound, AlreadyTaken, CaseNotOpen.
     """
-    case = await store.lock(tx, case_id)
-    if case is None:
-        raise NotFound
+    case = await _lock(tx, case_id)
+    case.check_holder(by)
     if case.state is CaseState.TAKEN:
-        if case.taken_by != by:
-            raise AlreadyTaken
         return case
-    taken = replace(case.after("take"), taken_by=by, taken_at=tx.now)
-    await store.save(tx, taken)
-    watch(tx, taken)
-    _tell(tx, CaseTaken, taken)
-    return taken
+    return await _step(tx, _held(tx, case.after("take"), by), "take", CaseTaken, actor=by)
+
+
+async def release_case(tx: Tx, case_id: str, by: str, *, leads: bool = False, note: str | None = None) -> Case:
+    """Nobody is on it any more; it is raised as if nobody ever had been. Tells case.released.
+
+    Raises NotFound, AlreadyTaken (of somebody else's, unless one leads), CaseNotOpen, CaseNotTaken.
+    """
+    case = await _lock(tx, case_id)
+    case.check_holder(by, leads=leads)
+    loose = replace(case.after("release"), taken_by=None, taken_at=None)
+    return await _step(tx, loose, "release", CaseReleased, actor=by, note=note, was=case.taken_by)
+
+
+async def transfer_case(tx: Tx, case_id: str, by: str, to: str, *, note: str, leads: bool = False) -> Case:
+    """Put it into a colleague's hands, who is the one assignee from now on (HS-191). Tells case.transferred.
+
+    Whether he may work cases is the caller's to know. To who has it already nothing changes. Raises NotFound,
+    AlreadyTaken (somebody else's, unless one leads), CaseNotOpen.
+    """
+    case = await _lock(tx, case_id)
+    case.check_holder(by, leads=leads)
+    if case.taken_by == to:
+        return case
+    given = _held(tx, case.after("transfer"), to)
+    await _save(tx, given, "transfer", actor=by, note=note, was=case.taken_by, to=to)
+    tx.tell(fact_of(CaseTransferred, given, by=by), to=given.audience)
+    _tell_parties(tx, given)
+    return given
+
+
+async def remark(tx: Tx, case_id: str, by: str, note: str) -> Case:
+    """Write something down for colleagues. Raises NotFound, CaseNotOpen."""
+    return await _save(tx, (await _lock(tx, case_id)).after("remark"), "remark", actor=by, note=note)
+
+
+async def log_contact(tx: Tx, case_id: str, by: str, *, party: str, way: str, conversation_id: str | None) -> Case:
+    """Write down that support turns to one of the sides (HS-193). Raises NotFound, CaseNotOpen."""
+    reached = (await _lock(tx, case_id)).after("contact")
+    return await _save(tx, reached, "contact", actor=by, party=party, way=way, conversation_id=conversation_id)
 
 
 async def close_case(
@@ -123,19 +171,22 @@ async def close_case(
     *,
     subject_kind: str,
     subject_id: str,
-    type: str,  # noqa: A002 - see open_case
+    types: Sequence[str],
     outcome: str,
     by: str,
     note: str | None = None,
-) -> Case:
-    """Close the subject's open case of this type with somebody's decision (HS-192). Tells case.closed.
+    case_id: str | None = None,
+) -> list[Case]:
+    """Close the subject's open cases of these types with somebody's decision (HS-192). Tells case.closed for each.
 
-    Whether the outcome is allowed is the line's to know. Raises CaseNotOpen.
+    `case_id`: one of the subject's that has to be among them, whatever its type. Whether the outcome is allowed is the
+    line's to know. Raises CaseNotOpen.
     """
-    found = await store.lock_open(tx, subject_kind, subject_id, [type])
-    if not found:
+    found = await store.lock_open(tx, subject_kind, subject_id, None)
+    settled = [case for case in found if case.id == case_id or case.type in types]
+    if not settled or (case_id is not None and case_id not in {case.id for case in settled}):
         raise CaseNotOpen
-    return await _close(tx, found[0], outcome, by=by, note=note)
+    return [await _close(tx, case, outcome, by=by, note=note) for case in settled]
 
 
 async def resolve_cases(
@@ -161,6 +212,16 @@ async def find_case(tx: Tx, case_id: str) -> Case:
     return case
 
 
+async def history_of(tx: Tx, case_id: str, *, after_n: int = 0, limit: int = 100) -> list[CaseEvent]:
+    """What was done to a case, oldest first."""
+    return await store.events(tx, case_id, after_n=after_n, limit=limit)
+
+
+async def last_contact(tx: Tx, case: Case, party: str) -> str | None:
+    """The conversation in which support last turned to this side about the case's subject."""
+    return await store.last_contact(tx, case.subject_kind, case.subject_id, party)
+
+
 async def newest_cases(tx: Tx, wanted: CaseFilter, *, before: str | None = None, limit: int = 20) -> list[Case]:
     """Last opened first, opened before the case with the id `before`."""
     return await store.newest(tx, wanted, before=before, limit=limit)
@@ -183,6 +244,17 @@ def watch(tx: Tx, case: Case) -> None:
         tx.schedule(UNTOUCHED_KIND, key, due_at, {"case_id": case.id})
 
 
+def _held(tx: Tx, case: Case, by: str) -> Case:
+    return replace(case, taken_by=by, taken_at=tx.now)
+
+
+async def _lock(tx: Tx, case_id: str) -> Case:
+    case = await store.lock(tx, case_id)
+    if case is None:
+        raise NotFound
+    return case
+
+
 async def _the_open_one(tx: Tx, subject_kind: str, subject_id: str, kind: str) -> Case:
     found = await store.lock_open(tx, subject_kind, subject_id, [kind])
     if not found:
@@ -192,11 +264,29 @@ async def _the_open_one(tx: Tx, subject_kind: str, subject_id: str, kind: str) -
 
 async def _close(tx: Tx, case: Case, outcome: str, *, by: str | None, note: str | None) -> Case:
     closed = replace(case.after("close"), outcome=outcome, note=note, closed_by=by, closed_at=tx.now)
-    await store.save(tx, closed)
-    watch(tx, closed)
-    _tell(tx, CaseClosed, closed)
-    return closed
+    return await _step(tx, closed, "close", CaseClosed, actor=by, outcome=outcome, note=note)
+
+
+async def _step(tx: Tx, case: Case, verb: str, kind: type[CaseFact], *, actor: str | None, **data: Any) -> Case:  # noqa: ANN401 - of a history
+    """Write a step, tell it, and keep the deadline."""
+    await _save(tx, case, verb, actor=actor, **data)
+    _tell(tx, kind, case)
+    return case
+
+
+async def _save(tx: Tx, case: Case, verb: str, *, actor: str | None, **data: Any) -> Case:  # noqa: ANN401 - of a history
+    said = {name: value for name, value in data.items() if value is not None}
+    await store.save(tx, case, verb, actor=actor, data=said)
+    watch(tx, case)
+    return case
 
 
 def _tell(tx: Tx, kind: type[CaseFact], case: Case) -> None:
     tx.tell(fact_of(kind, case), to=case.audience)
+    if kind is not CaseRaised:
+        _tell_parties(tx, case)
+
+
+def _tell_parties(tx: Tx, case: Case) -> None:
+    if case.parties:
+        tx.tell(progress_of(case), to=case.parties)

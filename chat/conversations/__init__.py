@@ -11,16 +11,19 @@ Promises  C1 a message is stored once for each (sender, client_id), for good
           C5 nobody reads what `may_read` does not give
           C6 marks only grow, read ≤ delivered ≤ last
           C7 internal notes reach staff alone
+          C8 what a queue keeps to its members no other agent of its desk reads, hears or finds; supervisors do
           A4 who was relieved of it cannot answer
 
 A conversation has a subject (kind, id) and knows nothing else of orders. Queues, capacity and who is to be assigned are
-not decided here: `set_assignee` keeps the decision with its epoch. `may_read` and `may_write` are the only rules of
-access; lists and search have them as conditions.
+not decided here: `set_assignee` keeps the decision with its epoch. Nor is whom a conversation is kept to: it is read
+with the conversation (view `conversation_circles`), so it holds at once. `may_read` and `may_write` are the only rules
+of access; lists and search have them as conditions.
 """
 
 from chat.conversations.actions.marks import mark_read, save_draft
 from chat.conversations.actions.reading import (
     digests,
+    draft_of,
     drafts_of,
     file_of,
     history,
@@ -29,23 +32,27 @@ from chat.conversations.actions.reading import (
     list_served,
     members_of,
     read_conversation,
+    records,
     search,
     sync,
+    untaken,
 )
 from chat.conversations.actions.saying import edit_message, recall_message, say, say_system
 from chat.conversations.actions.threads import (
     close_conversation,
     find_conversation,
     hand_over,
+    has_other_open,
     join,
     leave,
     open_conversation,
     reopen_conversation,
     set_assignee,
 )
-from chat.conversations.facts import agent_audience
+from chat.conversations.facts import agent_audience, circle_audience, desk_audience, lead_audience, leads_audience
 from chat.conversations.model import (
     AnsweredMeanwhile,
+    Circle,
     Content,
     Conversation,
     ConversationClosed,
@@ -54,6 +61,7 @@ from chat.conversations.model import (
     Draft,
     Kind,
     Member,
+    MembersOnly,
     Message,
     MessageEmpty,
     MessageFixed,
@@ -66,16 +74,19 @@ from chat.conversations.model import (
     Row,
     Said,
     Sight,
+    Sought,
     Staff,
     StaleAssignment,
     Standing,
     Status,
+    circle_of,
     may_read,
     may_write,
 )
 
 __all__ = [
     "AnsweredMeanwhile",
+    "Circle",
     "Content",
     "Conversation",
     "ConversationClosed",
@@ -84,6 +95,7 @@ __all__ = [
     "Draft",
     "Kind",
     "Member",
+    "MembersOnly",
     "Message",
     "MessageEmpty",
     "MessageFixed",
@@ -96,21 +108,29 @@ __all__ = [
     "Row",
     "Said",
     "Sight",
+    "Sought",
     "Staff",
     "StaleAssignment",
     "Standing",
     "Status",
     "agent_audience",
+    "circle_audience",
+    "circle_of",
     "close_conversation",
+    "desk_audience",
     "digests",
+    "draft_of",
     "drafts_of",
     "edit_message",
     "file_of",
     "find_conversation",
     "hand_over",
+    "has_other_open",
     "history",
     "join",
     "last_seen",
+    "lead_audience",
+    "leads_audience",
     "leave",
     "list_own",
     "list_served",
@@ -121,6 +141,7 @@ __all__ = [
     "open_conversation",
     "read_conversation",
     "recall_message",
+    "records",
     "reopen_conversation",
     "save_draft",
     "say",
@@ -128,4 +149,5 @@ __all__ = [
     "search",
     "set_assignee",
     "sync",
+    "untaken",
 ]

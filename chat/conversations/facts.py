@@ -7,11 +7,11 @@ What is internal is told to staff alone. Facts have a `seq` of the feed, so the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from chat.conversations.model import PEOPLE, Conversation, Member, Message, Role
+from chat.conversations.model import PEOPLE, Conversation, Kind, Member, Role
 from storage.base.facts import Fact
 
 
@@ -20,15 +20,52 @@ def agent_audience(account_id: str) -> str:
     return f"agent:{account_id}"
 
 
+def circle_audience(account_id: str) -> str:
+    """Where an agent hears of what his queues keep to their members, beside what is his own."""
+    return f"member:{account_id}"
+
+
+def lead_audience(account_id: str) -> str:
+    """Where somebody hears what is meant for him only while his role lets him see everything of his desk."""
+    return f"lead:{account_id}"
+
+
+def desk_audience(tenant_id: str | None) -> str:
+    """Where everybody hears who works at a tenant's desk, or (None) the platform's."""
+    return "support" if tenant_id is None else f"support:{tenant_id}"
+
+
+def leads_audience(tenant_id: str | None) -> str:
+    """Where those hear who lead this desk by their role."""
+    return "leads" if tenant_id is None else f"leads:{tenant_id}"
+
+
+def desk_hearers(conversation: Conversation, tenant_id: str | None) -> list[str]:
+    """Who of a desk hears of it: everybody, or those it is kept to."""
+    if conversation.circle is None:
+        return [desk_audience(tenant_id)]
+    kept_to = [circle_audience(agent_id) for agent_id, side in conversation.circle.items() if side == tenant_id]
+    return [leads_audience(tenant_id), *kept_to]
+
+
+def member_audience(conversation: Conversation, member: Member) -> str:
+    """Where somebody in it hears it; staff it is not kept to only as long as they lead."""
+    is_let_in = member.role in PEOPLE or conversation.admits(member.account_id)
+    return member.audience if is_let_in else lead_audience(member.account_id)
+
+
 def hearers(conversation: Conversation, active: Iterable[Member], *, internal: bool) -> list[str]:
     """The audiences of something said in it."""
-    heard = [member.audience for member in active if not (internal and member.role in PEOPLE)]
-    return heard if conversation.assignee_id is not None else [*heard, conversation.desk]
+    heard = [member_audience(conversation, one) for one in active if not (internal and one.role in PEOPLE)]
+    if conversation.assignee_id is not None:
+        return heard
+    return [*heard, *desk_hearers(conversation, conversation.tenant_id)]
 
 
 def staff_hearers(conversation: Conversation, active: Iterable[Member]) -> list[str]:
-    """The audiences of news for those who serve: staff in it, and the whole desk."""
-    return [*(member.audience for member in active if member.role not in PEOPLE), conversation.desk]
+    """The audiences of news for those who serve: staff in it, and its desk."""
+    staff = [member_audience(conversation, one) for one in active if one.role not in PEOPLE]
+    return [*staff, *desk_hearers(conversation, conversation.tenant_id)]
 
 
 class MessageFact(Fact, frozen=True, kw_only=True):
@@ -169,29 +206,29 @@ def fact_of(kind: type[ConversationFact], conversation: Conversation, **more: An
     return kind(conversation_id=conversation.id, **values, **more)
 
 
-def said_fact(message: Message) -> MessageFact:
-    """The fact of a message that has just been said."""
+def said_fact(conversation_id: str, message: Mapping[str, Any], now: datetime) -> MessageFact:
+    """The fact of a message that is about to be said. Its place is filled in where it is taken (`say_message`)."""
     head: dict[str, Any] = {
-        "conversation_id": message.conversation_id,
-        "message_seq": message.seq,
-        "prev_seq": message.prev_seq,
-        "sender_id": message.sender_id,
-        "sender_role": message.sender_role.value,
-        "client_id": message.client_id,
-        "said_at": message.at,
+        "conversation_id": conversation_id,
+        "message_seq": 0,
+        "prev_seq": 0,
+        "sender_id": message["sender_id"],
+        "sender_role": message["sender_role"].value,
+        "client_id": message["client_id"],
+        "said_at": now,
     }
-    if message.kind == "edit":
-        return MessageEdited(**head, target_seq=message.target_seq or 0, text=message.body)
-    if message.kind == "recall":
-        return MessageRecalled(**head, target_seq=message.target_seq or 0)
-    kind = MessageNoted if message.is_internal else MessageSaid
+    if message["kind"] is Kind.EDIT:
+        return MessageEdited(**head, target_seq=message["target_seq"], text=message["body"])
+    if message["kind"] is Kind.RECALL:
+        return MessageRecalled(**head, target_seq=message["target_seq"])
+    kind = MessageNoted if message["is_internal"] else MessageSaid
     return kind(
         **head,
-        kind=message.kind.value,
-        text=message.body,
-        data=None if message.data is None else dict(message.data),
-        file_id=message.file_id,
-        reply_to=message.reply_to,
+        kind=message["kind"].value,
+        text=message["body"],
+        data=message["data"],
+        file_id=message["file_id"],
+        reply_to=message["reply_to"],
     )
 
 

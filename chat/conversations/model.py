@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from storage.base.errors import Conflict, Denied, Invalid
+from storage.base.errors import Conflict, Denied, HubError, Invalid, NotFound
 
 TEXT_MAX = 4_000
 """Characters of one message."""
@@ -126,7 +126,7 @@ class ReplyUnknown(Invalid):
 
 
 class NothingSought(Invalid):
-    """There is no word in this to search for."""
+    """There is nothing in this to search for: no word, and nobody's conversation."""
 
     code = "nothing_sought"
 
@@ -135,6 +135,12 @@ class ReadOnly(Denied):
     """You may read here, not write."""
 
     code = "read_only"
+
+
+class MembersOnly(Denied):
+    """This is in a queue that only its members see."""
+
+    code = "queue_members_only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +159,23 @@ class Reader:
     staff: Staff | None = None
 
 
+Circle = Mapping[str, str | None]
+"""Agents a conversation is kept to: account → whose desk he works at. Supervisors by role need not be in it."""
+
+
+def circle_of(rows: Sequence[str] | None) -> Circle | None:
+    """As the view `conversation_circles` says it; None: the whole desk."""
+    if rows is None:
+        return None
+    return {account_id: side or None for account_id, _, side in (row.partition("\n") for row in rows)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """One thread. `tenant_id` None is the platform's. `public_seq` is the last one that everybody sees."""
+    """One thread. `tenant_id` None is the platform's. `public_seq` is the last one that everybody sees.
+
+    `circle`: the staff it is kept to (EB-070), as of when it was read; None: its whole desk.
+    """
 
     id: str
     kind: str
@@ -174,6 +194,7 @@ class Conversation:
     waiting_since: datetime | None
     closed_at: datetime | None
     version: int
+    circle: Circle | None = None
 
     def after(self, verb: str) -> Status:
         """Its status after this verb. Raises ConversationState."""
@@ -182,10 +203,9 @@ class Conversation:
             raise ConversationState
         return status
 
-    @property
-    def desk(self) -> str:
-        """The audience of the desk that serves it."""
-        return "support" if self.tenant_id is None else f"support:{self.tenant_id}"
+    def admits(self, account_id: str) -> bool:
+        """Whether this agent is of those it is kept to."""
+        return self.circle is None or account_id in self.circle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,17 +248,32 @@ def may_read(reader: Reader, conversation: Conversation, member: Member | None) 
     if reader.account_id == conversation.customer_id:
         return None
     if reader.staff is not None and _serves(reader.staff, conversation, member):
-        return Sight(1, None, internal=True)
+        is_let_in = reader.staff.is_supervisor or conversation.admits(reader.account_id)
+        return Sight(1, None, internal=True) if is_let_in else None
     return None
 
 
+def refusal_of(reader: Reader, conversation: Conversation, member: Member | None) -> HubError:
+    """Why somebody does not see it: there is none for him, or his own desk keeps it to others."""
+    is_of_desk = may_read(reader, replace(conversation, circle=None), member) is not None
+    return MembersOnly() if is_of_desk else NotFound()
+
+
 def _serves(staff: Staff, conversation: Conversation, member: Member | None) -> bool:
-    """Own side; the platform also what a tenant handed it: agents what they were given, supervisors all of it."""
+    """Own side; of the platform, supervisors see all (FR-114), agents what a tenant handed over and they were given."""
     if staff.tenant_id == conversation.tenant_id:
         return True
-    if staff.tenant_id is not None or not conversation.is_handed:
+    if staff.tenant_id is not None:
         return False
-    return staff.is_supervisor or (member is not None and member.is_active and member.role is Role.AGENT)
+    is_given = member is not None and member.is_active and member.role is Role.AGENT
+    return staff.is_supervisor or (conversation.is_handed and is_given)
+
+
+def _looks_over(reader: Reader, conversation: Conversation) -> bool:
+    """Whether the reader's side is the platform's, and the customer talks to a tenant that has not asked for help."""
+    staff = reader.staff
+    is_theirs = conversation.tenant_id is not None and not conversation.is_handed
+    return staff is not None and staff.tenant_id is None and is_theirs
 
 
 def may_write(reader: Reader, conversation: Conversation, member: Member | None, *, internal: bool = False) -> Role:
@@ -253,6 +288,8 @@ def may_write(reader: Reader, conversation: Conversation, member: Member | None,
         raise ConversationClosed
     if member is not None and member.role in PEOPLE:
         return member.role
+    if not internal and _looks_over(reader, conversation):
+        raise ReadOnly
     if reader.staff is not None and reader.staff.is_supervisor:
         return Role.SUPERVISOR
     takes_part = member is not None and member.is_active and member.role is Role.AGENT
@@ -339,6 +376,26 @@ class Draft:
     body: str
     base_seq: int
     saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Whose messages, and of when (FR-129); what is None is not asked. `agent_id`: of conversations he has or had."""
+
+    conversation_id: str | None = None
+    customer_id: str | None = None
+    agent_id: str | None = None
+    subject: tuple[str, str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_anybody_s(self) -> bool:
+        """Whether it names nobody and nothing: only words or the caller's patience narrow it."""
+        return all(one is None for one in (self.conversation_id, self.customer_id, self.agent_id, self.subject))
+
+
+EVERYTHING = Sought()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from chat.desk.actions import agents, line, promises, queues, steps, threads, transfers
-from chat.desk.model import Kind, State
+from chat.desk.actions import agents, line, promises, queues, snoozing, steps, threads, transfers
+from chat.desk.model import AgentState, Kind, State
 from chat.desk.store import agents as agent_store
 from chat.desk.store import queues as queue_store
 from chat.desk.store import threads as store
@@ -65,14 +65,43 @@ async def lost(tx: Tx, payload: Payload) -> None:
 
 
 async def give_back(tx: Tx, payload: Payload) -> None:
-    """A lost agent's chat, unless it is somebody else's by now, or he is back."""
+    """A lost agent's chat, unless it is somebody else's by now, or he is back. What nobody waits in stays put aside."""
     thread = await store.lock(tx, payload["conversation_id"])
-    if thread is None or thread.kind is not Kind.CHAT:
+    if thread is None or thread.kind is not Kind.CHAT or (thread.snoozed_until and thread.state is State.PENDING):
         return
-    agent = await agent_store.find(tx, payload["agent_id"])
-    if agent is not None and agent.is_present(tx.now) and agent.state.value != "offline":
-        return
-    await line.give_back(tx, thread.conversation_id, payload["epoch"], "lost")
+    if not await _is_there(tx, payload["agent_id"]):
+        await line.give_back(tx, thread.conversation_id, payload["epoch"], "lost")
+
+
+KEPT_KIND = "desk.kept"
+KEEP_OUT_BATCH = 200
+
+
+async def keep_out(tx: Tx, payload: Payload) -> None:
+    """Threads of a queue of members only that others still have: each goes back under its own lock."""
+    queue_id, cause = payload["queue_id"], payload["cause"]
+    found = await store.not_admitted(tx, queue_id, after=payload["after"], limit=KEEP_OUT_BATCH)
+    for conversation_id, epoch in found:
+        about = {"conversation_id": conversation_id, "epoch": epoch}
+        tx.schedule(KEPT_KIND, steps.key_of(conversation_id, "kept"), tx.now, about)
+    if len(found) == KEEP_OUT_BATCH:
+        steps.look_who_serves(tx, queue_id, cause, after=found[-1][0])
+
+
+async def kept(tx: Tx, payload: Payload) -> None:
+    await line.keep_out(tx, payload["conversation_id"], payload["epoch"])
+
+
+async def _is_there(tx: Tx, agent_id: str | None) -> bool:
+    agent = None if agent_id is None else await agent_store.find(tx, agent_id)
+    return agent is not None and agent.is_present(tx.now) and agent.state is not AgentState.OFFLINE
+
+
+async def wake(tx: Tx, payload: Payload) -> None:
+    """What was put aside is due again. A chat whose agent has gone home goes to others."""
+    thread = await snoozing.wake_due(tx, payload["conversation_id"])
+    if thread is not None and thread.kind is Kind.CHAT and not await _is_there(tx, thread.assignee_id):
+        await line.give_back(tx, thread.conversation_id, thread.epoch, "lost")
 
 
 async def warn_idle(tx: Tx, payload: Payload) -> None:
@@ -127,11 +156,14 @@ DEADLINES: Mapping[str, Callable[[Tx, Payload], Awaitable[None]]] = {
     steps.REPLY_KIND: silent,
     agents.LOST_KIND: lost,
     GIVE_BACK_KIND: give_back,
+    steps.KEEP_OUT_KIND: keep_out,
+    KEPT_KIND: kept,
     steps.IDLE_KIND: warn_idle,
     IDLE_CLOSE_KIND: end_idle,
     steps.WAIT_KIND: kept_waiting,
     steps.OVERFLOW_KIND: overflow,
     steps.CLOSE_KIND: close,
+    snoozing.WAKE_KIND: wake,
     agents.DUTY_KIND: duty,
     queues.REBASE_KIND: rebase,
     promises.SLA_KIND: promises.fire,

@@ -17,6 +17,12 @@ class OfferGone(Conflict):
     code = "offer_gone"
 
 
+class SnoozeTime(Invalid):
+    """It can be put aside for a minute at least and thirty days at most, and this evening only before it."""
+
+    code = "snooze_time"
+
+
 class AgentFull(Conflict):
     """This agent has no room for it."""
 
@@ -33,6 +39,18 @@ class AgentStateInvalid(Conflict):
     """An agent in this state cannot go to that one."""
 
     code = "agent_state"
+
+
+class AgentNotMember(Invalid):
+    """Only members serve this queue; make the agent one, or hand the thread to a queue of his."""
+
+    code = "agent_not_member"
+
+
+class AgentElsewhere(Conflict):
+    """This account is an agent of another desk."""
+
+    code = "agent_elsewhere"
 
 
 class CapBelowLoad(Conflict):
@@ -108,7 +126,7 @@ class RoutingMissing(Conflict):
 
 
 class ReplyTemplateInvalid(Invalid):
-    """This quick reply cannot be rendered: unknown variable, unclosed braces, or too long."""
+    """This text cannot be rendered: unknown variable, unclosed braces, or too long."""
 
     code = "reply_template_invalid"
 

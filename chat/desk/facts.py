@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from chat.desk.model import Thread
+from chat.conversations import agent_audience, circle_audience, desk_audience, leads_audience
+from chat.desk.model import Queue, Thread
 from storage.base.facts import Fact
 
-DESK = "support"
-"""All of the platform's support, as conversations say it."""
+DESK = desk_audience(None)
+"""All of the platform's support."""
 
 
 class ThreadFact(Fact, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class ThreadFact(Fact, frozen=True, kw_only=True):
     epoch: int
     assignee_id: str | None
     queued_at: datetime
+    snoozed_until: datetime | None
     version: int
 
 
@@ -58,7 +60,7 @@ class ThreadAssigned(ThreadFact, frozen=True, kw_only=True):
 
 
 class ThreadChanged(ThreadFact, frozen=True, kw_only=True):
-    """Its turn, kind or severity changed."""
+    """Its turn, kind or severity changed, or it was put aside (`snoozed_until`) or came back."""
 
     topic: ClassVar[str] = "thread.changed"
 
@@ -75,6 +77,23 @@ class ThreadClosed(ThreadFact, frozen=True, kw_only=True):
     topic: ClassVar[str] = "thread.closed"
 
     reason: str
+
+
+class ThreadHidden(Fact, frozen=True, kw_only=True):
+    """It went to a queue of members only; who still hears of it, it is still for."""
+
+    topic: ClassVar[str] = "thread.hidden"
+
+    conversation_id: str
+
+
+class QueueAccess(Fact, frozen=True, kw_only=True):
+    """Who may see the threads of a queue has changed, for you: read your lists again."""
+
+    topic: ClassVar[str] = "queue.access_changed"
+
+    queue_id: str
+    members_only: bool
 
 
 class SupportChanged(Fact, frozen=True, kw_only=True):
@@ -145,9 +164,26 @@ class RatingGiven(Fact, frozen=True, kw_only=True):
 
 
 def staff_of(thread: Thread, *agent_ids: str | None) -> list[str]:
-    """The platform's desk hears everything (FR-113), a tenant's its own, and the agents concerned wherever they are."""
-    tenant = [f"{DESK}:{thread.tenant_id}"] if thread.tenant_id else []
-    return [DESK, *tenant, *(f"agent:{agent_id}" for agent_id in dict.fromkeys(agent_ids) if agent_id)]
+    """The platform's desk hears everything (FR-113), a tenant's its own, and the agents concerned wherever they are.
+
+    Of what a queue keeps to its members they alone hear, and who leads these desks.
+    """
+    concerned = [one for one in dict.fromkeys(agent_ids) if one]
+    if thread.circle is None:
+        return [*_desks(thread.tenant_id), *(agent_audience(one) for one in concerned)]
+    leads = [leads_audience(side) for side in dict.fromkeys((None, thread.tenant_id))]
+    kept_to = [circle_audience(one) for one in thread.circle]
+    return [*leads, *kept_to, *(agent_audience(one) for one in concerned if one in thread.circle)]
+
+
+def _desks(tenant_id: str | None) -> list[str]:
+    """The platform's, and a tenant's own."""
+    return [desk_audience(side) for side in dict.fromkeys((None, tenant_id))]
+
+
+def desks_of(queue: Queue) -> list[str]:
+    """Everybody whom a queue may concern."""
+    return _desks(queue.tenant_id)
 
 
 def fields_of(thread: Thread) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chat.conversations import Circle
 from chat.desk.errors import AgentStateInvalid, ThreadState
 from chat.desk.sla import Policy
 
@@ -25,10 +26,14 @@ DECLINE_S = 60
 """How long whoever declined or missed a thread is not asked for it again; after that better him than nobody."""
 
 STICKY_DAYS = 7
-REOPEN_DAYS = 7
-AUTO_CLOSE_S = 72 * 3600
 EDIT_S = 600
-"""Limits of the specification: FR-122, FR-123, and ten minutes to change a rating."""
+ASK_AGAIN_S = 4 * 3600
+"""Ten minutes to change a rating; and for how long a new question about the same is the old one, not answered after
+all: longer than a visit, shorter than a night."""
+
+AUTO_CLOSE_S = (3_600, 30 * 86_400)
+REOPEN_DAYS = (0, 90)
+"""What a queue may say of them (FR-149)."""
 
 
 class Kind(StrEnum):
@@ -80,6 +85,8 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.OPEN, "take"): State.OPEN,
     (State.OPEN, "resolve"): State.RESOLVED,
     (State.OPEN, "withdraw"): State.CLOSED,
+    (State.OPEN, "snooze"): State.OPEN,
+    (State.OPEN, "wake"): State.OPEN,
     (State.PENDING, "hear"): State.OPEN,
     (State.PENDING, "reply"): State.PENDING,
     (State.PENDING, "return"): State.QUEUED,
@@ -89,6 +96,8 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.PENDING, "take"): State.OPEN,
     (State.PENDING, "resolve"): State.RESOLVED,
     (State.PENDING, "withdraw"): State.CLOSED,
+    (State.PENDING, "snooze"): State.PENDING,
+    (State.PENDING, "wake"): State.PENDING,
     (State.RESOLVED, "reopen"): State.QUEUED,
     (State.RESOLVED, "close"): State.CLOSED,
     (State.CLOSED, "reopen"): State.QUEUED,
@@ -96,6 +105,9 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
 """(state, verb) → state. What is not listed is refused. Assignment from the line is `desk_assign` in SQL."""
 
 VERBS = tuple(dict.fromkeys(verb for _, verb in TRANSITIONS))
+
+ASIDE = frozenset({"snooze", "reply", "convert"})
+"""Verbs after which what was put aside stays so. Every other one brings it back, whoever's it is then."""
 
 
 class Severity(StrEnum):
@@ -119,7 +131,10 @@ def priority_of(severity: Severity, rank: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """The desk's side of one conversation. `queued_at` stays when it is given back: nobody queues twice."""
+    """The desk's side of one conversation. `queued_at` stays when it is given back: nobody queues twice.
+
+    `circle`: those its queue keeps it to, as of when it was read; None: the whole desk.
+    """
 
     conversation_id: str
     kind: Kind
@@ -151,6 +166,9 @@ class Thread:
     resolved_at: datetime | None
     closed_at: datetime | None
     version: int
+    former_id: str | None = None
+    snoozed_until: datetime | None = None
+    circle: Circle | None = None
 
     def after(self, verb: str, now: datetime) -> Thread:
         """The thread after this verb; served states keep their assignee, others lose him. Raises ThreadState."""
@@ -163,6 +181,7 @@ class Thread:
             state_at=now if state is not self.state else self.state_at,
             assignee_id=self.assignee_id if state in SERVED else None,
             closed_at=now if state is State.CLOSED else None,
+            snoozed_until=self.snoozed_until if verb in ASIDE else None,
             version=self.version + 1,
         )
 
@@ -170,6 +189,16 @@ class Thread:
     def scope(self) -> str:
         """Whose desk it is: '' for the platform's."""
         return self.tenant_id or ""
+
+    def admits(self, agent_id: str) -> bool:
+        """Whether its queue lets this agent see it, his role apart."""
+        return self.circle is None or agent_id in self.circle
+
+
+def is_same_matter(thread: Thread, category: str, now: datetime) -> bool:
+    """Whether a question of this category is a thread's own that was answered only a short while ago."""
+    is_recent = thread.resolved_at is not None and now - thread.resolved_at <= timedelta(seconds=ASK_AGAIN_S)
+    return is_recent and thread.category == category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +224,12 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A line and its rules. `relax_s`: how long optional skills are waited for."""
+    """A line and its rules. `relax_s`: how long optional skills are waited for.
+
+    `members_only`: of its house only its members, and who leads, see and do what is in it (EB-070). `auto_close_s`: how
+    long what is resolved waits for its rating (FR-123), `reopen_days`: how long it may be opened again (FR-122).
+    `greeting`, `closed_notice`: what it says by itself in and out of hours, by language tag; {}: nothing (FR-149).
+    """
 
     id: str
     tenant_id: str | None
@@ -212,6 +246,11 @@ class Queue:
     overflow_queue_id: str | None = None
     overflow_s: int = 60
     sla: Policy = field(default_factory=Policy)
+    members_only: bool = False
+    auto_close_s: int = 72 * 3600
+    reopen_days: int = 7
+    greeting: Mapping[str, str] = field(default_factory=dict)
+    closed_notice: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
 
 

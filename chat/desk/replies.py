@@ -7,7 +7,7 @@ is put in as it is and never read again, so that a customer whose name is `{{ord
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chat.desk.errors import ReplyTemplateInvalid
@@ -34,11 +34,11 @@ class QuickReply:
     version: int = 1
 
 
-def check_body(body: str) -> None:
+def check_body(body: str, *, variables: Collection[str] = VARIABLES, characters_max: int = BODY_MAX) -> None:
     """Raises ReplyTemplateInvalid."""
-    if not body.strip() or len(body) > BODY_MAX:
-        raise ReplyTemplateInvalid
-    unknown = [name for name in _BRACES.findall(body) if name not in VARIABLES]
+    if not body.strip() or len(body) > characters_max:
+        raise ReplyTemplateInvalid(characters_max=characters_max)
+    unknown = [name for name in _BRACES.findall(body) if name not in variables]
     rest = _BRACES.sub("", body)
     if unknown or "{{" in rest or "}}" in rest:
         raise ReplyTemplateInvalid(unknown=unknown)

@@ -18,6 +18,9 @@ _CALL = """id, subject_kind, subject_id, mode, service, area_code, lon, lat, sta
            created_at, version"""
 _OFFER = "id, call_id, worker_id, epoch, wave, distance_m, state, expires_at"
 _GRAB = "id, call_id, worker_id, offer_id, epoch, distance_m, quote, request_id, state, at"
+Subjects = dict[str, tuple[str, tuple[str, ...]]]
+"""Call → its subject's id and its audience."""
+
 _OFFER_NAMES = tuple(_OFFER.split(", "))
 _GRAB_NAMES = tuple(_GRAB.split(", "))
 
@@ -201,15 +204,6 @@ async def offers_of_call(tx: Tx, call_id: str) -> list[Offer]:
     return [_offer(row) for row in rows]
 
 
-async def open_offers_of(tx: Tx, worker_id: str, *, limit: int) -> list[Offer]:
-    rows = await tx.fetch(
-        f"""SELECT {_OFFER} FROM offers WHERE worker_id = $1 AND state = 'open' AND expires_at > $2
-             ORDER BY made_at DESC, id LIMIT $3""",
-        worker_id, tx.now, limit,
-    )  # fmt: skip
-    return [_offer(row) for row in rows]
-
-
 async def offer_of(tx: Tx, call_id: str, worker_id: str, epoch: int) -> Offer | None:
     row = await tx.fetchrow(
         f"SELECT {_OFFER} FROM offers WHERE call_id = $1 AND worker_id = $2 AND epoch = $3", call_id, worker_id, epoch
@@ -337,37 +331,62 @@ async def set_grab(tx: Tx, grab_id: str, state: str, *, was: Sequence[str]) -> i
 
 
 async def close_grabs(
-    tx: Tx, *, state: str, was: Sequence[str], call_id: str | None = None, worker_id: str | None = None,
-    but_worker: str = "",
-) -> list[Grab]:  # fmt: skip
+    tx: Tx, *, state: str, was: Sequence[str], call_id: str | None = None, worker_id: str | None = None
+) -> list[Grab]:
     """End grabs of a call or of a worker; returns those this statement ended."""
     of_whom, whose = _of(("call_id", call_id), ("worker_id", worker_id))
     rows = await tx.fetch(
         f"""
         UPDATE grabs SET state = $1, closed_at = $2
-         WHERE {of_whom} AND state = ANY($3) AND worker_id <> $5
+         WHERE {of_whom} AND state = ANY($3)
         RETURNING {_GRAB}
         """,
-        state, tx.now, list(was), whose, but_worker,
+        state, tx.now, list(was), whose,
     )  # fmt: skip
     return [_grab(row) for row in rows]
 
 
-async def void_overlapping(tx: Tx, worker_id: str, call: Call) -> list[Grab]:
-    """End this worker's waiting grabs of other calls whose time overlaps."""
-    rows = await tx.fetch(
-        f"""
-        UPDATE grabs SET state = 'void', closed_at = $2
-         WHERE worker_id = $1 AND state = 'offered' AND call_id <> $3
+async def settle(tx: Tx, call: Call, worker_id: str) -> tuple[list[Grab], list[Offer], Subjects]:
+    """This worker has the call: his waiting or locked grab is won, the others' are lost with all offers still open, and
+    his grabs of other calls at that time are void. The grabs and offers that this ended, as they are now, and the
+    subjects of their calls.
+    """
+    rows = await tx.fetch(_SETTLE, call.id, worker_id, tx.now, call.start_at, call.busy_until)
+    subjects = {row["grab_call_id"]: (row["subject_id"], tuple(row["audience"])) for row in rows if row["grab_id"]}
+    grabs = [_grab(row, "grab_") for row in rows if row["grab_id"] is not None]
+    return grabs, [_offer(row, "offer_") for row in rows if row["offer_id"] is not None], subjects
+
+
+_SETTLE = f"""
+    WITH over AS (
+        UPDATE grabs SET state = 'won'
+         WHERE call_id = $1 AND worker_id = $2 AND state IN ('offered', 'locked') RETURNING {_GRAB}
+    ), lost AS (
+        UPDATE grabs SET state = 'lost', closed_at = $3
+         WHERE call_id = $1 AND worker_id <> $2 AND state = 'offered' RETURNING {_GRAB}
+    ), void AS (
+        UPDATE grabs SET state = 'void', closed_at = $3
+         WHERE worker_id = $2 AND state = 'offered' AND call_id <> $1
            AND call_id IN (SELECT id FROM calls WHERE tstzrange(start_at, busy_until) && tstzrange($4, $5))
         RETURNING {_GRAB}
-        """,
-        worker_id, tx.now, call.id, call.start_at, call.busy_until,
-    )  # fmt: skip
-    return [_grab(row) for row in rows]
+    ), gone AS (
+        SELECT * FROM over UNION ALL SELECT * FROM lost UNION ALL SELECT * FROM void
+    ), taken AS (
+        UPDATE offers SET state = gone.state, closed_at = $3 FROM gone
+         WHERE offers.id = gone.offer_id AND offers.state = 'grabbed'
+        RETURNING {", ".join(f"offers.{name}" for name in _OFFER_NAMES)}
+    ), missed AS (
+        UPDATE offers SET state = 'lost', closed_at = $3 WHERE call_id = $1 AND state = 'open' RETURNING {_OFFER}
+    )
+    SELECT {", ".join(f"g.{name} AS grab_{name}" for name in _GRAB_NAMES)}, c.subject_id, c.audience,
+           {", ".join(f"o.{name} AS offer_{name}" for name in _OFFER_NAMES)}
+      FROM gone g LEFT JOIN calls c ON c.id = g.call_id
+      FULL JOIN (SELECT * FROM taken UNION ALL SELECT * FROM missed) o ON o.id = g.offer_id
+     ORDER BY g.at, g.id, o.id
+"""
 
 
-async def subjects(tx: Tx, call_ids: Sequence[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+async def subjects(tx: Tx, call_ids: Sequence[str]) -> Subjects:
     """Subject id and audience of calls, for telling about grabs that ended elsewhere."""
     rows = await tx.fetch("SELECT id, subject_id, audience FROM calls WHERE id = ANY($1)", list(call_ids))
     return {row["id"]: (row["subject_id"], tuple(row["audience"])) for row in rows}

@@ -72,6 +72,16 @@ async def of_account(tx: Tx, account_id: str) -> Worker | None:
     return None if row is None else _worker(row)
 
 
+async def accounts_of(tx: Tx, worker_ids: Sequence[str]) -> dict[str, str]:
+    rows = await tx.fetch("SELECT id, account_id FROM workers WHERE id = ANY($1)", list(worker_ids))
+    return {row["id"]: row["account_id"] for row in rows}
+
+
+async def of_accounts(tx: Tx, account_ids: Sequence[str]) -> dict[str, str]:
+    rows = await tx.fetch("SELECT account_id, id FROM workers WHERE account_id = ANY($1)", list(account_ids))
+    return {row["account_id"]: row["id"] for row in rows}
+
+
 _ONLINE = f"""
     SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, p.lon, p.lat, p.at
       FROM workers w LEFT JOIN worker_positions p ON p.worker_id = w.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -49,9 +50,14 @@ class WatchAck(Done, frozen=True, kw_only=True):
 
 async def watch(ask: Ask, body: Watched) -> WatchAck:
     """Show me the worker of this order whenever the trip is on."""
+    ack = await show_position(ask, await show(ask.services, ask.member, body.order_id))
+    await ask.services.remember(ask.member)
+    return ack
+
+
+async def show_position(ask: Ask, trip: Trip) -> WatchAck:
+    """What can be seen of the trip now."""
     services = ask.services
-    trip = await show(services, ask.member, body.order_id)
-    await services.remember(ask.member)
     if trip.tracked_since is not None and trip.last is None and trip.worker_id is not None:
         known = services.tracker.last(trip.worker_id) or await services.ports.last_known(trip.worker_id)
         if known is not None:
@@ -62,12 +68,21 @@ async def watch(ask: Ask, body: Watched) -> WatchAck:
 
 async def show(services: Services, member: Member, order_id: str) -> Trip:
     """Let the member see the order's trips. Raises NotFound, TooMany."""
-    if len(member.watching) >= WATCHED_MAX and order_id not in member.watching:
-        raise TooMany(f"At most {WATCHED_MAX} orders at once.")
 
     async def read() -> OrderView:
         return _checked(await services.ports.view_order(order_id), member.principal)
 
+    return await _show(services, member, order_id, read)
+
+
+async def show_to_staff(services: Services, member: Member, order_id: str) -> Trip:
+    """The same for staff who may see the order: the caller has asked. Raises NotFound, TooMany."""
+    return await _show(services, member, order_id, lambda: services.ports.view_order(order_id))
+
+
+async def _show(services: Services, member: Member, order_id: str, read: Callable[[], Awaitable[OrderView]]) -> Trip:
+    if len(member.watching) >= WATCHED_MAX and order_id not in member.watching:
+        raise TooMany(f"At most {WATCHED_MAX} orders at once.")
     trip = await services.watching.watch(member, order_id, read)
     member.watching.add(order_id)
     if member.is_closing:  # gone while we read; nobody else will clean up

@@ -1,6 +1,6 @@
-"""Desk: the HTTP twin of support (`chat`): reading what is asked of people.
+"""Desk: the HTTP twin of support (`chat`): conversations, queues and agents, cases and what is decided in them.
 
 Tables    none of its own
-Calls     chat.cases
-Deciding a case is a verb of the line that opened it, at that line's own routes.
+Calls     chat, trade.orders
+What a decision does is a verb of the business line whose case it is; the line brings it (`cases.CaseSide`).
 """

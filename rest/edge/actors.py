@@ -9,13 +9,17 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A signed-in caller. `issued_at` and `expires_at` are those of the access token."""
+    """A signed-in caller. `issued_at` and `expires_at` are those of the access token.
+
+    `tenant_id`: whose staff it is; None for the house's own and for people who act for themselves.
+    """
 
     account_id: str
     session_id: str
     roles: frozenset[str]
     issued_at: datetime
     expires_at: datetime
+    tenant_id: str | None = None
 
     def has_any(self, roles: tuple[str, ...]) -> bool:
         return not self.roles.isdisjoint(roles)

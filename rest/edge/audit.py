@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from rest.edge.reply import Finished
+from rest.edge.versions import etag
 from storage import audit
 from storage.base import codec
 from storage.base.log import redact, request_id
@@ -47,6 +48,14 @@ async def write(
             address=address,
         ),
     )
+
+
+async def write_asked(
+    tx: Tx, *, actor_id: str, operation: str, path: Mapping[str, str], body: Any, version: int | None  # noqa: ANN401 - a body
+) -> None:
+    """The same of what was asked over a socket. `version`: of the thing as it is now, where it has one."""
+    done = Finished(200, {} if version is None else {"ETag": etag(version)}, b"")
+    await write(tx, actor_id=actor_id, operation=operation, path=path, body=body, done=done, address="socket")
 
 
 def kept(body: Any) -> dict[str, Any] | None:  # noqa: ANN401 - a body

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from rest.edge import audit
 from rest.edge.actors import Actor
@@ -15,12 +15,16 @@ from rest.edge.idempotency import Claim
 from rest.edge.limits import Quota
 from rest.edge.machine import Machine
 from rest.edge.paging import Key, Position
+from rest.edge.problems import refuse
 from rest.edge.registry import Route
 from rest.edge.reply import Answer, Finished, PageReply, finish
 from rest.edge.values import Page, PageQuery
 from rest.edge.versions import check_version
+from rest.edge.wording import Tongue, language
 from storage.base import codec
 from storage.base.clock import Clock
+from storage.base.errors import HubError
+from storage.base.ids import AFTER_ALL_IDS
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
@@ -74,6 +78,11 @@ class Ctx:
         return self.machine.settings
 
     @property
+    def language(self) -> Tongue:
+        """The caller's, by Accept-Language."""
+        return language(self.request.headers.get(hdrs.ACCEPT_LANGUAGE))
+
+    @property
     def app(self) -> web.Application:
         return self.request.app
 
@@ -102,7 +111,35 @@ class Ctx:
         claim, self._claim = self._claim, None
         return await claim.run(self.db, self.machine.twins, act, light=light)
 
-    def _audited(self, act: Callable[[Tx], Awaitable[Answer]]) -> Callable[[Tx], Awaitable[Answer]]:
+    async def transact_each(
+        self, name: str, ids: Sequence[str], act: Callable[[Tx, str], Awaitable[Answer]]
+    ) -> list[Finished]:
+        """As `transact`, a transaction for each of the ids: a refusal is the answer for that one and undoes no other.
+
+        `name`: what the ids are, for the audit. The Idempotency-Key is one key for each id under it: what was done or
+        refused for good stays so when the request is sent again. Raises KeyReused when it comes with another body.
+        """
+        claim, self._claim = self._claim, None
+        self._is_audited = self.route.is_audited
+        if claim is not None:
+            await claim.run(self.db, self.machine.twins, _begin)
+        return [await self._transact_one(claim, {**self.path, name: one}, _of(act, one)) for one in ids]
+
+    async def _transact_one(
+        self, claim: Claim | None, path: Mapping[str, str], act: Callable[[Tx], Awaitable[Answer]]
+    ) -> Finished:
+        if self.route.is_audited:
+            act = self._audited(act, path)
+        try:
+            if claim is None:
+                return finish(await self.db.run(act), self.route.status)
+            return await claim.part(" ".join(path.values())).run(self.db, self.machine.twins, act)
+        except HubError as refusal:
+            return refuse(self.request, refusal)
+
+    def _audited(
+        self, act: Callable[[Tx], Awaitable[Answer]], path: Mapping[str, str] | None = None
+    ) -> Callable[[Tx], Awaitable[Answer]]:
         self._is_audited = True
 
         async def act_and_write(tx: Tx) -> Answer:
@@ -111,7 +148,7 @@ class Ctx:
                 tx,
                 actor_id=self.actor.account_id,
                 operation=self.route.operation_id,
-                path=self.path,
+                path=self.path if path is None else path,
                 body=self.body,
                 done=done,
                 address=self.address,
@@ -144,6 +181,11 @@ class Ctx:
         query: PageQuery = self.query
         return None if query.cursor is None else self.machine.cursors.open(self._list_scope(), query.cursor)
 
+    @property
+    def before_id(self) -> str:
+        """The same for a list by id, newest first: what it goes on below. Raises CursorInvalid."""
+        return AFTER_ALL_IDS if self.after is None else str(self.after[0])
+
     def page(
         self, rows: Sequence[Row], *, view: Callable[[Row], T], key: Callable[[Row], tuple[Key, ...]]
     ) -> PageReply[T]:
@@ -161,3 +203,12 @@ class Ctx:
         who = self._actor.account_id if self._actor else ""
         path = self.request.rel_url.raw_path
         return f"{self.route.operation_id} {path} {who} {codec.dumps(filters).decode()}"
+
+
+async def _begin(_: Tx) -> Answer:
+    """That a request with several effects has come, under its key; what each effect gave is kept with that."""
+    return Finished(200, {}, b"")
+
+
+def _of(act: Callable[[Tx, str], Awaitable[Answer]], one: str) -> Callable[[Tx], Awaitable[Answer]]:
+    return lambda tx: act(tx, one)

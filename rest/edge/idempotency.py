@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import asyncpg
@@ -92,6 +92,10 @@ class Claim:
         if request.rel_url.raw_query_string:  # a dry run is not what it only looks at
             asked += b"\n" + request.rel_url.raw_query_string.encode()
         return cls(f"{caller} {route.method} {route.path}", key, sha256(asked).digest(), request, route)
+
+    def part(self, name: str) -> Claim:
+        """The key of one of several effects of the request, each in a transaction of its own."""
+        return replace(self, scope=f"{self.scope} {name}")
 
     async def run(self, db: Database, twins: Twins, act: Act, *, light: bool = False) -> Finished:
         """The answer of this key: stored, or made now. `light`: see `Ctx.transact`."""

@@ -93,7 +93,7 @@ def refuse(request: web.BaseRequest, refusal: HubError) -> Finished:
     document.update((name, value) for name, value in refusal.fields.items() if name not in _RESERVED)
     headers = {
         "Content-Type": PROBLEM,
-        "Content-Language": "zh-CN" if tongue == "zh" else "en",
+        "Content-Language": wording.TAGS[tongue],
         **_headers_of(refusal),
     }
     return Finished(refusal.status, headers, codec.dumps(document))

@@ -32,6 +32,17 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Base of request bodies: unknown fields are refused, so that a misspelt one is never silently lost."""
 
 
+class ByLanguage(Body, frozen=True, kw_only=True):
+    """Base of texts that are given in both languages; what a text may be is the subclass's to say."""
+
+    zh: str = msgspec.field(name="zh-CN")
+    en: str
+
+    def by_tag(self) -> dict[str, str]:
+        """As it is kept and shown: by language tag."""
+        return {"zh-CN": self.zh, "en": self.en}
+
+
 class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of query strings."""
 

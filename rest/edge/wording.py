@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Literal
 
 from storage.base.errors import HubError
 
 ZH = {
+    "audience_empty": "没有符合条件的接收人",
+    "audience_unknown": "部分账号不存在或已停用",
+    "broadcast_state": "该群发消息的状态不允许此操作",
+    "announcement_period": "公告的起止时间有误",
+    "feedback_empty": "请填写反馈内容",
+    "feedback_limit": "今天的反馈次数已达上限",
+    "feedback_state": "该反馈的状态不允许此操作",
+    "period_invalid": "时间范围有误",
+    "reply_missing": "请填写回复内容",
+    "notice_protected": "安全与资金类通知始终保留在消息中心",
+    "template_changed": "模板已有更新的版本，请重新查看",
+    "template_malformed": "模板中的变量写法有误",
+    "template_variable": "该通知没有此变量",
+    "send_time": "发送时间已过或太远",
     "account_closed": "账号已停用",
+    "agent_elsewhere": "该账号是其他客服台的客服",
+    "agent_not_member": "该客服不是此队列的成员",
+    "queue_members_only": "此会话所在队列仅成员可见",
     "agent_full": "该客服已无空闲名额",
     "agent_off_duty": "该客服不在班",
     "agent_state": "客服当前状态不允许此操作",
@@ -16,6 +35,7 @@ ZH = {
     "already_grabbed": "您已抢过此单",
     "already_reversed": "该笔款项已冲正",
     "already_invoiced": "该订单已开过发票",
+    "already_member": "您已是更高等级的会员",
     "already_taken": "已有其他客服受理",
     "amount_mismatch": "到账金额与应付金额不符",
     "amount_range": "金额超出允许范围",
@@ -28,11 +48,16 @@ ZH = {
     "bad_signature": "签名无效",
     "bank_ref_used": "该银行流水号已用于其他提现",
     "below_minimum": "低于最低提现金额",
+    "benefit_used": "会员权益已使用，不能退款",
     "busy": "系统繁忙，请稍后再试",
     "calendar_invalid": "营业时间设置有误",
     "candidate_gone": "该师傅已不可选",
     "cap_below_load": "该客服手上的会话多于此上限",
     "case_not_open": "没有待处理的此类工单",
+    "case_not_taken": "该工单无人受理",
+    "confirm_required": "请确认使用积分兑换",
+    "consent_required": "须先征得客户同意",
+    "outcome_not_allowed": "当前状态下该工单不能这样处理",
     "channel_state": "该渠道款项状态不允许此操作",
     "channel_unavailable": "该支付渠道暂不可用",
     "code_expired": "验证码已过期，请重新获取",
@@ -52,11 +77,23 @@ ZH = {
     "coupon_state": "优惠券状态不允许此操作",
     "coupon_terms_fixed": "优惠券已发放，规则不可再改",
     "coupon_terms_invalid": "优惠券规则有误",
+    "challenge_expired": "签名请求已失效，请重新发起",
+    "coupon_used": "优惠券已使用",
+    "member_level_changed": "会员等级内容已更新，请重新查看",
+    "member_level_not_sold": "该会员等级暂不出售",
+    "member_purchase_state": "会员订单状态不允许此操作",
+    "member_rank_taken": "会员等级的业务线与级别不可更改或重复",
+    "membership_limit": "会员有效期已达可购买上限",
+    "membership_state": "会员状态不允许此操作",
+    "not_a_member": "您还不是会员，无法续费",
     "voucher_gone": "技师代金券已用完，请按不含代金券的价格重新选择",
     "voucher_over_share": "代金券金额超过您在该项目中的分成",
     "voucher_state": "代金券状态不允许此操作",
     "crs_unknown": "坐标系必须是 wgs84 或 gcj02",
     "cursor_invalid": "分页游标无效",
+    "delivery_state": "该通知的发送状态不允许此操作",
+    "device_unknown": "设备不存在，或不属于您",
+    "notice_kind_unknown": "没有这种通知",
     "daily_limit": "已达今日支付限额",
     "day_limit": "超出当日提现限额",
     "day_missing": "该月有日对账尚未完成",
@@ -68,7 +105,7 @@ ZH = {
     "export_too_large": "导出内容过多，请缩短期间",
     "file_quota": "今日上传量已达上限",
     "file_taken": "该文件已用于其他事项",
-    "file_type": "仅支持 JPEG、PNG、WebP 图片",
+    "file_type": "仅支持 JPEG、PNG、WebP 图片；聊天中也可发送 PDF 文件",
     "fix_invalid": "定位数据格式错误",
     "font_missing": "未安装中文字体，暂不能生成 PDF",
     "forbidden": "没有权限",
@@ -91,11 +128,16 @@ ZH = {
     "login_required": "请先登录",
     "malformed_json": "JSON 格式错误",
     "method_missing": "请提供一种支付方式或支付组合",
+    "members_only": "仅限会员领取",
+    "later_purchase": "请先退回之后购买的会员",
     "message_empty": "消息内容为空或不完整",
     "message_fixed": "该消息已不能修改或撤回",
     "message_too_long": "消息不能超过 4000 字",
     "method_not_allowed": "不支持的请求方法",
     "method_unavailable": "该订单不支持此支付方式",
+    "device_key_bad": "设备公钥无效",
+    "device_known": "该设备已登记",
+    "not_refundable": "只有优惠券可以退",
     "not_a_worker": "该账号不是师傅",
     "not_active": "师傅账号未启用",
     "not_adjustable": "平台份额随其他份额变动，不能单独调整",
@@ -107,7 +149,7 @@ ZH = {
     "not_waiting": "当前没有在等候客户",
     "not_invoiceable": "该订单不可开票",
     "not_shareable": "该笔款项不能这样分账",
-    "nothing_sought": "没有可搜索的内容",
+    "nothing_sought": "请输入可搜索的文字，或指定会话、客户、客服或订单",
     "offer_closed": "该派单已结束",
     "old_password_wrong": "原支付密码错误",
     "note_required": "请填写转接说明",
@@ -123,6 +165,8 @@ ZH = {
     "parts_mismatch": "各支付方式之和与应付金额不符",
     "pay_locked": "支付密码已锁定",
     "pay_password_required": "请输入支付密码",
+    "signature_bad": "设备签名无效",
+    "too_many_signing_devices": "已登记的设备过多，请先移除一台",
     "pay_password_wrong": "支付密码错误",
     "payload_too_large": "请求内容过大",
     "payment_state": "支付状态不允许此操作",
@@ -165,7 +209,7 @@ ZH = {
     "session_revoked": "登录已失效，请重新登录",
     "single_limit": "超出单笔支付限额",
     "reopen_too_late": "已超过可重新打开的期限",
-    "reply_template_invalid": "快捷回复内容有误",
+    "reply_template_invalid": "文本无效：未知变量、括号未闭合或过长",
     "resolution_required": "请填写处理结果",
     "routing_missing": "尚未配置分配规则",
     "rules_invalid": "分配规则有误",
@@ -186,6 +230,7 @@ ZH = {
     "suspense_negative": "渠道实收少于账面，无款可退",
     "suspense_state": "该笔挂账已处理",
     "talks_elsewhere": "客户已就此事另开会话",
+    "snooze_time": "请选择一分钟之后、三十天之内的时间；“今晚”需在 18:00 之前",
     "thread_state": "会话当前状态不允许此操作",
     "time_past": "所选时间已过",
     "time_too_far": "所选时间超出可预约范围",
@@ -198,6 +243,7 @@ ZH = {
     "too_many_codes": "验证码发送过于频繁",
     "too_many_methods": "组合支付方式过多",
     "too_many_refunds": "该订单待处理的退款申请过多",
+    "too_many_views": "保存的视图已达上限，请先删除一个",
     "too_many_tries": "验证码错误次数过多",
     "transfer_ref_used": "该银行流水号已用于其他转账",
     "transfer_state": "该转账已审核",
@@ -210,17 +256,25 @@ ZH = {
     "unknown_parameter": "未知的查询参数",
     "unprocessable": "请求无法处理",
     "unsupported_media_type": "请求内容必须是 UTF-8 的 JSON",
+    "view_name_used": "已有同名视图",
     "version_required": "缺少 If-Match 请求头",
     "wait_not_over": "等候时间未到",
     "withdrawal_state": "提现状态不允许此操作",
+    "works_for_tenant": "该账号的商户身份需在商户处设置",
 }
 
 _RANGE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([01](?:\.[0-9]{1,3})?)\s*)?")
 
 
-def language(accepted: str | None) -> str:
+Tongue = Literal["zh", "en"]
+TAGS: Mapping[Tongue, str] = {"zh": "zh-CN", "en": "en"}
+"""As headers and texts by language name them (RFC 5646)."""
+
+
+def language(accepted: str | None) -> Tongue:
     """`zh` or `en` by Accept-Language (RFC 9110 §12.5.4); `zh` where neither is asked for."""
-    best, best_weight = "zh", 0.0
+    best: Tongue = "zh"
+    best_weight = 0.0
     for part in (accepted or "")[:200].split(","):
         found = _RANGE.fullmatch(part)
         if found is None or found[1].lower() not in {"zh", "en", "*"}:

@@ -8,11 +8,11 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from rest.pages.assets import NODE_MODULES, Asset, Assets, LibrariesMissing, load_assets
-from rest.pages.shell import Shell, render
+from rest.pages.shell import PARTS, Shell, render
 from storage.base.log import log
 from storage.base.settings import Settings
 
-PAGES = ("map",)
+PAGES = tuple(PARTS)
 
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"

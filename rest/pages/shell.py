@@ -17,6 +17,16 @@ from storage.base.settings import Settings
 
 TEMPLATES = Path(__file__).parent
 
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "map": ("core", "map"),
+    "desk": ("core", "chat", "desk"),
+    "help": ("core", "chat", "help"),
+}
+"""Which folders of modules a page loads. Pages with `chat` show pictures from memory: they are read with a token."""
+
+MAPLESS = frozenset({"help"})
+"""Pages without a map: the library that draws one is not loaded."""
+
 _TILE_ORIGIN = re.compile(r"(https?://)((?:\{s\}\.)?[A-Za-z0-9.-]+(?::\d{1,5})?)/")
 
 
@@ -41,7 +51,8 @@ def render(name: str, assets: Assets, settings: Settings) -> Shell:
         dev="true" if settings.dev else "false",
     )
     raw = html.encode()
-    return Shell(raw, sha256(raw).hexdigest()[:24], _headers(_policy(import_map, settings.tile_url)))
+    policy = _policy(import_map, settings.tile_url, shows_pictures="chat" in PARTS[name])
+    return Shell(raw, sha256(raw).hexdigest()[:24], _headers(policy))
 
 
 def tile_origin(tile_url: str) -> str:
@@ -60,20 +71,23 @@ def tile_origin(tile_url: str) -> str:
 
 def _preloads(page: str, assets: Assets) -> str:
     """Modules named ahead, so that the browser fetches them at once and not one import after the other."""
-    wanted = (*IMPORTS.values(), *(name for name in assets.files if name.startswith(("core/", f"{page}/"))))
+    folders = tuple(f"{part}/" for part in PARTS[page])
+    libraries = (name for name in IMPORTS.values() if page not in MAPLESS or "leaflet" not in name)
+    wanted = (*libraries, *(name for name in assets.files if name.startswith(folders)))
     return "\n".join(
         f'<link rel="modulepreload" href="{assets.address(name)}">' for name in wanted if name.endswith(".js")
     )
 
 
-def _policy(import_map: str, tile_url: str) -> str:
+def _policy(import_map: str, tile_url: str, *, shows_pictures: bool) -> str:
     digest = b64encode(sha256(import_map.encode()).digest()).decode()
+    images = ["'self'", "data:", *(["blob:"] if shows_pictures else []), tile_origin(tile_url)]
     return "; ".join(
         (
             "default-src 'none'",
             f"script-src 'self' 'sha256-{digest}'",
             "style-src 'self'",
-            f"img-src 'self' data: {tile_origin(tile_url)}".rstrip(),
+            " ".join(["img-src", *images]).rstrip(),
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
-"""Papers are read by people of the business: their days and hours."""
+from storage.base.clock import wall_time
+from storage.base.money import yuan
 
 Cell = str | int | datetime | None
 Row = tuple[Cell, ...]
@@ -90,20 +89,9 @@ def add_up(columns: Sequence[Column], totals: Sequence[int], rows: Iterable[Row]
     return sums
 
 
-def yuan(fen: int) -> str:
-    """-1234 fen → "-12.34"."""
-    whole, rest = divmod(abs(fen), 100)
-    return f"{'-' if fen < 0 else ''}{whole}.{rest:02}"
-
-
 def percent(bps: int) -> str:
     """6050 → "60.50%"."""
     return f"{yuan(bps)}%"
-
-
-def local(at: datetime) -> str:
-    """An instant as people of the business read it."""
-    return f"{at.astimezone(BUSINESS_ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 def written(cell: Cell, kind: CellKind) -> str:
@@ -111,7 +99,7 @@ def written(cell: Cell, kind: CellKind) -> str:
     if cell is None:
         return ""
     if isinstance(cell, datetime):
-        return local(cell)
+        return wall_time(cell)
     if isinstance(cell, int):
         return {"money": yuan, "rate": percent}.get(kind, str)(cell)
     return cell
@@ -158,7 +146,7 @@ def period_note(since: datetime | None, until: datetime | None, language: Langua
     """The period as one line of notes."""
     if since is None and until is None:
         return "期间：全部" if language == "zh" else "Period: all"
-    ends = [local(at) if at is not None else "…" for at in (since, until)]
+    ends = [wall_time(at) if at is not None else "…" for at in (since, until)]
     return ("期间：{} – {}" if language == "zh" else "Period: {} – {}").format(*ends)
 
 

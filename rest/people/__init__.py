@@ -12,7 +12,7 @@ Source    HS-001, HS-003, HS-209, HS-215, HS-219
 Others use: `Keys.verify` and `SessionGate` to learn who calls, `grant_role` when a domain makes an account its own.
 """
 
-from rest.people.actions import account_of, end_sessions, grant_role, send_code, use_code
+from rest.people.actions import account_of, accounts_of, end_sessions, grant_role, send_code, use_code
 from rest.people.auth import Keys
 from rest.people.gate import SessionGate
 from rest.people.model import Account, AccountStatus, Role, mask_phone
@@ -24,6 +24,7 @@ __all__ = [
     "Role",
     "SessionGate",
     "account_of",
+    "accounts_of",
     "end_sessions",
     "grant_role",
     "mask_phone",

@@ -16,6 +16,8 @@ from rest.people import store
 from rest.people.auth import AccessToken, Keys, RefreshToken, new_code
 from rest.people.facts import RolesChanged, SessionEnded, session_audience
 from rest.people.model import (
+    PLATFORM_ROLES,
+    TENANT_ROLES,
     Account,
     AccountClosed,
     CodeExpired,
@@ -27,6 +29,7 @@ from rest.people.model import (
     Session,
     TooManyCodes,
     TooManyTries,
+    WorksForTenant,
 )
 from storage.base.settings import Settings
 from storage.tx import Tx
@@ -136,8 +139,12 @@ async def open_session(tx: Tx, account: Account, *, keys: Keys, settings: Settin
         user_agent=user_agent[:200],
         expires_at=refresh_expires_at,
     )
-    access = keys.issue(session_id, account.id, account.roles, tx.now, settings.access_ttl_s)
+    access = _access(tx, account, session_id, keys, settings)
     return SignedIn(account, session_id, access, refresh, refresh_expires_at)
+
+
+def _access(tx: Tx, account: Account, session_id: str, keys: Keys, settings: Settings) -> AccessToken:
+    return keys.issue(session_id, account.id, account.roles, tx.now, settings.access_ttl_s, tenant_id=account.tenant_id)
 
 
 async def refresh_session(
@@ -167,7 +174,7 @@ async def refresh_session(
     fresh = keys.refresh_token(session.id, session.refresh_generation + 1)
     expires_at = tx.now + timedelta(seconds=settings.refresh_ttl_s)
     await store.rotate(tx, session.id, fresh.generation, fresh.hash, expires_at)
-    access = keys.issue(session.id, account.id, account.roles, tx.now, settings.access_ttl_s)
+    access = _access(tx, account, session.id, keys, settings)
     return SignedIn(account, session.id, access, fresh, expires_at)
 
 
@@ -200,6 +207,12 @@ async def account_of(tx: Tx, account_id: str) -> Account:
     return account
 
 
+async def accounts_of(tx: Tx, account_ids: Sequence[str]) -> list[Account]:
+    """Those of them that exist, each once, in the order given."""
+    found = {account.id: account for account in await store.accounts_named(tx, account_ids)}
+    return [found[one] for one in dict.fromkeys(account_ids) if one in found]
+
+
 async def lock_account(tx: Tx, account_id: str) -> Account:
     """Raises NotFound."""
     account = await store.lock_account(tx, account_id)
@@ -217,19 +230,29 @@ async def set_roles(tx: Tx, account: Account, roles: Iterable[Role], *, by: str,
     """Give the account just these roles, `user` always among them; needs the lock.
 
     Older access tokens are refused from now on (HS-215). Tells account.roles_changed to its live sessions.
-    Raises OwnAdminRole.
+    Raises OwnAdminRole, WorksForTenant.
     """
-    wanted = sorted({Role.USER.value, *(role.value for role in roles)})
+    wanted = frozenset({Role.USER, *roles})
+    if wanted & TENANT_ROLES != account.roles & TENANT_ROLES or (account.tenant_id and wanted & PLATFORM_ROLES):
+        raise WorksForTenant
     if by == account.id and Role.ADMIN in account.roles and Role.ADMIN not in wanted:
         raise OwnAdminRole
-    if frozenset(wanted) == account.roles:
+    return await save_roles(tx, account, wanted, account.tenant_id, by=by, reason=reason)
+
+
+async def save_roles(
+    tx: Tx, account: Account, roles: Iterable[Role], tenant_id: str | None, *, by: str, reason: str
+) -> Account:
+    """Write roles and whose staff it is, and tell; the caller has judged it. Needs the lock."""
+    wanted = sorted(role.value for role in roles)
+    if frozenset(wanted) == account.roles and tenant_id == account.tenant_id:
         return account
-    changed = await store.save_roles(tx, account.id, wanted)
+    changed = await store.save_roles(tx, account.id, wanted, tenant_id)
     live = await store.live_sessions(tx, account.id, after=None, limit=100)
-    tx.tell(
-        RolesChanged(account_id=account.id, roles=wanted, version=changed.version, by=by, reason=reason),
-        to=[session_audience(session.id) for session in live],
+    fact = RolesChanged(
+        account_id=account.id, roles=wanted, tenant_id=tenant_id, version=changed.version, by=by, reason=reason
     )
+    tx.tell(fact, to=[session_audience(session.id) for session in live])
     return changed
 
 

@@ -69,7 +69,7 @@ async def list_deeds(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         found = await audit.page(
             tx,
-            before_id=str(ctx.after[0]) if ctx.after else audit.AFTER_ALL_IDS,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
             actor_id=query.actor_id,
             operation=query.operation,

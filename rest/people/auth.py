@@ -15,6 +15,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import jwt
 from cryptography.exceptions import InvalidTag
@@ -66,18 +67,29 @@ class Keys:
         self._code = _derive(secret, "sign-in code")
         self._seal = AESGCM(_derive(secret, "sealed code"))
 
-    def issue(self, session_id: str, account_id: str, roles: frozenset[str], now: datetime, ttl_s: int) -> AccessToken:
+    def issue(
+        self,
+        session_id: str,
+        account_id: str,
+        roles: frozenset[str],
+        now: datetime,
+        ttl_s: int,
+        *,
+        tenant_id: str | None = None,
+    ) -> AccessToken:
         """An access token. Raises ValueError above ACCESS_TTL_MAX_S."""
         if not 0 < ttl_s <= ACCESS_TTL_MAX_S:
             raise ValueError(f"an access token lives 1 to {ACCESS_TTL_MAX_S} s")
         expires_at = now + timedelta(seconds=ttl_s)
-        claims = {
+        claims: dict[str, Any] = {
             "sub": account_id,
             "sid": session_id,
             "roles": sorted(roles),
             "iat": now.timestamp(),
             "exp": expires_at.timestamp(),
         }
+        if tenant_id is not None:
+            claims["tid"] = tenant_id
         return AccessToken(jwt.encode(claims, self._access, algorithm=ALGORITHM), expires_at)
 
     def verify(self, token: str, now: datetime) -> Actor:
@@ -96,7 +108,7 @@ class Keys:
         if expires_at <= now:
             raise TokenExpired
         issued_at = datetime.fromtimestamp(claims["iat"], UTC)
-        return Actor(claims["sub"], claims["sid"], frozenset(claims["roles"]), issued_at, expires_at)
+        return Actor(claims["sub"], claims["sid"], frozenset(claims["roles"]), issued_at, expires_at, claims.get("tid"))
 
     def refresh_token(self, session_id: str, generation: int) -> RefreshToken:
         """A new refresh token."""

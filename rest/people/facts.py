@@ -21,6 +21,7 @@ class RolesChanged(Fact, frozen=True, kw_only=True):
     topic: ClassVar[str] = "account.roles_changed"
     account_id: str
     roles: list[str]
+    tenant_id: str | None = None
     version: int
     by: str
     reason: str

@@ -22,6 +22,14 @@ class Role(StrEnum):
     OPS = "ops"
     SUPERVISOR = "supervisor"
     ADMIN = "admin"
+    TENANT_AGENT = "tenant_agent"
+    TENANT_SUPERVISOR = "tenant_supervisor"
+    TENANT_ADMIN = "tenant_admin"
+
+
+TENANT_ROLES = frozenset({Role.TENANT_AGENT, Role.TENANT_SUPERVISOR, Role.TENANT_ADMIN})
+PLATFORM_ROLES = frozenset({Role.SUPPORT, Role.FINANCE, Role.OPS, Role.SUPERVISOR, Role.ADMIN})
+"""Nobody has roles of both sides."""
 
 
 class AccountStatus(StrEnum):
@@ -80,6 +88,12 @@ class AccountClosed(Denied):
     code = "account_closed"
 
 
+class WorksForTenant(Conflict):
+    """Whose staff somebody is, is set at the tenant; nobody works for two sides."""
+
+    code = "works_for_tenant"
+
+
 class OwnAdminRole(Conflict):
     """Nobody takes the administrator's role from themselves."""
 
@@ -97,6 +111,7 @@ class Account:
     status: AccountStatus
     created_at: datetime
     version: int
+    tenant_id: str | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Account:
@@ -108,6 +123,7 @@ class Account:
             AccountStatus(row["status"]),
             row["created_at"],
             row["version"],
+            row["tenant_id"],
         )
 
     def check_open(self) -> None:

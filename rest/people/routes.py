@@ -238,7 +238,7 @@ ROUTES = [
     Route(
         "PUT", "/v1/admin/accounts/{account_id}/roles", set_roles, "accounts.set_roles", "Set an account's roles",
         request=RolesBody, response=AccountView, if_match=True, roles=("admin",), tags=("accounts",),
-        errors=(model.OwnAdminRole,),
+        errors=(model.OwnAdminRole, model.WorksForTenant),
         description="Holds at once: older access tokens answer `token_expired` and are refreshed with the new roles.",
     ),
 ]  # fmt: skip

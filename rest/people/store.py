@@ -93,10 +93,10 @@ async def find_or_add_account(tx: Tx, account_id: str, phone: str) -> Account:
         WITH added AS (
             INSERT INTO accounts (id, phone, roles, created_at, updated_at) VALUES ($1, $2, ARRAY['user'], $3, $3)
             ON CONFLICT (phone) DO NOTHING
-            RETURNING id, phone, nickname, roles, status, created_at, version)
-        SELECT id, phone, nickname, roles, status, created_at, version FROM added
+            RETURNING id, phone, nickname, roles, status, created_at, version, tenant_id)
+        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM added
         UNION ALL
-        SELECT id, phone, nickname, roles, status, created_at, version FROM accounts WHERE phone = $2
+        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts WHERE phone = $2
         """,
         account_id,
         phone,
@@ -110,15 +110,27 @@ async def find_or_add_account(tx: Tx, account_id: str, phone: str) -> Account:
 
 async def account(tx: Tx, account_id: str) -> Account | None:
     row = await tx.fetchrow(
-        "SELECT id, phone, nickname, roles, status, created_at, version FROM accounts WHERE id = $1", account_id
+        "SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts WHERE id = $1",
+        account_id,
     )
     return None if row is None else Account.of(row)
+
+
+async def accounts_named(tx: Tx, account_ids: Sequence[str]) -> list[Account]:
+    rows = await tx.fetch(
+        """
+        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts
+         WHERE id = ANY ($1::text[])
+        """,
+        list(account_ids),
+    )
+    return [Account.of(row) for row in rows]
 
 
 async def lock_account(tx: Tx, account_id: str) -> Account | None:
     row = await tx.fetchrow(
         """
-        SELECT id, phone, nickname, roles, status, created_at, version FROM accounts
+        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts
          WHERE id = $1 FOR NO KEY UPDATE
         """,
         account_id,
@@ -132,7 +144,7 @@ async def accounts(
     """Newest first, after a (created_at, id)."""
     rows = await tx.fetch(
         """
-        SELECT id, phone, nickname, roles, status, created_at, version FROM accounts
+        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts
          WHERE ($1::text IS NULL OR phone = $1) AND ($2::text IS NULL OR roles @> ARRAY[$2::text])
            AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4))
          ORDER BY created_at DESC, id DESC LIMIT $5
@@ -150,7 +162,7 @@ async def save_nickname(tx: Tx, account_id: str, nickname: str) -> Account:
     row = await tx.fetchrow(
         """
         UPDATE accounts SET nickname = $2, updated_at = $3, version = version + 1 WHERE id = $1
-        RETURNING id, phone, nickname, roles, status, created_at, version
+        RETURNING id, phone, nickname, roles, status, created_at, version, tenant_id
         """,
         account_id,
         nickname,
@@ -159,16 +171,19 @@ async def save_nickname(tx: Tx, account_id: str, nickname: str) -> Account:
     return Account.of(row)
 
 
-async def save_roles(tx: Tx, account_id: str, roles: Sequence[str]) -> Account:
+async def save_roles(tx: Tx, account_id: str, roles: Sequence[str], tenant_id: str | None) -> Account:
     """The account is locked by the caller."""
     row = await tx.fetchrow(
         """
-        UPDATE accounts SET roles = $2, updated_at = $3, roles_changed_at = $3, version = version + 1 WHERE id = $1
-        RETURNING id, phone, nickname, roles, status, created_at, version
+        UPDATE accounts
+           SET roles = $2, tenant_id = $4, updated_at = $3, roles_changed_at = $3, version = version + 1
+         WHERE id = $1
+        RETURNING id, phone, nickname, roles, status, created_at, version, tenant_id
         """,
         account_id,
         list(roles),
         tx.now,
+        tenant_id,
     )
     return Account.of(row)
 

@@ -59,6 +59,7 @@ class AccountView(msgspec.Struct, frozen=True):
     created_at: Instant
     version: int
     worker_id: str | UnsetType = UNSET
+    tenant_id: str | UnsetType = UNSET
 
 
 class SignedInView(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ def account_view(account: Account, worker_id: str | None = None) -> AccountView:
         account.created_at,
         account.version,
         worker_id if worker_id is not None else UNSET,
+        account.tenant_id if account.tenant_id is not None else UNSET,
     )
 
 

@@ -1,12 +1,31 @@
-"""The only door to the time of day.
+"""The only door to the time of day, and the zone whose days are those of the business.
 
 Business code reads `tx.now`, which comes from the clock given to `Database`; tests move a `ManualClock`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
+
+BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
+"""Calendar days of the business (order numbers, limits, bills, papers) are days of this zone."""
+
+
+def business_day(at: datetime) -> date:
+    """The business day of an instant."""
+    return at.astimezone(BUSINESS_ZONE).date()
+
+
+def day_begins(day: date) -> datetime:
+    """The instant a business day begins."""
+    return datetime.combine(day, time(), BUSINESS_ZONE).astimezone(UTC)
+
+
+def wall_time(at: datetime) -> str:
+    """An instant as a clock of the business shows it: 2026-01-31 08:05:00."""
+    return f"{at.astimezone(BUSINESS_ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 class Clock(Protocol):

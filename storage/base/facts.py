@@ -6,7 +6,8 @@ the subscribers and the tests all see the same list. Unknown fields are refused 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -29,6 +30,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
             if known is not None and known.__qualname__ != cls.__qualname__:
                 raise TypeError(f"topic {topic} is declared by {known.__qualname__} already")
             _registry[topic] = cls
+
+    def filled(self, fields: Mapping[str, Any]) -> Self:
+        """The same with these fields, given as in JSON."""
+        return msgspec.convert(msgspec.to_builtins(self) | dict(fields), type(self))
 
 
 def declared_facts() -> dict[str, type[Fact]]:

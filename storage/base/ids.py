@@ -10,6 +10,9 @@ import os
 import re
 from datetime import datetime
 
+AFTER_ALL_IDS = "~"
+"""Greater than every id: where a list by id, newest first, begins."""
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _BODY_LENGTH = 26

@@ -17,6 +17,17 @@ BPS = 10_000
 """Basis points in one whole."""
 
 
+def yuan(fen: int) -> str:
+    """How an amount is written: -1234 fen are "-12.34"."""
+    whole, rest = divmod(abs(fen), 100)
+    return f"{'-' if fen < 0 else ''}{whole}.{rest:02}"
+
+
+def as_money(fen: int) -> dict[str, object]:
+    """An amount among the fields of a refusal, as answers have it."""
+    return {"amount": fen, "currency": "CNY"}
+
+
 def allocate(total: int, weights: Sequence[int]) -> list[int]:
     """Split `total` in proportion to `weights`; the parts sum to `total` exactly.
 

@@ -13,6 +13,13 @@ from pathlib import Path
 
 PREFIX = "FIELDHUB_"
 
+NOTICE_CHANNELS: Mapping[str, tuple[str, ...]] = {
+    "jpush": ("jpush_app_key", "jpush_secret_file"),
+    "aliyun": ("aliyun_access_key_id", "aliyun_secret_file", "aliyun_sms_sign"),
+    "mini": ("mini_app_id", "mini_secret_file"),
+}
+"""What each way of telling people needs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -107,6 +114,36 @@ class Settings:
     alipay_key_file: str = ""  # PEM file of the application's private key
     alipay_public_key_file: str = ""  # PEM file of Alipay's public key or certificate
 
+    # Notifications; a channel without its key is not used. Templates are kind=template,…: only these kinds go that way
+    notice_timeout_ms: int = 2_000  # one call; two of them are shorter than a job's lease, so that nobody starts again
+    notice_attempts_max: int = 8  # with back-off from 2 s: about four minutes of trying, then it is given up
+    notice_sms_per_account_day_max: int = 5  # texts cost money, and more than this is a nuisance
+    notice_sms_per_day_max: int = 10_000  # of everybody: a mistake costs some 500 yuan, not a fortune
+    notice_push_per_account_day_max: int = 200  # a technician's day of offers; more is a phone nobody looks at
+    notice_chat_after_s: int = 5  # a message no device has taken by then is pushed
+    notice_chat_again_s: int = 60  # between two pushes about one conversation
+    notice_keep_days: int = 90  # of the inbox; what it says is also where it leads to
+    notice_simulator_port: int = 0  # dev, and no channel set up: where `serve` runs the simulator; 0: any free port
+    jpush_url: str = "https://api.jpush.cn"  # JPush's REST API
+    jpush_app_key: str = ""  # AppKey; empty: no push
+    jpush_secret_file: str = ""  # file with its Master Secret
+    jpush_apns_production: bool = True  # 0: pushes to iOS go to development builds
+    aliyun_url: str = "https://dysmsapi.aliyuncs.com/"  # Alibaba Cloud's SMS API
+    aliyun_access_key_id: str = ""  # AccessKey; empty: no text messages
+    aliyun_secret_file: str = ""  # file with its secret
+    aliyun_sms_sign: str = ""  # approved signature (签名) of all texts
+    aliyun_sms_templates: str = ""  # order.departed=SMS_123,…; their values are named as in the words of the kind
+    aliyun_code_template: str = ""  # template with `code` and `minutes`: sign-in codes go by it when SMS_URL is empty
+    mini_url: str = "https://api.weixin.qq.com"  # server API of WeChat mini-programs
+    mini_app_id: str = ""  # of the mini-program; empty: no subscription messages
+    mini_secret_file: str = ""  # file with its AppSecret
+    mini_templates: str = ""  # order.departed=TEMPLATE/thing1/thing2,…: template, field of the title, of the body
+    wecom_url: str = "https://qyapi.weixin.qq.com"  # WeCom's API
+    wecom_robot_key_file: str = ""  # file with the key of the support group's robot; empty: no robot
+    service_wecom_corp_id: str = ""  # corporation whose WeCom customer service one tap leads to; empty: not by WeCom
+    service_wecom_url: str = ""  # its address, https://work.weixin.qq.com/kfid/…
+    service_qr_url: str = ""  # picture of a code to scan, where WeCom is not set up; empty: own support
+
     # Positions
     position_ttl_s: int = 90  # an older fix does not make a worker eligible
     position_flush_ms: int = 250  # how often last-known positions go to Redis
@@ -132,14 +169,26 @@ class Settings:
             raise ValueError(f"{PREFIX}PORT must be 1–65535")
         if not self.dev and len(self.secret) < 32:
             raise ValueError(f"{PREFIX}SECRET must have at least 32 characters outside dev mode")
-        if not self.dev and not self.sms_url:
+        if not self.dev and not self.sms_url and not (self.aliyun_access_key_id and self.aliyun_code_template):
             raise ValueError(f"{PREFIX}SMS_URL is required outside dev mode: codes must reach phones")
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE and {PREFIX}TLS_KEY belong together")
+        if bool(self.service_wecom_corp_id) != bool(self.service_wecom_url):
+            raise ValueError(f"{PREFIX}SERVICE_WECOM_CORP_ID and {PREFIX}SERVICE_WECOM_URL belong together")
+        if not all(url.startswith("https://") for url in (self.service_wecom_url, self.service_qr_url) if url):
+            raise ValueError(f"{PREFIX}SERVICE_WECOM_URL and {PREFIX}SERVICE_QR_URL begin with https://")
         if self.presence_lease_s <= self.position_ttl_s:
             raise ValueError(f"{PREFIX}PRESENCE_LEASE_S must exceed {PREFIX}POSITION_TTL_S")
 
         self._check_channels()
+        self._check_notices()
+
+    def _check_notices(self) -> None:
+        """A way of telling people is set up as a whole or not at all."""
+        for name, needed in NOTICE_CHANNELS.items():
+            missing = [PREFIX + field.upper() for field in needed if not getattr(self, field)]
+            if missing and len(missing) < len(needed):
+                raise ValueError(f"{name} also needs {', '.join(missing)}")
 
     def _check_channels(self) -> None:
         """A channel is set up as a whole or not at all."""

@@ -3,8 +3,10 @@
 Two orders are brought, by their own verbs, to the moment before `pay` and before `leave` (which settles: technician,
 platform). Each is copied thousands of times by SQL, with people, technician, call and money of its own, so that nothing
 is hot. One `POST` of each is made with statement logging on, and its transaction becomes a pgbench script over the
-copies. Rounds take turns (HTTP, pgbench, pgbench, HTTP); both use eight connections. `pay and split` is the rate of
-both, one after the other. Load generator, server and PostgreSQL share the cores, so only ratios mean anything.
+copies. The same script is sent once more by the driver alone, asyncpg in one process: what any Python program would
+have left of it before it has served HTTP, checked who asks, and decided something. Rounds take turns (HTTP, driver,
+pgbench, and back); all use eight connections. `pay and split` is the rate of both, one after the other. Load generator,
+server and PostgreSQL share the cores, so only ratios mean anything.
 """
 
 from __future__ import annotations
@@ -24,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import uvloop
 
 from rest.lines.homeservice.model import Job
 from storage import engines, migrate
 from storage.base.clock import ManualClock
-from storage.postgres import Database
+from storage.postgres import PLANNING, Database
 from tests.bench.bench_orders import CLIENTS, rest_process
 from tests.live import ROOT
 from tests.money import invariants
@@ -42,6 +45,11 @@ COPIED = ("workers", "technicians", "worker_positions", "calls", "offers", "grab
 
 ID = r"(?<![0-9a-z])([a-z]{3}_)[0-9a-z]{10}([0-9a-z]{16})"
 """An id: what it names, its time, its chance. A copy has its own number in place of the time."""
+
+DRIVERS_OWN = r"typeinfo_tree|current_setting\('jit'\)"
+"""What the driver asks once of each connection, about types: not a part of the verb."""
+
+TURNS = ("http", "driver", "pgbench")
 
 DO = {
     "pay": ("/v1/orders/{order}/pay", {"method": "wallet"}),
@@ -57,7 +65,7 @@ def run(quick: bool) -> dict[str, Any]:
         asyncio.run(migrate.migrate(postgres.url))
         with rest_process(data_dir, postgres.url, redis.url) as port:
             bench = Bench(data_dir, postgres.url, port, each)
-            asyncio.run(bench.prepare(copies=2 * rounds * each + 10 * CLIENTS))
+            asyncio.run(bench.prepare(copies=len(TURNS) * rounds * each + 10 * CLIENTS))
             return bench.measure(rounds)
     finally:
         redis.stop()
@@ -173,12 +181,10 @@ class Bench:
     def measure(self, rounds: int) -> dict[str, Any]:
         for number in range(rounds):
             for verb in DO:
-                turns = ("http", "pgbench") if number % 2 == 0 else ("pgbench", "http")
-                for turn in turns:
-                    rate = asyncio.run(self._http(verb)) if turn == "http" else self._pgbench(verb)
-                    self.rates[f"{verb} {turn}"].append(rate)
+                for turn in TURNS if number % 2 == 0 else reversed(TURNS):
+                    self.rates[f"{verb} {turn}"].append(self._rate(turn, verb))
         both = {}
-        for turn in ("http", "pgbench"):
+        for turn in TURNS:
             pairs = zip(self.rates[f"pay {turn}"], self.rates[f"leave {turn}"], strict=True)
             both[turn] = [1 / (1 / pay + 1 / leave) for pay, leave in pairs]
         wrong = asyncio.run(self._wrong())
@@ -192,6 +198,8 @@ class Bench:
             "leave ÷ pgbench": _ratio(self.rates["leave http"], self.rates["leave pgbench"]),
             "pay and split over HTTP per s": median["http"],
             "pay and split ÷ pgbench (aim 0.75)": _ratio(both["http"], both["pgbench"]),
+            "the driver alone ÷ pgbench": _ratio(both["driver"], both["pgbench"]),
+            "pay and split ÷ the driver alone": _ratio(both["http"], both["driver"]),
             "statements to pay": self.scripts["pay"].read_text().count(";\n") - 4,
             "statements to split": self.scripts["leave"].read_text().count(";\n") - 4,
             "faults in the book afterwards": len(wrong),
@@ -235,6 +243,33 @@ class Bench:
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
+
+    def _rate(self, turn: str, verb: str) -> float:
+        if turn == "pgbench":
+            return self._pgbench(verb)
+        work = self._http(verb) if turn == "http" else self._driver(verb)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
+
+    async def _driver(self, verb: str) -> float:
+        """The script by asyncpg, with its two variables as parameters."""
+        _, person, _, *steps, _ = self.scripts[verb].read_text().splitlines()
+        (find, _), *steps = (_prepared(step) for step in (person.removesuffix(" \\gset"), *steps))
+        mine = self._range(verb)
+
+        async def work(numbers: range) -> None:
+            connection = await asyncpg.connect(self.url, server_settings=PLANNING)
+            for n in numbers:
+                who = await connection.fetchval(find, n)
+                await connection.execute("BEGIN")
+                for step, names in steps:
+                    await connection.fetch(step, *({"n": n, "person": who}[name] for name in names))
+                await connection.execute("COMMIT")
+            await connection.close()
+
+        began = time.perf_counter()
+        await asyncio.gather(*(work(mine[client::CLIENTS]) for client in range(CLIENTS)))
+        return len(mine) / (time.perf_counter() - began)
 
     def _pgbench(self, verb: str) -> float:
         mine = self._range(verb)
@@ -283,7 +318,7 @@ def script_of(text: str, verb: str, person: str) -> str:
     last = next(n for n, said in enumerate(mine) if n > write and said == "statement: COMMIT")
     statements = []
     for n in range(first + 1, last):
-        if mine[n].startswith("execute"):
+        if mine[n].startswith("execute") and not re.search(DRIVERS_OWN, mine[n]):
             detail = mine[n + 1] if mine[n + 1].lower().startswith("parameters") else ""
             statements.append(_inlined(mine[n].partition(": ")[2], detail, person))
     whose = f"SELECT id AS person FROM bench_people WHERE verb = '{verb}' AND n = :n"
@@ -310,6 +345,14 @@ def _literal(value: str, person: str) -> str:
     for known in found:
         text = f"replace({text}, '{known}', '{known[:4]}' || lpad((:n)::bigint::text, 10, '0') || '{known[14:]}')"
     return f"replace({text}, '{person}', (:person)::text)" if has_person else text
+
+
+def _prepared(step: str) -> tuple[str, list[str]]:
+    """A statement of a script with its variables as parameters, and which these are."""
+    names = [name for name in ("n", "person") if re.search(rf":{name}\b", step)]
+    for place, name in enumerate(names, 1):
+        step = re.sub(rf":{name}\b", f"${place}::{'bigint' if name == 'n' else 'text'}", step)
+    return step.rstrip(";"), names
 
 
 def _copied(literal: str) -> str:

@@ -27,13 +27,12 @@ import uvloop
 from rest.money.channels import Channels, wechat_bill
 from rest.money.channels.bills import BillLine
 from rest.money.channels.calls import Calls
-from rest.money.channels.days import begin_of
 from rest.money.channels.simulator.bills import Item, fee, wechat_file
 from rest.money.reconciliation import actions
 from rest.money.reconciliation.jobs import Reconciling
 from rest.money.reconciliation.model import RunKind
 from storage import engines, migrate
-from storage.base.clock import ManualClock
+from storage.base.clock import ManualClock, day_begins
 from storage.postgres import Database
 
 LINES = 1_000_000
@@ -79,7 +78,7 @@ async def _measure(url: str, data_dir: Path, lines: int) -> dict[str, Any]:
     await migrate.migrate(url)
     await _book(url, lines)
     channel = _write_bill(data_dir / "bill.gz", lines)
-    clock = ManualClock(begin_of(DAY + timedelta(days=1)) + timedelta(hours=11))
+    clock = ManualClock(day_begins(DAY + timedelta(days=1)) + timedelta(hours=11))
     db = await Database.connect(url, clock=clock, pool_size=4, statement_timeout=10_000)
     try:
         started = time.perf_counter()
@@ -165,7 +164,7 @@ def _is_refund(n: int) -> bool:
 async def _book(url: str, lines: int) -> None:
     """A day's records and the book, written past the ledger's function: a million calls of it are another bench."""
     connection = await asyncpg.connect(url)
-    values = (lines, begin_of(DAY), REFUND_OF)
+    values = (lines, day_begins(DAY), REFUND_OF)
     every = "generate_series(1, $1::int) AS n"
     at = "$2::timestamptz + n * (interval '86000 s' / $1::int)"
     try:
@@ -240,6 +239,6 @@ def _item(n: int, *, amount_fen: int = 0, fee_fen: int | None = None, merchant: 
     kept = fee(amount) * (-1 if _is_refund(n) else 1) if fee_fen is None else fee_fen
     return Item(
         number=f"pay_{n}", trade_no=f"4200{n:020}", amount_fen=amount, fee_fen=kept,
-        at=begin_of(DAY) + timedelta(seconds=n % 80_000), merchant=merchant,
+        at=day_begins(DAY) + timedelta(seconds=n % 80_000), merchant=merchant,
         refund=f"rfd_{n}" if _is_refund(n) else None, subject="清洁, 两小时",
     )  # fmt: skip

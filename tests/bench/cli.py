@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="run.py bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help="which benches (bench_NAME.py); all when none is given")
+    parser.add_argument("names", nargs="*", help="which (bench_NAME.py), for their sections alone; or all")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, no page written")
     arguments = parser.parse_args(argv)
     names = arguments.names or sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
@@ -34,8 +35,8 @@ def main(argv: list[str]) -> int:
         figures = module.run(arguments.quick)
         print(json.dumps(figures, indent=2, default=str))
         sections.append(section(name, module.__doc__ or "", figures, time.monotonic() - started))
-    if not arguments.quick and not arguments.names:
-        PAGE.write_text(page(sections))
+    if not arguments.quick:
+        PAGE.write_text(page(sections) if not arguments.names else with_sections(PAGE.read_text(), sections))
     return 0
 
 
@@ -43,6 +44,13 @@ def section(name: str, about: str, figures: dict[str, Any], took_s: float) -> st
     """One bench as Markdown: what it measures, then its figures."""
     rows = "\n".join(f"| {label} | {shown(value)} |" for label, value in figures.items())
     return f"## {name}\n\n{about.strip()}\n\n| figure | value |\n|---|---|\n{rows}\n\nTook {took_s:.0f} s.\n"
+
+
+def with_sections(text: str, sections: list[str]) -> str:
+    """The page with these sections in place of those of the same names, in the order of names."""
+    head, *kept = re.split(r"(?m)^(?=## )", text)
+    by_name = {section.splitlines()[0]: section.rstrip() + "\n" for section in [*kept, *sections]}
+    return "\n".join([head.rstrip() + "\n", *(by_name[name] for name in sorted(by_name))])
 
 
 def shown(value: Any) -> str:

@@ -109,7 +109,7 @@ async def test_a_case_somebody_came_to_is_not_raised(
         if ending == "take":
             await cases.take_case(tx, case.id, "acc_sue")
         elif ending == "close":
-            await cases.close_case(tx, **ORDER, type="no_grab", outcome="wait_more", by="acc_sue")
+            await cases.close_case(tx, **ORDER, types=["no_grab"], outcome="wait_more", by="acc_sue")
         else:
             await cases.resolve_cases(tx, "order", "ord_1", ["no_grab"])
     before = await told(db)
@@ -185,12 +185,12 @@ async def test_a_decision_is_kept_with_its_note_and_the_note_is_not_told(db: Dat
     async with db.begin() as tx:
         case = await ask(tx)
         await cases.take_case(tx, case.id, "acc_sue")
-        closed = await cases.close_case(
-            tx, **ORDER, type="no_grab", outcome="wait_more", by="acc_sue", note="rude on the phone"
+        (closed,) = await cases.close_case(
+            tx, **ORDER, types=["no_grab"], outcome="wait_more", by="acc_sue", note="rude on the phone"
         )
         assert await cases.find_case(tx, case.id) == closed
         with pytest.raises(cases.CaseNotOpen):
-            await cases.close_case(tx, **ORDER, type="no_grab", outcome="cancel", by="acc_sue")
+            await cases.close_case(tx, **ORDER, types=["no_grab"], outcome="cancel", by="acc_sue")
         with pytest.raises(cases.CaseNotOpen):
             await cases.take_case(tx, case.id, "acc_sue")
     assert (closed.outcome, closed.note, closed.closed_by) == ("wait_more", "rude on the phone", "acc_sue")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chat.cases import Case, CaseNotOpen, CaseState, Stage
+from chat.cases import AlreadyTaken, Case, CaseNotOpen, CaseNotTaken, CaseState, Stage
 from chat.cases.model import TRANSITIONS, VERBS
 from tests.conftest import MONDAY
 
@@ -24,16 +24,41 @@ def minutes(count: float) -> datetime:
     return MONDAY + timedelta(minutes=count)
 
 
+REFUSED = {CaseState.OPEN: CaseNotTaken, CaseState.TAKEN: AlreadyTaken, CaseState.CLOSED: CaseNotOpen}
+
+
 @pytest.mark.parametrize("state", CaseState)
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_in_every_state(state: CaseState, verb: str) -> None:
     case = a_case(state)
     expected = TRANSITIONS.get((state, verb))
     if expected is None:
-        with pytest.raises(CaseNotOpen):
+        with pytest.raises(REFUSED[state]):
             case.after(verb)
         return
     assert case.after(verb) == replace(case, state=expected, version=5)
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "leads", "refusal"),
+    [
+        (CaseState.OPEN, "acc_tom", False, None),
+        (CaseState.TAKEN, "acc_sue", False, None),
+        (CaseState.TAKEN, "acc_tom", False, AlreadyTaken),
+        (CaseState.TAKEN, "acc_tom", True, None),
+        (CaseState.CLOSED, "acc_sue", True, CaseNotOpen),
+    ],
+)
+def test_who_may_do_something_to_a_case(
+    state: CaseState, by: str, leads: bool, refusal: type[Exception] | None
+) -> None:
+    """HS-191."""
+    case = replace(a_case(state), taken_by=None if state is CaseState.OPEN else "acc_sue")
+    if refusal is None:
+        case.check_holder(by, leads=leads)
+        return
+    with pytest.raises(refusal):
+        case.check_holder(by, leads=leads)
 
 
 def test_closed_is_the_end() -> None:

@@ -1,4 +1,4 @@
-"""A small chaos and a few sleepers; `make soak` runs the large ones."""
+"""A small chaos, a few sleepers, some talk; `make soak` runs the large ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import run as chaos
-from tests.chaos import slow
+from tests.chaos import slow, talk
 
 ONCE = dict.fromkeys(chaos.FAULTS, 1.0)
 
@@ -44,3 +44,10 @@ def test_sleepers_are_closed_and_come_back_whole_while_the_others_hear_everythin
     found = slow.run(plan, tmp_path)
     assert found.broken() == []
     assert found.closed == plan.sleepers
+
+
+def test_what_is_said_while_hubs_die_and_sockets_are_cut_is_heard_once_and_in_order(tmp_path: Path) -> None:
+    figures, wrong = talk.run(tmp_path, talk.Plan(customers=6, agents=2, seconds=5, faults=1))
+    assert wrong == []
+    assert figures["hub_killed"] == 1
+    assert figures["heard"] == 2 * figures["messages"] > 0

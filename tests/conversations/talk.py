@@ -35,7 +35,8 @@ async def says(db: Database, who: Reader, where: str, text: str = "hello", clien
         reply_to=more.pop("reply_to", None),
     )  # fmt: skip
     client_id = client_id or f"{who.account_id} {text}"
-    return await db.run(conversations.say, who, where, content, client_id=client_id, **more)
+    run = db.run_light if content.file_id is None else db.run  # as the edge does
+    return await run(conversations.say, who, where, content, client_id=client_id, **more)
 
 
 async def notes(db: Database, who: Reader, where: str, text: str = "he is rude") -> Said:

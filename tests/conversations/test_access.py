@@ -14,6 +14,7 @@ import pytest
 
 from chat import conversations
 from chat.conversations import Conversation, Member, Reader, Role, Staff, Status, may_read, may_write
+from chat.conversations.model import refusal_of
 from storage.base.errors import HubError, NotFound
 from storage.postgres import Database
 from tests.conftest import MONDAY, wipe
@@ -65,7 +66,6 @@ def membership(who: str, how: str) -> Member | None:
     return Member(account_id=PEOPLE[who].account_id, role=role, audience="x", left_seq=5 if how == "left" else None)
 
 
-PLATFORM_STAFF = {"agent", "supervisor"}
 STAFF_OF = {"agent": None, "supervisor": None, "agent of a": "ten_a", "supervisor of a": "ten_a",
             "agent of b": "ten_b", "supervisor of b": "ten_b", "worker who is agent of a": "ten_a"}  # fmt: skip
 
@@ -79,7 +79,7 @@ def expected(who: str, thread: str, how: str) -> str:
     side = None if thread == "platform" else "ten_a"
     if STAFF_OF[who] == side:
         return "all"
-    if who in PLATFORM_STAFF and thread == "of a, handed" and (who == "supervisor" or how == "as agent"):
+    if who == "supervisor" or (who == "agent" and thread == "of a, handed" and how == "as agent"):
         return "all"
     return "nothing"
 
@@ -115,10 +115,28 @@ def _check_writing(who: str, thread: str, how: str, status: Status, internal: bo
         assert answer == "read_only"
     elif status is Status.CLOSED and not internal:
         assert answer == "conversation_closed"
+    elif who == "supervisor" and thread == "of a" and seen == "all" and not internal:
+        assert answer == "read_only", "the platform looks over a tenant's talk and does not speak in it"
     elif seen == "public":
         assert answer == role_served(who).value
     else:
         assert answer == ("supervisor" if "supervisor" in who else "agent")
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_what_is_kept_to_a_circle_is_seen_by_it_and_by_who_leads(who: str) -> None:
+    """Those who are served see it as ever; whom the circle leaves out is told why only where he would see it else."""
+    for (thread, how), is_in in itertools.product(SCENES, (False, True)):
+        circle = {PEOPLE[who].account_id: None} if is_in else {}
+        conversation, member = a_conversation(**THREADS[thread], circle=circle), membership(who, how)
+        sight = may_read(PEOPLE[who], conversation, member)
+        seen = "nothing" if sight is None else "all" if sight.internal else "public"
+        ever = expected(who, thread, how)
+        is_kept_out = ever == "all" and not is_in and "supervisor" not in who
+        assert seen == ("nothing" if is_kept_out else ever), (thread, how, is_in)
+        if sight is None:
+            code = refusal_of(PEOPLE[who], conversation, member).code
+            assert code == ("queue_members_only" if is_kept_out else "not_found"), (thread, how, is_in)
 
 
 def test_who_left_reads_what_was_and_writes_nothing() -> None:

@@ -147,6 +147,23 @@ async def test_a_picture_is_for_those_who_see_its_message(ann: Client) -> None:
     assert (await ann.as_("sue").send("GET", at))[0] == 404
 
 
+async def test_a_document_is_downloaded_under_its_name_and_never_shown(ann: Client) -> None:
+    """Kept as it is, so it is never opened by a page of ours; and nothing else than a chat takes one."""
+    where, content = await opened(ann), b"%PDF-1.7\n<script>alert(1)</script>"
+    as_pdf = {"data": content, "headers": {"Content-Type": "application/pdf"}}
+    assert (await ann.send("POST", "/v1/files?purpose=voucher", **as_pdf))[2]["code"] == "file_type"
+    assert (await ann.send("POST", "/v1/files?purpose=chat&name=a%2Fb.pdf", **as_pdf))[2]["code"] == "invalid_input"
+    _, _, kept = await ann.send("POST", "/v1/files?purpose=chat&name=%E5%8F%91%E7%A5%A8.pdf", **as_pdf)
+    assert (kept["name"], kept["media_type"], kept["size"]) == ("发票.pdf", "application/pdf", len(content))
+    assert (await say(ann, where, "look", kind="image", file_id=kept["id"]))[1]["code"] == "message_empty"
+    assert (await say(ann, where, "发票.pdf", kind="file", file_id=kept["id"]))[0] == 201
+    status, headers, given = await ann.as_("sue").send("GET", f"/v1/conversations/{where}/files/{kept['id']}")
+    assert (status, given) == (200, content)
+    assert headers["Content-Disposition"].startswith("attachment; filename=")
+    assert headers["Content-Disposition"].endswith("filename*=UTF-8''%E5%8F%91%E7%A5%A8.pdf")
+    assert "sandbox" in headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [

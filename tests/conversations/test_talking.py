@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chat import conversations
-from chat.conversations import AnsweredMeanwhile, Content, Kind, Reader, Role
+from chat.conversations import AnsweredMeanwhile, Content, Kind, Reader, Role, Sought
 from chat.conversations.model import DELTAS_MAX
 from storage import files
 from storage.base import codec
@@ -410,14 +410,16 @@ async def test_who_is_served_never_becomes_staff_of_it(db: Database) -> None:
 async def test_a_tenants_conversation_is_handed_over_and_back(db: Database) -> None:
     where = await opened(db, tenant_id="ten_a")
     await says(db, ANN, where)
-    assert await code_of(texts(db, LEAD, where)) == "not_found"
+    assert await texts(db, LEAD, where) == ["hello"], "supervisors of the platform look over everything"
+    assert await code_of(says(db, LEAD, where, "and say nothing")) == "read_only"
     await db.run(conversations.hand_over, where, to_platform=True)
     assert await texts(db, LEAD, where) == await texts(db, TIA, where) == ["hello"]
     assert await code_of(texts(db, SUE, where)) == "not_found"
     await db.run(conversations.set_assignee, where, SUE.account_id, 1)
     assert (await says(db, SUE, where, "the platform here")).seq == 2
     await db.run(conversations.hand_over, where, to_platform=False)
-    assert await code_of(texts(db, SUE, where)) == await code_of(texts(db, LEAD, where)) == "not_found"
+    assert await code_of(texts(db, SUE, where)) == "not_found"
+    assert await code_of(says(db, LEAD, where, "nor again")) == "read_only"
     assert len(await texts(db, TLEAD, where)) == 2
 
 
@@ -490,7 +492,7 @@ async def test_search(db: Database, sought: str, found: list[str]) -> None:
         await says(db, ANN, where, text)
     async with db.begin() as tx:
         assert [m.body for m in await conversations.search(tx, ANN, sought)] == found
-        assert [m.body for m in await conversations.search(tx, SUE, sought, conversation_id=where)] == found
+        assert [m.body for m in await conversations.search(tx, SUE, sought, of=Sought(conversation_id=where))] == found
         assert await conversations.search(tx, BOB, sought) == []
 
 

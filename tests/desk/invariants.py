@@ -51,6 +51,10 @@ QUESTIONS = {
           LEFT JOIN agent_state_log g ON g.agent_id = a.id AND upper_inf(g.during)
           JOIN agent_load l ON l.agent_id = a.id
          WHERE g.state IS DISTINCT FROM l.state""",
+    "put aside, and nothing brings it back in time": """
+        SELECT t.conversation_id FROM desk_threads t
+         WHERE t.snoozed_until IS NOT NULL AND NOT EXISTS (SELECT FROM jobs j
+               WHERE j.key = 'desk:' || t.conversation_id || ':snooze' AND j.due_at = t.snoozed_until)""",
     "the sweeper found something": "SELECT queue_id FROM desk_events WHERE verb = 'sweep_found'",
     "a job was parked": "SELECT key FROM jobs WHERE parked_at IS NOT NULL OR attempts > 0",
 }

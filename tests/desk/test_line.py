@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -200,6 +201,11 @@ async def test_out_of_hours_a_chat_is_a_ticket_in_the_same_place(place: Desk) ->
     assert (thread.kind, thread.units, thread.state) == (Kind.TICKET, 1, State.QUEUED)
     assert thread.number is not None and thread.number.startswith("TK20260105")
     assert [fact["notice"] for fact in await place.told("support.changed")] == ["out_of_hours"]
+    async with place.db.begin() as tx:
+        assert await desk.back_at(tx, thread) == datetime(2026, 1, 6, 1, tzinfo=UTC), "09:00 in Shanghai"
+    place.clock.advance(hours=15)
+    async with place.db.begin() as tx:
+        assert await desk.back_at(tx, thread) is None, "open"
 
 
 async def test_who_waits_long_is_offered_a_ticket_and_where_nobody_is_it_becomes_one(place: Desk) -> None:

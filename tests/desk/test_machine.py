@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from chat import conversations, desk
 from chat.calendars import Calendar, is_open
 from chat.conversations import Content, Reader
-from chat.desk import Kind, Rule, Severity, State, Thread, When
+from chat.desk import Kind, Later, Rule, Severity, State, Thread, When
 from chat.desk.model import PRESENCE_LEASE_S
 from storage.base.clock import ManualClock
 from storage.base.errors import HubError
@@ -170,6 +170,7 @@ class Machine(RuleBasedStateMachine):
 
     async def say(self, thread: Thread, reader: Reader) -> None:
         self.said += 1
+        self.desk.clock.advance(seconds=0.001)  # what is said after a closure is not said at the instant of it
         async with self.desk.db.begin() as tx:
             await conversations.say(
                 tx, reader, thread.conversation_id, Content(text="…"), client_id=f"m{self.said:08d}",
@@ -216,6 +217,18 @@ class Machine(RuleBasedStateMachine):
         if thread is not None:
             by = thread.assignee_id or "acc_sup"
             self.ask(self.desk.db.run(desk.resolve, thread.conversation_id, by_id=by, resolution=text))
+
+    @precondition(lambda self: self.threads)
+    @rule(n=numbers, later=st.sampled_from([Later.HOUR, Later.HOUR, Later.TOMORROW, None]))
+    def snooze(self, n: int, later: Later | None) -> None:
+        thread = self.at(n)
+        if thread is None:
+            return
+        who, where = thread.assignee_id or "acc_amy", thread.conversation_id
+        is_own = thread.assignee_id is not None and thread.state in (State.OPEN, State.PENDING)
+        verb = self.desk.db.run(desk.wake, where, by_id=who) if later is None else self.desk.db.run(
+            desk.snooze, where, by_id=who, until=later)  # fmt: skip
+        assert (self.ask(verb) == "ok") == (is_own or (later is None and thread.assignee_id is not None))
 
     @precondition(lambda self: self.threads)
     @rule(n=numbers, kind=st.sampled_from(Kind))

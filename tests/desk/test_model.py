@@ -56,6 +56,8 @@ def test_every_verb_in_every_state(state: State, verb: str) -> None:
     assert (after.state, after.version) == (wanted, 2)
     assert wanted in SERVED or after.assignee_id is None
     assert (after.closed_at is not None) == (wanted is State.CLOSED)
+    aside = replace(thread(state), snoozed_until=MONDAY + MINUTE).after(verb, MONDAY)
+    assert (aside.snoozed_until is not None) == (verb in ("snooze", "reply", "convert"))
 
 
 def test_from_every_state_there_is_a_way_back_to_the_line() -> None:

@@ -60,7 +60,8 @@ async def test_a_chat_from_the_first_word_to_the_last(call: Calls, db: Database)
     assert dry["agents"][0]["why_not"] == ["state_offline", "not_present"]
 
     assert (await call("sue", "PUT", "/v1/desk/me/state", {"state": "online"}))[1]["state"] == "online"
-    assert (await call("ann", "GET", path))[1]["state"] == "offered"
+    offered = (await call("ann", "GET", path))[1]
+    assert (offered["state"], offered["agent_name"]) == ("offered", None), "asked is not taken"
     async with db.begin() as tx:
         offer = await tx.fetchval("SELECT id FROM assignments WHERE ended_at IS NULL")
     assert (await call("tom", "POST", f"/v1/desk/assignments/{offer}/accept"))[0] == 404
@@ -73,6 +74,7 @@ async def test_a_chat_from_the_first_word_to_the_last(call: Calls, db: Database)
     assert (await call("sue", "POST", thread + "/transfer", both))[0] == 400
     assert (await call("tom", "POST", thread + "/take_over", {"note": "mine"}))[1]["assignee_id"] == "acc_tom"
     assert (await call("sue", "POST", thread + "/resolve", {}))[1]["code"] == "not_assignee"
+    assert (await call("ann", "GET", path))[1]["agent_name"] == "tom"
     assert (await call("tom", "POST", thread + "/resolve", {}))[1]["state"] == "resolved"
     assert (await call("ann", "POST", path + "/rating", {"score": 6}))[0] == 400
     assert (await call("ann", "POST", path + "/rating", {"score": 5}))[1]["score"] == 5

@@ -44,7 +44,9 @@ async def say(place: Desk, thread: Thread, who: str, *, staff: bool = False) -> 
 
 async def timers(place: Desk, thread: Thread) -> dict[str, Timer]:
     async with place.db.begin() as tx:
-        return {f"{one.kind}{one.no}": one for one in await timer_store.all_of(tx, thread.conversation_id)}
+        sql = f"SELECT {timer_store._COLUMNS} FROM sla_timers WHERE conversation_id = $1"
+        found = [timer_store._timer(row) for row in await tx.fetch(sql, thread.conversation_id)]
+    return {f"{one.kind}{one.no}": one for one in sorted(found, key=lambda one: (one.started_at, one.kind, one.no))}
 
 
 async def resolve(place: Desk, thread: Thread, who: str, **more: Any) -> Thread:

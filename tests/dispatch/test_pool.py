@@ -23,6 +23,7 @@ from dispatch.model import (
     SlotConflict,
     covers,
 )  # fmt: skip
+from geo.distance import destination
 from storage.base.errors import HubError
 from tests.dispatch.conftest import MASSAGE, SQUARE, Town
 from tests.dispatch.invariants import violations
@@ -421,6 +422,31 @@ async def test_the_index_is_rebuilt_from_the_record_and_from_newer_last_position
     found = again.index.nearest(MASSAGE, SQUARE, k=10, radius_m=5000)
     assert [candidate.worker_id for candidate in found] == [w.id for w in (workers[1], *workers[2:])]
     assert found[0].distance_m == 0
+
+
+async def test_a_position_that_is_being_written_while_its_worker_is_read_is_not_lost(town: Town) -> None:
+    """He goes online and says where he is in the same moment, and then stands still."""
+    async with town.db.begin() as tx:
+        worker = await dispatch.create_worker(tx, account_id="acc", display_name="Worker", services=[MASSAGE])
+        await dispatch.go_online(tx, worker.id)
+    for metres in range(20):
+        dispatcher = dispatch.Dispatcher(town.db)
+        async with town.db.begin() as tx:
+            await tx.execute("DELETE FROM worker_positions")
+        reading = asyncio.create_task(dispatcher.refresh([worker.id]))
+        for _ in range(metres % 4):
+            await asyncio.sleep(0)
+        place = destination(SQUARE, 90, metres)
+        dispatcher.moved((worker.id, place.lon, place.lat, 5.0, None, None, town.clock.now()))
+        await asyncio.gather(reading, dispatcher.flush())
+        assert [near.worker_id for near in dispatcher.index.nearest(MASSAGE, SQUARE, k=1, radius_m=50)] == [worker.id]
+
+
+async def test_who_went_offline_unheard_is_gone_after_a_rebuild(town: Town) -> None:
+    stays, leaves = [await town.worker(metres=100 * n) for n in (1, 2)]
+    await town.db.run(dispatch.go_offline, leaves.id)
+    assert await town.dispatcher.rebuild() == 1
+    assert [near.worker_id for near in town.dispatcher.index.nearest(MASSAGE, SQUARE, k=9, radius_m=5000)] == [stays.id]
 
 
 async def test_two_hundred_grabs_and_two_choices_race_on_real_connections(town: Town) -> None:

@@ -60,11 +60,14 @@ async def test_no_request_breaks_the_contract(db: Database, settings: Settings, 
     assert fuzzer.returncode == 0, output.decode()
 
 
+EVERY_ROLE = frozenset(role.value for role in Role if not role.value.startswith("tenant_"))
+"""Nobody has roles of two sides."""
+
+
 async def somebody(db: Database, settings: Settings) -> str:
-    """The access token of an account with every role."""
+    """The access token of an account with every role of the house."""
     made = (await create_accounts(db, settings, "admin", 1))[0]
     async with db.begin() as tx:
-        await tx.execute("UPDATE accounts SET roles = $1", [role.value for role in Role])
+        await tx.execute("UPDATE accounts SET roles = $1", sorted(EVERY_ROLE))
     later = db.clock.now() + timedelta(milliseconds=1)
-    roles = frozenset(role.value for role in Role)
-    return Keys(SECRET).issue(made["session_id"], made["account_id"], roles, later, 3_600).text
+    return Keys(SECRET).issue(made["session_id"], made["account_id"], EVERY_ROLE, later, 3_600).text

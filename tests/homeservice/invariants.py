@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from rest.lines.homeservice.casework.outcomes import PERMITTED
+from rest.lines.homeservice.casework.types import CASE_TYPES
 from storage.postgres import Database
 from tests.money import invariants as money
 
@@ -44,7 +46,7 @@ CHECKS = {
     "I16 what was charged is what was shown": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
          WHERE o.status IN ('pending_payment', 'paid', 'accepted', 'rejected', 'departed', 'arrived', 'in_service', 'service_ended', 'leave_confirmed', 'completed')
-           AND (o.total_fen <> v.item_fen + v.travel_fen - v.coupon_fen - v.voucher_fen
+           AND (o.total_fen <> v.item_fen + v.travel_fen - v.member_fen - v.coupon_fen - v.voucher_fen
                 OR (o.status <> 'pending_payment' AND o.paid_fen - o.refunded_fen <> o.total_fen - coalesce(
                     (SELECT sum((e.data->>'amount_fen')::bigint) FROM order_events e WHERE e.order_id = o.id AND e.verb = 'refund'), 0)))""",
     "HS-129 an order that broke off keeps its penalty, less what was given back since": """
@@ -58,10 +60,23 @@ CHECKS = {
          WHERE p.payer_kind = 'customer' AND p.item_fen > 0 AND p.travel_fen <> v.travel_fen""",
     "HS-128 nobody waits but at the door": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id WHERE o.status <> 'arrived' AND v.wait_started_at IS NOT NULL""",
-    "I13 the price agreed is the grab's quote, or that without a voucher that was used up": """
+    "I13 the price agreed is the grab's quote, or that without a voucher that was used up and a membership that is over": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id JOIN grabs g ON g.id = v.grab_id
          WHERE o.status = 'pending_payment' AND (v.voucher_fen NOT IN (0, (g.quote::json->>'voucher_fen')::bigint)
-            OR o.total_fen <> (g.quote::json->>'total_fen')::bigint + (g.quote::json->>'voucher_fen')::bigint - v.voucher_fen)""",
+            OR v.member_fen NOT IN (0, coalesce((g.quote::json->>'member_fen')::bigint, 0))
+            OR o.total_fen <> (g.quote::json->>'total_fen')::bigint + (g.quote::json->>'voucher_fen')::bigint - v.voucher_fen
+                              + coalesce((g.quote::json->>'member_fen')::bigint, 0) - v.member_fen)""",
+    "HS-188 a member's discount is what a level of the line gives, on the price and in its settlement": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+         WHERE v.member_fen > 0 AND NOT EXISTS (
+               SELECT FROM member_levels l WHERE l.code = v.member_level AND l.line = 'homeservice'
+                  AND v.member_fen = (2 * v.item_fen * l.discount_bps + 10000) / 20000)
+        UNION ALL SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
+         WHERE o.provider_id IS NOT NULL AND o.status NOT IN ('in_pool', 'has_candidates') AND v.member_fen <> coalesce(
+               (SELECT -sum(l.amount_fen) FROM order_lines l
+                 WHERE l.order_id = o.id AND l.epoch = v.lock_epoch AND l.kind = 'discount.member'), 0)
+        UNION ALL SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id JOIN settlements s ON s.order_id = o.id
+         WHERE o.status = 'completed' AND coalesce((s.basis::json->>'member')::bigint, 0) <> v.member_fen""",
     "I5 the lines of the price sum to it, and each time it was fixed has its own set": """
         SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
          WHERE v.lock_epoch <> (SELECT count(DISTINCT epoch) FROM order_lines l WHERE l.order_id = o.id)
@@ -97,6 +112,38 @@ CHECKS = {
          WHERE b.taken <> (SELECT count(*) FROM voucher_holds h WHERE h.voucher_id = b.id AND h.returned_at IS NULL)
         UNION ALL SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
          WHERE v.voucher_fen * 10000 > v.item_fen * (o.snapshot->>'technician_rate_bps')::bigint + 5000""",
+    "HS-190 a case is open only where its question stands": f"""
+        SELECT c.id FROM cases c JOIN orders o ON o.id = c.subject_id
+          LEFT JOIN (VALUES {", ".join(f"('{kind}', '{status}')" for kind, known in CASE_TYPES.items() for status in sorted(known.live))}) AS live (type, status)
+                 ON live.type = c.type AND live.status = o.status
+         WHERE c.state <> 'closed' AND live.type IS NULL""",
+    "HS-192 a closed case has an outcome that its type permits, and by whom; what nobody decided has moved on by itself": f"""
+        SELECT c.id FROM cases c
+          LEFT JOIN (VALUES {", ".join(f"('{kind}', '{code}')" for kind, codes in PERMITTED.items() for code in codes)}) AS may (type, outcome)
+                 ON may.type = c.type AND may.outcome = c.outcome
+         WHERE c.state = 'closed' AND (
+               (c.closed_by IS NOT NULL AND (may.type IS NULL OR c.note IS NULL))
+            OR (c.closed_by IS NULL AND c.outcome NOT IN ('self_resolved', 'customer_found', 'technician_leaves')))""",
+    "HS-192 a case that support has closed was decided in a step of its order, of that instant and that person": """
+        SELECT c.id FROM cases c
+         WHERE c.state = 'closed' AND c.closed_by IS NOT NULL AND NOT EXISTS (
+               SELECT FROM order_events e WHERE e.order_id = c.subject_id AND e.at = c.closed_at AND e.actor = 'staff:' || c.closed_by)""",
+    "HS-192 a case named by a step of its order is closed by it": """
+        SELECT e.order_id FROM order_events e JOIN cases c ON c.id = e.data->>'case_id'
+         WHERE c.subject_id <> e.order_id OR c.closed_at IS DISTINCT FROM e.at""",
+    "HS-191 the history of a case has no hole and ends where the case is": """
+        SELECT c.id FROM cases c LEFT JOIN (SELECT case_id, count(*) AS rows, max(n) AS last, min(n) AS first FROM case_events GROUP BY case_id) h ON h.case_id = c.id
+         WHERE h.rows IS DISTINCT FROM c.version OR h.last <> c.version OR h.first <> 1""",
+    "HS-195 every case nobody is on has its deadline, and no other has": """
+        SELECT c.id FROM cases c LEFT JOIN jobs j ON j.key = 'case:' || c.id || ':untouched'
+         WHERE (c.state = 'open' AND c.stage <> 'lead') <> (j.key IS NOT NULL)""",
+    "HS-208 who is under way is listened for, and nobody else": """
+        SELECT o.id FROM orders o JOIN homeservice_orders v ON v.order_id = o.id LEFT JOIN jobs j ON j.key = o.id || ':silence'
+         WHERE (o.status = 'departed') <> (j.key IS NOT NULL)""",
+    "HS-068 an unpaid order keeps money only of the time before it was turned into a pool order": """
+        SELECT o.id FROM orders o
+         WHERE o.status IN ('in_pool', 'has_candidates', 'pending_payment') AND o.paid_fen > o.refunded_fen
+           AND NOT EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.verb = 'convert_to_pool')""",
     "I10 every coupon that waits has its deadline": """
         SELECT id FROM coupons c WHERE state = 'issued' AND NOT EXISTS (SELECT FROM jobs WHERE key = c.id || ':expire')""",
 }

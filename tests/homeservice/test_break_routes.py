@@ -16,17 +16,10 @@ from storage.postgres import Database
 from tests.edge.conftest import Client
 from tests.homeservice.conftest import Town
 from tests.homeservice.test_http import client as client  # noqa: PLC0414 - a fixture
-from tests.homeservice.test_http import ok, paid, served
+from tests.homeservice.test_http import decided, key, ok, paid, served
 from tests.homeservice.test_verbs import Caller, ask, caller
 
 NOTE = {"note": "talked"}
-keys = iter(range(10**6))
-
-
-def key() -> dict[str, str]:
-    return {"Idempotency-Key": f"key-of-this-test-{next(keys):06}"}
-
-
 async def refusal(client: Client, who: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
     status, _, answer = await client.as_(who).send("POST", path, json=body, headers=headers or key())
     return status, answer.get("code") if isinstance(answer, dict) else None
@@ -52,54 +45,58 @@ async def test_the_customer_insists(client: Client, clock: ManualClock) -> None:
     asked = await ok(client, "ann", "POST", f"{path}/cancel", {"reason": "ill"})
     assert (asked["status"], asked["allowed"]) == ("departed", ["cancel", "help"])
     assert await ok(client, "sue", "GET", f"{admin}/break_preview") == shown
-    decision = {"outcome": "customer_insists", **NOTE, "preview_hash": "0" * 32}
-    assert await refusal(client, "sue", f"{admin}/break_decision", decision) == (409, "preview_changed")
-    assert await refusal(client, "tom", f"{admin}/break_decision", decision) == (403, "forbidden")
-    once = key()
-    for _ in range(2):
-        done = await ok(
-            client,
-            "sue",
-            "POST",
-            f"{admin}/break_decision",
-            {**decision, "preview_hash": shown["preview_hash"]},
-            **once,
-        )
-        assert (done["status"], done["price"]["refunded"]["amount"]) == ("closed_penalty", 13_400)
+    order_id, kind = admin.rsplit("/", 1)[1], "user_cancel_en_route"
+    assert await decided(client, "sue", order_id, kind, "insists", preview_hash="0" * 32) == (409, "preview_changed")
+    assert await decided(client, "tom", order_id, kind, "insists") == (403, "forbidden")
+    _, seen = await decided(client, "sue", order_id, kind, "insists", dry_run=True)
+    assert (seen["case"]["state"], seen["moved"]["customer_refund"]["amount"]) == ("open", 13_400)
+    assert (await ok(client, "sue", "GET", admin))["status"] == "departed"
+    named = {"headers": key(), "preview_hash": seen["moved"]["preview_hash"]}
+    status, done = await decided(client, "sue", order_id, kind, "insists", **named)
+    assert (status, done["moved"], done["case"]["outcome"]) == (200, seen["moved"], "insists")
+    again = f"/v1/admin/cases/{done['case']['id']}/decide"
+    repeated = {"outcome": "insists", "note": "talked", "preview_hash": seen["moved"]["preview_hash"]}
+    assert await ok(client, "sue", "POST", again, repeated, **named["headers"]) == done
+    ended = await ok(client, "sue", "GET", admin)
+    assert (ended["status"], ended["price"]["refunded"]["amount"]) == ("closed_penalty", 13_400)
     (penalty,) = (await ok(client, "ann", "GET", f"{path}/penalties"))["data"]
     assert (penalty["amount"]["amount"], penalty["state"], penalty["cause"]) == (14_300, "settled", "cancelled")
     statement = await ok(client, "tom", "GET", f"{mine}/settlement")
     assert (statement["penalty"]["amount"], statement["item"]["amount"], statement["net"]["amount"]) == (
         14_300, 0, 900 + 8_040,
     )  # fmt: skip
-    assert await refusal(client, "sue", f"{admin}/break_decision", decision) == (409, "invalid_state")
+    assert await refusal(client, "sue", again, repeated) == (409, "case_not_open")
 
 
 async def test_support_decides_what_the_technician_said(client: Client, clock: ManualClock, db: Database) -> None:
     path, mine, admin = await on_the_way(client, clock)
-    assert await refusal(client, "sue", f"{admin}/break_decision", {"outcome": "technician_goes_on", **NOTE}) == (
-        409, "case_not_open",
-    )  # fmt: skip
+    order_id, kind = admin.rsplit("/", 1)[1], "technician_terminate"
     asked = await ok(client, "tom", "POST", f"{mine}/ask_terminate", {"reason": "tired"})
     assert (asked["status"], await refusal(client, "tom", f"{mine}/ask_terminate")) == (
         "departed",
         (400, "invalid_input"),
     )
-    await ok(client, "sue", "POST", f"{admin}/break_decision", {"outcome": "technician_goes_on", **NOTE}, **key())
+    assert await decided(client, "sue", order_id, kind, "insists") == (422, "outcome_not_allowed")
+    assert (await decided(client, "sue", order_id, kind, "technician_goes_on"))[0] == 200
     await ok(client, "tom", "POST", f"{mine}/ask_terminate", {"reason": "really"})
-    nobody = {"outcome": "change_technician", **NOTE}
-    assert await refusal(client, "sue", f"{admin}/break_decision", nobody) == (400, "invalid_input")
+    nobody = {"params": {"consent": True}}
+    assert await decided(client, "sue", order_id, kind, "change_technician", **nobody) == (400, "invalid_input")
     await ok(client, "tim", "POST", "/v1/partner/online")
     async with db.begin() as tx:
         tim = await tx.fetchval("SELECT worker_id FROM technicians WHERE account_id = 'acc_tim'")
-    change = {"outcome": "change_technician", **NOTE, "worker_id": tim}
-    changed = await ok(client, "sue", "POST", f"{admin}/break_decision", change, **key())
+    unasked = {"params": {"worker_id": tim}}
+    assert await decided(client, "sue", order_id, kind, "change_technician", **unasked) == (422, "consent_required")
+    change = {"params": {"worker_id": tim, "consent": True}}
+    _, done = await decided(client, "sue", order_id, kind, "change_technician", **change)
+    assert (done["moved"]["worker_penalty"]["amount"], done["moved"]["status"]) == (13_400, "accepted")
+    changed = await ok(client, "sue", "GET", admin)
     assert (changed["status"], changed["worker"]["display_name"]) == ("accepted", "Tim")
     assert (await client.as_("tom").send("GET", mine))[0] == 404
     await ok(client, "tim", "POST", f"{mine}/depart")
     clock.advance(seconds=1)  # lists are by age
     await ok(client, "tim", "POST", f"{mine}/ask_terminate", {"reason": "me too"})
-    ended = await ok(client, "sue", "POST", f"{admin}/break_decision", {"outcome": "end_with_refund", **NOTE}, **key())
+    assert (await decided(client, "sue", order_id, kind, "end_with_refund"))[0] == 200
+    ended = await ok(client, "sue", "GET", admin)
     assert (ended["status"], ended["price"]["refunded"]["amount"]) == ("terminated", 27_700)
     for who in ("tom", "tim"):
         assert (await ok(client, who, "GET", "/v1/partner/wallet"))["balance"]["amount"] == -13_400
@@ -129,7 +126,10 @@ async def test_nobody_opens(client: Client, clock: ManualClock) -> None:
     assert (here["status"], here["deadlines"]) == ("arrived", [])
     assert await refusal(client, "tom", f"{mine}/find_customer") == (409, "not_waiting")
     await ok(client, "tom", "POST", f"{mine}/miss_customer")
-    assert await refusal(client, "sue", f"{admin}/end_without_penalty", NOTE) == (403, "forbidden")
+    order_id = admin.rsplit("/", 1)[1]
+    assert await decided(client, "sue", order_id, "user_unreachable", "ended_without_penalty") == (
+        422, "outcome_not_allowed",
+    )  # fmt: skip
     clock.advance(minutes=10, seconds=1)
     left = await ok(client, "tom", "POST", f"{mine}/leave")
     assert (left["status"], left["price"]["refunded"]["amount"]) == ("closed_penalty", 13_400)
@@ -138,12 +138,13 @@ async def test_nobody_opens(client: Client, clock: ManualClock) -> None:
 async def test_a_supervisor_ends_it_and_support_finds_the_customer(client: Client, clock: ManualClock) -> None:
     _, mine, admin = await on_the_way(client, clock, to="arrived")
     await ok(client, "tom", "POST", f"{mine}/miss_customer")
-    await ok(client, "sue", "POST", f"{admin}/break_decision", {"outcome": "customer_found", **NOTE}, **key())
+    order_id = admin.rsplit("/", 1)[1]
+    assert (await decided(client, "sue", order_id, "user_unreachable", "customer_found"))[0] == 200
     await ok(client, "sue", "POST", f"{admin}/phone_cancel", NOTE)
-    await ok(client, "sue", "POST", f"{admin}/break_decision", {"outcome": "customer_goes_on", **NOTE}, **key())
+    assert (await decided(client, "sue", order_id, "user_cancel_on_site", "goes_on"))[0] == 200
     await ok(client, "tom", "POST", f"{mine}/miss_customer")
-    done = await ok(client, "sam", "POST", f"{admin}/end_without_penalty", NOTE, **key())
-    assert (done["status"], done["price"]["refunded"]["amount"]) == ("terminated", 27_700)
+    _, done = await decided(client, "sam", order_id, "user_unreachable", "ended_without_penalty")
+    assert (done["moved"]["status"], done["moved"]["customer_refund"]["amount"]) == ("terminated", 27_700)
 
 
 # Refunds

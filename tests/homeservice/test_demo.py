@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import dispatch
+from chat import desk
 from geo import areas
 from rest.lines.homeservice import catalogue, demo
 from rest.money import ledger
@@ -49,6 +50,16 @@ async def test_demo_customers_have_money_and_technicians_their_role(db: Database
         technician = await people.find_or_add_account(tx, "acc_x", demo.technician_phone(12))
         assert await ledger.balance(tx, ledger.customer_wallet(customer.id)) == demo.WALLET_FEN
     assert technician.roles == {"user", "technician"}
+
+
+async def test_who_asks_for_support_gets_an_agent_who_is_there(db: Database) -> None:
+    await db.run(demo.seed)
+    (queue,) = await db.run(desk.queues_page)
+    agents = await db.run(desk.agents_page)
+    assert {agent.name for agent in agents} == set(demo.AGENTS.values())
+    asked = desk.Request(kind=desk.Kind.CHAT, category="order")
+    run = await db.run(desk.dry_run, asked)
+    assert run.queue.id == queue.id
 
 
 async def test_all_of_them_work_at_any_hour(db: Database, settings: Settings) -> None:

@@ -11,9 +11,13 @@ from aiohttp import ClientSession, web
 
 import dispatch
 from geo.areas.live import LiveAreas
+from rest.desk.cases.own_routes import ROUTES as OWN_CASES
+from rest.desk.cases.routes import case_routes
+from rest.desk.conversations.routes import ROUTES as TALK
 from rest.edge import MACHINE, Machine, ProblemRunner
 from rest.edge.serve import around, mount
 from rest.lines.homeservice import demo, technicians
+from rest.lines.homeservice.case_side import CASES
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.routes import REFUNDED, ROUTES
 from rest.marketing import coupons
@@ -48,7 +52,8 @@ async def client(db: Database, settings: Settings) -> AsyncIterator[Client]:
     app = web.Application(middlewares=[around], client_max_size=settings.request_bytes_max)
     app[MACHINE] = Machine(db, settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
-    mount(app, [*ROUTES, *PENALTIES, *staff_routes(REFUNDED)])
+    of_staff = [*PENALTIES, *staff_routes(REFUNDED), *case_routes({"homeservice": CASES})]
+    mount(app, [*ROUTES, *of_staff, *OWN_CASES, *TALK])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -76,6 +81,31 @@ async def ok(client: Client, who: str, method: str, path: str, body: Any = None,
     status, _, answer = await client.as_(who).send(method, path, json=body, headers=headers)
     assert status < 300, answer
     return answer
+
+
+keys = iter(range(10**6))
+
+
+def key() -> dict[str, str]:
+    return {"Idempotency-Key": f"key-of-this-test-{next(keys):06}"}
+
+
+async def case_of(client: Client, order_id: str, kind: str) -> str:
+    """The order's open case of this type."""
+    path = f"/v1/admin/cases?subject_id={order_id}&type={kind}&state=open,taken"
+    (case,) = (await ok(client, "sue", "GET", path))["data"]
+    return str(case["id"])
+
+
+async def decided(
+    client: Client, who: str, order_id: str, kind: str, outcome: str, *, dry_run: bool = False,
+    headers: dict[str, str] | None = None, note: str = "talked", **more: Any,
+) -> Any:  # fmt: skip
+    """What deciding the order's open case of this type answers: status, and the answer."""
+    path = f"/v1/admin/cases/{await case_of(client, order_id, kind)}/decide{'?dry_run=true' if dry_run else ''}"
+    body = {"outcome": outcome, "note": note, **more}
+    status, _, answer = await client.as_(who).send("POST", path, json=body, headers=headers or key())
+    return status, answer if status == 200 else answer["code"]
 
 
 async def grabbed(client: Client, clock: ManualClock, *, by: str = "tom") -> tuple[Any, str]:
@@ -106,6 +136,7 @@ async def test_one_orders_day(client: Client, clock: ManualClock, db: Database) 
     assert order["price"] == {
         "item": {"amount": 26_800, "currency": "CNY"},
         "travel_fee": None,
+        "member": {"amount": 0, "currency": "CNY"},
         "coupon": {"amount": 0, "currency": "CNY"},
         "voucher": {"amount": 0, "currency": "CNY"},
         "payable": None,
@@ -341,9 +372,6 @@ async def test_customers_are_no_technicians_and_technicians_no_staff(client: Cli
     for who, path in (("ann", "/v1/partner/me"), ("tom", f"/v1/admin/orders/{order['id']}")):
         status, _, problem = await client.as_(who).send("GET", path)
         assert (status, problem["code"]) == (403, "forbidden")
-    body = {"saved": True, "note": "x"}
-    status, _, _ = await client.as_("fay").send("POST", f"/v1/admin/orders/{order['id']}/cancel_decision", json=body)
-    assert status == 403
 
 
 async def test_support_reads_and_decides_and_its_note_stays_inside(client: Client, clock: ManualClock) -> None:
@@ -351,10 +379,18 @@ async def test_support_reads_and_decides_and_its_note_stays_inside(client: Clien
     path, admin = f"/v1/orders/{order['id']}", f"/v1/admin/orders/{order['id']}"
     await ok(client, "ann", "POST", f"{path}/cancel", {"reason": "ill"})
     seen = await ok(client, "sue", "GET", admin)
-    assert (seen["status"], seen["allowed"]) == ("cancel_requested", ["cancel_decision"])
+    assert (seen["status"], seen["allowed"]) == ("cancel_requested", [])
     assert seen["address"]["phone"] == "138****34"
-    ended = await ok(client, "sue", "POST", f"{admin}/cancel_decision", {"saved": False, "note": "a difficult person"})
+    for stranger in ("fay", "ann", "tom"):
+        assert await decided(client, stranger, order["id"], "cancel_confirm", "not_saved") == (403, "forbidden")
+    status, done = await decided(
+        client, "sue", order["id"], "cancel_confirm", "not_saved", note="a difficult person"
+    )
+    assert (status, done["moved"]["status"], done["moved"]["customer_refund"]["amount"]) == (200, "cancelled", 27_700)
+    ended = await ok(client, "sue", "GET", admin)
     assert (ended["status"], ended["price"]["refunded"]["amount"]) == ("cancelled", 27_700)
+    (own,) = (await ok(client, "ann", "GET", "/v1/cases"))["data"]
+    assert (own["type"], own["outcome"], "note" in own) == ("cancel_confirm", "not_saved", False)
     assert "difficult" not in str(await ok(client, "ann", "GET", f"{path}/events"))
     timeline = (await ok(client, "sue", "GET", f"{admin}/events"))["data"]
     assert (timeline[-1]["note"], timeline[-1]["who"]) == ("a difficult person", "staff:acc_sue")
@@ -365,9 +401,8 @@ async def test_a_rejection_goes_to_support(client: Client, clock: ManualClock) -
     status, _, problem = await client.as_("tom").send("POST", f"/v1/partner/orders/{order['id']}/reject", json={})
     assert (status, problem["code"]) == (400, "invalid_input")  # a reason is needed (HS-061)
     await ok(client, "tom", "POST", f"/v1/partner/orders/{order['id']}/reject", {"reason": "flat tyre"})
-    body = {"outcome": "technician_agreed", "note": "has a spare"}
-    agreed = await ok(client, "sue", "POST", f"/v1/admin/orders/{order['id']}/rejection_decision", body)
-    assert agreed["status"] == "accepted"
+    _, agreed = await decided(client, "sue", order["id"], "rejected", "technician_accepts", note="has a spare")
+    assert agreed["moved"]["status"] == "accepted"
 
 
 async def test_a_known_version_is_not_sent_again(client: Client, clock: ManualClock) -> None:

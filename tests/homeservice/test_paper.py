@@ -9,7 +9,8 @@ from rest.lines.homeservice.exports import EXPORTS
 from rest.money import ledger
 from rest.papers.exports import Filters, actions
 from rest.papers.press import Press
-from rest.papers.sheet import Format, yuan
+from rest.papers.sheet import Format
+from storage.base.money import yuan
 from storage.base.settings import Settings
 from tests.homeservice.conftest import Town
 from tests.papers.conftest import office_of

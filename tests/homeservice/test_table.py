@@ -15,15 +15,9 @@ from typing import Any
 import pytest
 
 from rest.lines.homeservice import actions, sharing
+from rest.lines.homeservice.casework.types import CASE_TYPES, cases_left
 from rest.lines.homeservice.line import HOMESERVICE
-from rest.lines.homeservice.model import (
-    CASES,
-    MACHINE,
-    STATUSES,
-    TABLE,
-    TIMERS,
-    cases_left,
-)
+from rest.lines.homeservice.model import MACHINE, STATUSES, TABLE, TIMERS
 from rest.money import refunds
 from rest.money.refunds import RefundRules
 from rest.trade import orders
@@ -110,6 +104,14 @@ def judge(scene: Scene, outcome: str) -> Awaitable[Any]:
     return run(scene, actions.decide_rejection, scene.job.order.id, "acc_staff", outcome=outcome, note="talked")
 
 
+async def choose_for(scene: Scene) -> Any:
+    return await by_staff(scene, actions.choose_for, await scene.grab_id())
+
+
+def in_no_case(scene: Scene, verb: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+    return run(scene, verb, scene.job.order.id, "acc_staff", *args, "talked", case_id="cas_none")
+
+
 VERBS: dict[str, Callable[[Scene], Awaitable[Any]]] = {
     "grab": lambda s: run(s, actions.grab, s.job.order.call_id, s.other.id),
     "withdraw": lambda s: run(s, actions.withdraw, s.job.order.call_id, s.tech.id),
@@ -143,7 +145,26 @@ VERBS: dict[str, Callable[[Scene], Awaitable[Any]]] = {
     "find_customer": find_customer,
     "excuse": lambda s: by_staff(s, actions.excuse),
     "ask_refund": ask_refund,
+    "wait_more": lambda s: by_staff(s, actions.wait_more),
+    "find_technician": lambda s: by_staff(s, actions.find_technician, s.other.id),
+    "choose_for": choose_for,
+    "reschedule_for": lambda s: by_staff(s, actions.reschedule_for, s.town.clock.now() + timedelta(hours=5)),
+    "give_time": lambda s: by_staff(s, actions.give_time),
+    "cancel_for": lambda s: by_staff(s, actions.cancel_for),
+    "ask_again": lambda s: by_staff(s, actions.ask_again),
+    "call_off": lambda s: by_staff(s, actions.call_off),
+    "convert_to_pool": lambda s: by_staff(s, actions.convert_to_pool),
+    "confirm_left_for": lambda s: by_staff(s, actions.confirm_left_for),
+    "complete": lambda s: by_staff(s, actions.complete),
+    "end_for": lambda s: in_no_case(s, actions.end_for),
+    "compensate": lambda s: in_no_case(s, actions.compensate, "cpt_none"),
+    "leave_as_is": lambda s: in_no_case(s, actions.leave_as_is),
 }
+
+UNASKED = "case_not_open"
+"""Support may decide this here, when somebody asks."""
+
+ALWAYS = dict.fromkeys(("compensate", "leave_as_is"), UNASKED)
 
 NO = "invalid_state"
 STRANGER = dict.fromkeys(
@@ -151,9 +172,11 @@ STRANGER = dict.fromkeys(
     "not_found",
 )
 SUPPORT_ON_THE_WAY = dict.fromkeys(
-    ("go_on", "insist", "resume_trip", "change_technician", "terminate"), "case_not_open"
+    ("go_on", "insist", "resume_trip", "change_technician", "terminate", "excuse"), UNASKED
 )
-SUPPORT_AT_THE_DOOR = dict.fromkeys(("go_on", "insist", "excuse"), "case_not_open")
+SUPPORT_AT_THE_DOOR = dict.fromkeys(("go_on", "insist", "excuse"), UNASKED)
+SUPPORT_IN_POOL = dict.fromkeys(("wait_more", "find_technician", "reschedule_for", "cancel_for"), UNASKED)
+SUPPORT_ON_PAID = dict.fromkeys(("ask_again", "change_technician", "call_off"), UNASKED)
 DEPARTED = {
     "depart": "=",
     "arrive": "arrived",
@@ -180,18 +203,25 @@ LOST = {"withdraw": "offer_closed", "grab": "order_gone"}
 
 EXPECTED: dict[str, dict[str, str]] = {
     "in_pool": STRANGER
+    | SUPPORT_IN_POOL
     | {"grab": "has_candidates", "withdraw": "offer_closed", "cancel": "cancelled", "reschedule": "in_pool"},
     "has_candidates": STRANGER
+    | SUPPORT_IN_POOL
     | {
+        "choose_for": UNASKED,
         "grab": "has_candidates",
         "withdraw": "in_pool",
         "choose": "pending_payment",
         "cancel": "cancelled",
         "reschedule": "in_pool",
     },
-    "pending_payment": HELD | {"choose": "=", "pay": "paid", "cancel": "cancel_requested"},
+    "pending_payment": HELD
+    | dict.fromkeys(("give_time", "cancel_for"), UNASKED)
+    | {"choose_for": "candidate_gone", "choose": "=", "pay": "paid", "cancel": "cancel_requested"},
     "paid": HELD
+    | SUPPORT_ON_PAID
     | {
+        "convert_to_pool": UNASKED,
         "pay": "=",
         "cancel": "cancel_requested",
         "accept": "accepted",
@@ -201,6 +231,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     "accepted": HELD
     | ANSWERED
+    | SUPPORT_ON_PAID
     | {
         "accept": "=",
         "cancel": "cancel_requested",
@@ -215,6 +246,9 @@ EXPECTED: dict[str, dict[str, str]] = {
         "cancel": "cancel_requested",
         "agree": "accepted",
         "give_up": "cancel_requested",
+        "change_technician": "accepted",
+        "call_off": UNASKED,
+        "convert_to_pool": UNASKED,
         "ask_help": "rejected",
         "share": "rejected",
     },
@@ -269,10 +303,15 @@ EXPECTED: dict[str, dict[str, str]] = {
         "leave": "closed_penalty",
         "excuse": "terminated",
     },
-    "in_service": HELD | ANSWERED | {"end": "service_ended", "ask_help": "in_service", "share": "in_service"},
+    "in_service": HELD
+    | ANSWERED
+    | {"end": "service_ended", "ask_help": "in_service", "share": "in_service"}
+    | {"end_for": UNASKED, "complete": UNASKED},
     "service_ended": HELD
     | ANSWERED
     | {
+        "confirm_left_for": UNASKED,
+        "complete": UNASKED,
         "end": "=",
         "confirm_left": "leave_confirmed",
         "leave": "not_confirmed",
@@ -281,7 +320,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     "leave_confirmed": HELD
     | ANSWERED
-    | {"confirm_left": "=", "leave": "completed", "ask_help": "leave_confirmed", "share": "leave_confirmed"},
+    | {"confirm_left": "=", "leave": "completed", "ask_help": "leave_confirmed", "share": "leave_confirmed"}
+    | {"complete": UNASKED},
     "completed": HELD | {"leave": "=", "refund": "completed", "ask_refund": "completed"},
     "cancelled": LOST,
     "closed_penalty": HELD | {"refund": "closed_penalty", "ask_refund": "closed_penalty"},
@@ -322,7 +362,7 @@ async def outcome(scene: Scene, verb: str) -> str:
 
 @pytest.mark.parametrize("name", EXPECTED)
 async def test_every_verb_in_every_status(town: Town, name: str) -> None:
-    expected = {verb: EXPECTED[name].get(verb, NO) for verb in VERBS}
+    expected = {verb: (ALWAYS | EXPECTED[name]).get(verb, NO) for verb in VERBS}
     scene = await scene_in(town, name)
     found: dict[str, str] = {}
     for verb in VERBS:
@@ -352,7 +392,10 @@ def test_every_edge_of_the_table_is_reached_by_some_test_verb_or_timer() -> None
         "pay_late", "return_money", "miss_answer", "miss_departure", "time_up", "miss_confirmation", "ask_cancel",
         "wait_over", "release_refund", "reverse_penalty",
     }  # fmt: skip
-    by_another_name = {"phone_cancel": "ask_end", "share": "pay"}
+    by_another_name = {
+        "phone_cancel": "ask_end", "share": "pay", "choose_for": "choose", "reschedule_for": "reschedule",
+        "cancel_for": "cancel", "confirm_left_for": "confirm_left", "end_for": "end",
+    }  # fmt: skip
     asked = {by_another_name.get(verb, verb) for verb in VERBS} | {"leave_unmet"}
     assert set(MACHINE.verbs) == asked | by_time_or_money
 
@@ -375,10 +418,11 @@ def test_every_verb_belongs_to_its_roles_alone(role: Role) -> None:
 
 
 ALONE = {
-    Role.CUSTOMER: {"choose", "cancel", "end", "confirm_left"},
-    Role.WORKER: {"grab", "accept", "depart", "ask_terminate", "miss_customer", "leave_unmet", "start"},
+    Role.CUSTOMER: {"ask_cancel"},
+    Role.WORKER: {"grab", "accept", "depart", "ask_terminate", "miss_customer", "start"},
     Role.STAFF: {"insist", "go_on", "resume_trip", "change_technician", "terminate", "excuse", "refund",
-                 "reverse_penalty", "save", "drop"},
+                 "reverse_penalty", "save", "drop", "call_off", "convert_to_pool", "find_technician", "wait_more",
+                 "give_time", "ask_again", "complete", "compensate", "leave_as_is"},
     Role.SYSTEM: {"unbind", "time_up", "wait_over"},
 }  # fmt: skip
 """Verbs that are nobody else's, from the specification."""
@@ -409,7 +453,7 @@ def test_every_status_can_be_reached_and_left() -> None:
 
 def test_timers_and_cases_live_in_known_statuses_only() -> None:
     assert all(statuses <= set(STATUSES) - MACHINE.terminal for _, statuses in TIMERS.values())
-    assert all(statuses <= set(STATUSES) for statuses in CASES.values())
+    assert all(known.live <= set(STATUSES) for known in CASE_TYPES.values())
 
 
 def test_leaving_the_pool_settles_its_cases() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.deadlines import DEADLINES, WATCHERS
+from rest.lines.homeservice.line import SILENCE
 from rest.lines.homeservice.model import TIMERS
 from rest.lines.homeservice.rules import HomeserviceRules
 from tests.homeservice.conftest import Town
@@ -13,7 +14,7 @@ from tests.homeservice.conftest import Town
 
 def test_every_timer_has_a_watcher() -> None:
     assert WATCHERS.keys() == TIMERS.keys()
-    assert {kind.removeprefix("homeservice.") for kind in DEADLINES} == set(TIMERS)
+    assert {kind.removeprefix("homeservice.") for kind in DEADLINES} == {*TIMERS, SILENCE}
 
 
 async def test_no_grab_pushes_again_wider_after_five_minutes_and_calls_the_lead_after_eight(town: Town) -> None:

@@ -21,7 +21,9 @@ socket.on("connect_error", (error) => say("connect_error", { message: error.mess
 socket.on("disconnect", (reason) => say("disconnect", { reason, active: socket.active }));
 socket.io.on("open", () => socket.io.engine.on("upgrade", (transport) => say("upgrade", { transport: transport.name })));
 socket.onAny((event, body) => {
-  if (Number.isInteger(body?.seq) && !known.recover) [known.since, known.epoch] = [body.seq, body.epoch ?? known.epoch];
+  // After a `ready` that has recovered, the gap up to its seq is still to come: each fact of it moves the place itself.
+  const isPlace = Number.isInteger(body?.seq) && !(event === "ready" && body.recovered);
+  if (isPlace && !known.recover) [known.since, known.epoch] = [body.seq, body.epoch ?? known.epoch];
   say(event, body);
 });
 

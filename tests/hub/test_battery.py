@@ -257,7 +257,7 @@ async def test_a_slow_yes_comes_before_everything_else(world: World) -> None:
         await phone.say("40/customer," + json.dumps({"token": world.truth.token("c")}))
         await asyncio.sleep(0.05)
         await world.ring(1, to="customer:acc_c")
-        heard = await phone.heard_within(0.4)
+        heard = await phone.heard_within(1.0)
     assert [frame.partition(",")[0] for frame in heard[:2]] == ["40/customer", "42/customer"]
     assert heard[1].startswith('42/customer,["ready"')
     assert len(heard) == 2  # the bell rang before the answer: it is in the feed for those who say `since`
@@ -1091,7 +1091,7 @@ async def test_mutated_frames_leave_a_hub_that_works(world: World, lines: Callab
     secret = world.truth.token("x", "technician", "ops", ttl_s=DAY_S)
     mutator = Mutator(SEED, json.dumps({"token": secret}))
     sent, survived, ended = 0, 0, 0
-    async with aiohttp.ClientSession(world.url) as session, asyncio.timeout(30):
+    async with aiohttp.ClientSession(world.url) as session, asyncio.timeout(90):
         while sent < FRAMES_MAX:
             batches = [mutator.batch() for _ in range(4)]
             lived = await asyncio.gather(

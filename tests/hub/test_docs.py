@@ -22,7 +22,8 @@ def section(namespace: str) -> str:
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
 def test_the_requests_of_each_app_are_listed_and_no_others(namespace: str) -> None:
-    names = {name for row in section(namespace).splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    cells = [row.split("|")[1] for row in section(namespace).splitlines()[2:]]
+    names = {name for cell in cells for name in re.findall(r"`([\w.]+)`", cell)}
     assert names == {request.name for request in REGISTRY.requests_of(namespace)}
 
 

@@ -11,9 +11,14 @@ from storage import redis as redis_store
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.postgres import Database
+from tests.desk.conftest import Desk, place
+from tests.desk.sockets import at_desk
 from tests.hub.js import JsPhone, Road, needs_node
+from tests.hub.test_relay import until
 from tests.hub.test_tracking import Trip
 from tests.hub.world import World, running
+
+__all__ = ["place"]
 
 pytestmark = needs_node
 
@@ -68,6 +73,36 @@ async def test_what_was_missed_comes_after_a_cut(world: World, road: Road, roame
     assert (first["recovered"], again["recovered"]) == (False, True)
     assert again["id"] == first["id"]
     assert roamer.phone.bodies("ready")[-1]["recovered"] is True
+
+
+async def test_the_board_is_watched_again_and_told_anew(
+    place: Desk, redis: Any, settings: Settings
+) -> None:
+    """Numbers that changed meanwhile come by themselves, and so do those that change after."""
+    await place.open()
+    async with at_desk(place, redis, settings) as world:
+        road = Road()
+        await road.open(world.url)
+        auth = {"token": world.truth.token("boss", "supervisor"), "recover": True}
+        boss = Roamer(road, await JsPhone.start(road.url, "/desk", auth))
+        await boss.phone.until(lambda: bool(boss.phone.bodies("ready")))
+        (board,) = (await boss.phone.ask("watch", {"what": "board"}))["boards"]
+        assert board["waiting"] == 0
+        road.leads_to = None
+        road.cut()
+        await place.come()
+        world.clock.advance(seconds=2)
+        await until(lambda: not world.hub.lines.is_behind)
+        road.leads_to = world.url
+        await boss.phone.until(lambda: len(boss.connects) == 2)
+        assert boss.connects[-1]["recovered"] is True
+        world.clock.advance(seconds=2)
+        await boss.phone.until(lambda: [one["waiting"] for one in boss.phone.bodies("queue.board")] == [1])
+        await place.come("bob")
+        world.clock.advance(seconds=2)
+        await boss.phone.until(lambda: boss.phone.bodies("queue.board")[-1]["waiting"] == 2)
+        await boss.phone.close()
+        await road.close()
 
 
 async def test_one_who_had_heard_nothing_yet_recovers_too(world: World, road: Road, roamer: Roamer) -> None:

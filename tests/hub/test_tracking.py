@@ -311,3 +311,38 @@ async def test_a_worker_whose_last_socket_left_long_ago_is_taken_off(world: Worl
     await asyncio.sleep(0.1)
     world.clock.advance(seconds=world.settings.presence_lease_s + 1)
     await worker.until(lambda: world.truth.silent == ["wrk_1"])
+
+
+async def test_a_minute_without_a_fix_is_told_once_and_ended_by_the_next(world: World, trip: Trip) -> None:
+    """HS-208. Also when none has ever come, and to who looks later; never to a stranger, never after the end."""
+    worker, watcher = await world.worker_phone(), await customer(world)
+    await trip.step("departed")
+    await heard_status(watcher, "departed")
+    world.clock.advance(seconds=59.9)
+    await asyncio.sleep(0.05)
+    assert watcher.bodies("position.old") == []
+    world.clock.advance(seconds=0.1)
+    await watcher.until(lambda: watcher.bodies("position.old") == [_old("2026-01-05T02:00:00.000Z")])
+    late = await customer(world)
+    await late.until(lambda: late.bodies("position.old") == [_old("2026-01-05T02:00:00.000Z")])
+    heard = len(watcher.bodies("position.old"))
+    for _ in range(12):  # it drives, in pieces shorter than a minute
+        world.clock.advance(seconds=10)
+        await trip.drive(worker, 3_000 - trip.seq * 40)
+    await watcher.until(lambda: [one["at"] for one in watcher.bodies("position")[-1:]] == ["2026-01-05T02:03:00.000Z"])
+    assert len(watcher.bodies("position.old")) == heard
+    world.clock.advance(seconds=60)
+    await watcher.until(lambda: watcher.bodies("position.old")[-1] == _old("2026-01-05T02:03:00.000Z"))
+    seen = await (await world.phone("/customer", {"token": world.truth.token("c")})).ask("watch", {"order_id": "ord_1"})
+    assert seen["position"]["age_ms"] == 60_000, "whoever looks now reads how old it is"
+    await trip.end()
+    await watcher.until(lambda: bool(watcher.bodies("tracking.ended")))
+    heard = len(watcher.bodies("position.old"))
+    world.clock.advance(minutes=5)
+    await asyncio.sleep(0.05)
+    assert len(watcher.bodies("position.old")) == heard
+    assert world.hub.watching._listened == [], "what is over leaves nothing"
+
+
+def _old(since: str) -> dict[str, str]:
+    return {"order_id": "ord_1", "since": since}

@@ -37,6 +37,23 @@ FAST = HubOptions(
 )
 
 
+CASE = {
+    "id": "cas_1", "type": "manual", "line": "homeservice", "subject_kind": "order", "subject_id": "ord_1",
+    "title": "?", "state": "open", "stage": "queue", "priority": 3, "due_at": "2026-01-05T02:00:00Z",
+    "opened_at": "2026-01-05T02:00:00Z", "taken_by": None, "taken_at": None, "closed_by": None, "closed_at": None,
+    "outcome": None, "note": None, "version": 1,
+}  # fmt: skip
+NOTHING = {"amount": 0, "currency": "CNY"}
+SUMS = ("customer_refund", "customer_penalty", "worker_penalty", "refund_asked", "house_pays")
+CASE_ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "contact": {"conversation_id": "con_1", "call": None},
+    "decide": {
+        "case": CASE,
+        "moved": {"status_before": "a", "status": "b", "preview_hash": "h", **dict.fromkeys(SUMS, NOTHING)},
+    },
+}
+
+
 class BellRung(Fact):
     """A fact made for tests of the edge."""
 
@@ -110,10 +127,12 @@ class Truth:
     def keep(self, worker_id: str, fixes: Sequence[Fix], *, is_late: bool = False) -> None:
         self.history += [(worker_id, fix.seq, is_late) for fix in fixes]
 
-    def token(self, account: str, *roles: str, session: str | None = None, ttl_s: int = 900) -> str:
-        return self.keys.issue(
-            session or f"ses_{account}", f"acc_{account}", frozenset({"user", *roles}), self.clock.now(), ttl_s
-        ).text
+    def token(
+        self, account: str, *roles: str, session: str | None = None, ttl_s: int = 900, tenant_id: str | None = None
+    ) -> str:
+        session_id, account_id = session or f"ses_{account}", f"acc_{account}"
+        given = frozenset({"user", *roles})
+        return self.keys.issue(session_id, account_id, given, self.clock.now(), ttl_s, tenant_id=tenant_id).text
 
     def verbs(self) -> Mapping[str, Any]:
         answers: dict[str, Mapping[str, Any]] = {
@@ -133,6 +152,16 @@ class Truth:
             answers[f"{app}.sync"] = {"conversations": [], "digest": {}}
             answers[f"{app}.circle"] = {"role": "customer", "said": [], "noted": [], "desk": []}
         answers |= {"desk.note": said, "desk.draft": {}, "desk.follow": {}, "desk.unfollow": {}}
+        thread = {"conversation_id": "con_1", "kind": "chat", "state": "open", "severity": "normal",
+                  "queue_id": "que_1", "assignee_id": None, "epoch": 1, "number": None, "snoozed_until": None,
+                  "version": 1}  # fmt: skip
+        answers |= {f"desk.{name}": thread for name in (
+            "accept", "decline", "transfer", "take_over", "resolve", "close", "convert", "snooze", "wake")}  # fmt: skip
+        answers["desk.set_state"] = {"id": "acc_1", "state": "online", "cap": 4, "load": 0,
+                                     "present_until": self.clock.now(), "version": 1}  # fmt: skip
+        answers |= {f"desk.case.{name}": CASE_ANSWERS.get(name, {"case": CASE}) for name in (
+            "open", "take", "release", "transfer", "remark", "contact", "decide")}  # fmt: skip
+        answers |= {"desk.boards": {"boards": []}, "desk.may_watch": {}}
         answers["customer.choose"] = {"order_id": "ord_1", "status": "pending_payment", "version": 2}
         return {key: self._verb(key, answer) for key, answer in answers.items()}
 
@@ -285,7 +314,13 @@ class Phone:
         return [body["n"] for body in self.bodies("order.bell_rung")]
 
     def last_seq(self) -> int:
-        return max([body["seq"] for _, body in self.heard if isinstance(body, dict) and "seq" in body], default=0)
+        """Its place in the feed. A `ready` that has recovered names the end of a gap that is still to come."""
+        places = [
+            body["seq"]
+            for name, body in self.heard
+            if isinstance(body, dict) and "seq" in body and not (name == "ready" and body["recovered"])
+        ]
+        return max(places, default=0)
 
     async def ask(self, event: str, body: Any = None) -> Any:
         return await self.client.call(event, body, namespace=self.namespace, timeout=5)

@@ -51,6 +51,8 @@ EXPECTED = {
     ("locked", "use"): "used",
     ("locked", "release"): "issued",
     ("used", "give_back"): "issued",
+    ("issued", "revoke"): "revoked",
+    ("expired", "revoke"): "revoked",
 }
 
 
@@ -68,7 +70,8 @@ def test_every_verb_in_every_state(state: CouponState) -> None:
 
 
 def test_an_expired_coupon_never_comes_back() -> None:
-    assert not any(state is CouponState.EXPIRED for state, _ in TRANSITIONS)
+    ends = {CouponState.EXPIRED, CouponState.REVOKED}
+    assert all(after in ends for (before, _), after in TRANSITIONS.items() if before in ends)
 
 
 @pytest.mark.parametrize("state", ["locked", "used"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chat import cases
+from rest.marketing.claims.routes import ROUTES as CLAIMS
 from rest.marketing.coupons.routes import ROUTES
 from rest.people.operators import create_accounts
 from storage.base.clock import ManualClock
@@ -25,7 +26,7 @@ BODY = {"name": {"zh-CN": "新人券", "en": "Welcome"}, "terms": TERMS, "quota"
 
 @pytest.fixture
 async def client(db: Database, settings: Settings) -> AsyncIterator[Client]:
-    async with serve(db, settings, ROUTES, PEOPLE) as running:
+    async with serve(db, settings, [*ROUTES, *CLAIMS], PEOPLE) as running:
         yield running
 
 
@@ -74,7 +75,7 @@ async def test_ops_make_read_list_and_change_templates(client: Client, clock: Ma
     status, _, off = await ask(client, "opal", "PATCH", path, {"active": False}, **tag)
     assert (status, off["active"]) == (200, False)
     counts = (await ask(client, "opal", "GET", f"{path}/counts"))[2]
-    assert counts == {"left": 8, "issued": 1, "locked": 0, "used": 0, "expired": 0}
+    assert counts == {"left": 8, "issued": 1, "locked": 0, "used": 0, "expired": 0, "revoked": 0}
 
     clock.advance(seconds=1)  # lists are by age
     other = await made(client)
@@ -108,7 +109,7 @@ async def test_people_see_take_and_list_their_own_coupons(client: Client, clock:
     hidden, shown = await made(client, claimable=False), await made(client, per_account_max=2)
     offers = (await ask(client, "ann", "GET", "/v1/coupon_templates"))[2]
     assert [one["id"] for one in offers["data"]] == [shown["id"]]
-    assert set(offers["data"][0]) == {"id", "name", "terms", "per_account_max"}
+    assert set(offers["data"][0]) == {"id", "name", "terms", "per_account_max", "members"}
     assert (await ask(client, "ann", "POST", f"/v1/coupon_templates/{hidden['id']}/claim"))[0] == 404
 
     path, key = f"/v1/coupon_templates/{shown['id']}/claim", {"Idempotency-Key": "key-claim-00000001"}

@@ -35,6 +35,7 @@ import dispatch
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.model import Job
 from rest.lines.homeservice.rules import HomeserviceRules
+from rest.marketing import membership, points_mall
 from rest.money import ledger, points, settlement
 from storage import engines
 from storage.base.clock import ManualClock
@@ -42,6 +43,8 @@ from storage.postgres import Database
 from tests.conftest import MONDAY
 from tests.homeservice.conftest import Town
 from tests.money import invariants
+from tests.money.members_book import sell_membership
+from tests.money.points_book import sell_coupon
 from tests.money.stepping import Snapshot
 from tests.money.street import BOTH, FarBank, Street, asking, scratch, street_on, worker
 from tests.money.street import pay_mixed as begin_mixed
@@ -284,6 +287,55 @@ async def is_given_back_once(street: Street, setting: Setting, ended: bool) -> l
     return [] if is_right else [f"{now} of {given} went back, {job.order.refund_reserved_fen} is reserved"]
 
 
+async def begin_given_back(street: Street) -> Setting:
+    """Somebody with an order in his hands has bought a coupon for points and cash."""
+    job = await street.chosen(in_h=6)
+    customer = job.order.customer_id
+    await street.db.run(points.earn, customer, 150, ref="gift", reason="test")
+    purchase_id = await sell_coupon(street.db, customer)
+    await street.run()
+    return Setting(job, number=purchase_id)
+
+
+async def give_coupon_back(street: Street, setting: Setting) -> None:
+    await street.db.run(points_mall.give_back, setting.number, setting.job.order.customer_id)
+    await street.run()
+
+
+async def price_or_coupon(street: Street, setting: Setting, ended: bool) -> list[str]:
+    """Whoever has his points and his cash again has no coupon, and who has the coupon has neither."""
+    customer = setting.job.order.customer_id
+    async with street.db.begin() as tx:
+        coupon = await tx.fetchval("SELECT state FROM coupons WHERE account_id = $1", customer)
+    has = (coupon, await street.town.wallet(customer), (await street.db.run(points.totals, customer)).available)
+    back, kept = ("revoked", 100_000, 150), ("issued", 99_700, 50)
+    return [] if has == back or (not ended and has == kept) else [f"coupon, wallet and points: {has}"]
+
+
+async def begin_member(street: Street) -> Setting:
+    """Somebody with an order in his hands has bought a membership that comes with a coupon."""
+    job = await street.chosen(in_h=6)
+    purchase_id = await sell_membership(street.db, job.order.customer_id)
+    await street.run()
+    return Setting(job, number=purchase_id)
+
+
+async def give_membership_back(street: Street, setting: Setting) -> None:
+    await street.db.run(membership.give_back, setting.number, setting.job.order.customer_id)
+    await street.run()
+
+
+async def price_or_membership(street: Street, setting: Setting, ended: bool) -> list[str]:
+    """Whoever has his price again has neither membership nor coupon, and who has them has not."""
+    customer = setting.job.order.customer_id
+    async with street.db.begin() as tx:
+        coupon = await tx.fetchval("SELECT state FROM coupons WHERE account_id = $1", customer)
+        state = await tx.fetchval("SELECT state FROM memberships WHERE account_id = $1", customer)
+    has = (state, coupon, await street.town.wallet(customer))
+    back, kept = ("none", "revoked", 100_000), ("active", "issued", 97_000)
+    return [] if has == back or (not ended and has == kept) else [f"membership, coupon and wallet: {has}"]
+
+
 async def begin_break(street: Street) -> Setting:
     """On his way the customer does not want him any more."""
     job, _ = await street.brought("accept", "depart", "cancel", channel="wechat")
@@ -319,6 +371,8 @@ FLOWS = {
     "late_money": Flow(begin_too_late, late_money, nothing_is_kept),
     "refund_channel": Flow(begin_refund, refund_channel, is_back_once),
     "refund_part": Flow(begin_completed, refund_part, is_given_back_once),
+    "give_coupon_back": Flow(begin_given_back, give_coupon_back, price_or_coupon),
+    "give_membership_back": Flow(begin_member, give_membership_back, price_or_membership),
     "break_off": Flow(begin_break, break_off, penalty_is_kept_once),
     "settle": Flow(begin_leaving, settle, is_shared_out),
 }

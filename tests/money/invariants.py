@@ -3,7 +3,7 @@
 Each invariant is a function whose docstring begins with its number and whose SQL finds offenders, one text a row.
 `INVARIANTS` hold after every commit; `AT_REST` once nothing is due any more: what a fact has promised is then done.
 `JOINED` are those that a domain keeps beside its own tests: payments with their parts and holds, points in lots (I19),
-the points mall (I9), settlements. Those of the kernel that are rules of arithmetic (I6, I7, I16, I20) are tested on the
+the points mall (I9), memberships, settlements. Those of the kernel that are rules of arithmetic (I6, I7, I16, I20) are tested on the
 pure functions, bills (I23) where they are read. `tests/money/test_invariants.py` breaks each one on purpose and sees
 that just its name is called.
 """
@@ -20,6 +20,7 @@ from rest.money.payments.audit import CHECKS as PAYMENTS
 from rest.trade.orders import Machine
 from storage.postgres import Database
 from storage.tx import Tx
+from tests.money.members_book import CHECKS as MEMBERS
 from tests.money.points_book import CHECKS as POINTS
 from tests.money.points_book import MALL_CHECKS as MALL
 from tests.money.settling import CHECKS as SETTLEMENTS
@@ -27,7 +28,7 @@ from tests.money.settling import CHECKS as SETTLEMENTS
 Check = Callable[[Tx], Awaitable[list[str]]]
 
 INVARIANTS: dict[str, Check] = {}
-JOINED: Mapping[str, str] = {**PAYMENTS, **POINTS, **MALL, **SETTLEMENTS}
+JOINED: Mapping[str, str] = {**PAYMENTS, **POINTS, **MALL, **MEMBERS, **SETTLEMENTS}
 """By name, the statement that finds offenders; they hold after every commit."""
 AT_REST: dict[str, Check] = {}
 MACHINES: dict[str, Machine] = {"homeservice": HOMESERVICE}
@@ -289,7 +290,10 @@ async def i5_price_lines_are_whole(tx: Tx) -> list[str]:
 
 @always
 async def i5_what_was_paid_is_the_price(tx: Tx) -> list[str]:
-    """I5: the payment an order lives on is exactly the price fixed under its lock."""
+    """I5: the payment an order lives on is exactly the price fixed under its lock.
+
+    Less what the order has kept since it was turned into a pool order (HS-068).
+    """
     return await _rows(
         tx,
         """
@@ -298,7 +302,9 @@ async def i5_what_was_paid_is_the_price(tx: Tx) -> list[str]:
           JOIN orders o ON o.id = p.order_id
           JOIN (SELECT order_id, epoch, sum(amount_fen) AS total FROM order_lines GROUP BY 1, 2) l
             ON l.order_id = p.order_id AND l.epoch = p.lock_epoch
-         WHERE p.state = 'paid' AND (p.amount_fen <> l.total OR p.paid_fen <> l.total)""",
+         WHERE p.state = 'paid' AND (p.paid_fen <> p.amount_fen OR p.amount_fen > l.total
+               OR (p.amount_fen < l.total AND NOT EXISTS (
+                   SELECT FROM order_events e WHERE e.order_id = o.id AND e.verb = 'convert_to_pool' AND e.at <= p.created_at)))""",
     )
 
 
@@ -322,9 +328,10 @@ async def i8_issued_is_counted(tx: Tx) -> list[str]:
     return await _rows(
         tx,
         """
-        SELECT format('template %s says %s of %s, there are %s', t.id, t.issued, t.quota, count(c.id))
-          FROM coupon_templates t LEFT JOIN coupons c ON c.template_id = t.id
-         GROUP BY t.id HAVING t.issued <> count(c.id) OR t.issued > t.quota OR max(c.seq) > t.per_account_max""",
+        SELECT format('template %s says %s of %s, there are %s', t.id, t.issued, t.quota, sum(c.kept))
+          FROM coupon_templates t LEFT JOIN (SELECT template_id, account_id, count(*) FILTER (WHERE state <> 'revoked') AS kept
+                                               FROM coupons GROUP BY 1, 2) c ON c.template_id = t.id
+         GROUP BY t.id HAVING t.issued <> coalesce(sum(c.kept), 0) OR t.issued > t.quota OR max(c.kept) > t.per_account_max""",
     )
 
 
@@ -537,13 +544,15 @@ async def i15_only_the_table_happens(tx: Tx) -> list[str]:
 async def i16_a_cancelled_or_unpaid_order_keeps_nothing(tx: Tx) -> list[str]:
     """I16: whoever cancelled without a penalty has everything back, and nothing is kept before the work is bound.
 
-    Of a penalty no more is kept than was written down; nothing once it was taken back.
+    But an order that support has turned into a pool order keeps what was paid for it (HS-068). Of a penalty no more is kept than was written down; nothing once it was taken back.
     """
     return await _rows(
         tx,
         """
         SELECT format('order %s is %s and keeps %s', o.id, o.status, o.paid_fen - o.refunded_fen) FROM orders o
-         WHERE (o.status IN ('cancelled', 'terminated', 'in_pool', 'has_candidates', 'pending_payment') AND o.paid_fen <> o.refunded_fen)
+         WHERE (o.status IN ('cancelled', 'terminated') AND o.paid_fen <> o.refunded_fen)
+            OR (o.status IN ('in_pool', 'has_candidates', 'pending_payment') AND o.paid_fen <> o.refunded_fen
+                AND NOT EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.verb = 'convert_to_pool'))
             OR (o.status = 'closed_penalty' AND o.paid_fen - o.refunded_fen > coalesce(
                 (SELECT p.item_fen + p.travel_fen FROM penalties p
                   WHERE p.order_id = o.id AND p.payer_kind = 'customer' AND p.state = 'settled'), 0))""",
@@ -570,12 +579,16 @@ async def i16_a_workers_penalty_moved_once_each_way(tx: Tx) -> list[str]:
 
 @always
 async def i17_one_winner(tx: Tx) -> list[str]:
-    """I17: an order lives on one payment at most, and a call is won by the worker of an order whose price is paid."""
+    """I17: an order lives on one payment at most, and a call is won by the worker of an order whose price is paid.
+
+    Each time it is turned into a pool order, the next choice may need one more (HS-068).
+    """
     return await _rows(
         tx,
         """
-        SELECT format('order %s keeps money of %s payments', order_id, count(*)) FROM payments
-         WHERE state = 'paid' GROUP BY order_id HAVING count(*) > 1
+        SELECT format('order %s keeps money of %s payments', p.order_id, count(*)) FROM payments p
+         WHERE p.state = 'paid' GROUP BY p.order_id
+        HAVING count(*) > 1 + (SELECT count(*) FROM order_events e WHERE e.order_id = p.order_id AND e.verb = 'convert_to_pool')
         UNION ALL
         SELECT format('order %s is %s, its call won, %s of %s fen kept', o.id, o.status, o.paid_fen - o.refunded_fen, o.total_fen)
           FROM orders o JOIN calls c ON c.id = o.call_id

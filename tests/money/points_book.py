@@ -7,6 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rest.marketing import coupons, points_mall
+from storage.postgres import Database
+
 CHECKS = {
     "I19 a purse is the sum of its lots": """
         SELECT p.account_id FROM points_purses p LEFT JOIN points_lots l ON l.account_id = p.account_id
@@ -46,13 +49,41 @@ MALL_CHECKS = {
         SELECT b.id FROM points_purchases b LEFT JOIN points_uses u ON u.holder_id = b.id
          GROUP BY b.id HAVING (coalesce(sum(u.held), 0), coalesce(sum(u.used), 0)) IS DISTINCT FROM
                CASE b.state WHEN 'created' THEN (b.points::numeric, 0::numeric)
-                            WHEN 'closed' THEN (0::numeric, 0::numeric) ELSE (0::numeric, b.points::numeric) END""",
+                            WHEN 'closed' THEN (0::numeric, 0::numeric) WHEN 'refunded' THEN (0::numeric, 0::numeric) ELSE (0::numeric, b.points::numeric) END""",
     "RV-307 the cash of a purchase that is done is earned, and nothing is left in its escrow": """
         SELECT a.code FROM ledger_accounts a WHERE a.code LIKE 'order:pmo%' AND a.balance_fen <> 0
         UNION ALL SELECT b.id FROM points_purchases b LEFT JOIN ledger_transfers t ON t.ref = b.id || ':settled'
-         WHERE (b.cash_fen > 0 AND b.state IN ('done', 'delivered')) <> (t.id IS NOT NULL)""",
+         WHERE (b.cash_fen > 0 AND b.state IN ('done', 'delivered', 'refunded')) <> (t.id IS NOT NULL)""",
+    "RV-308 the price of what was given back is back, whole and once, and nothing else is": """
+        SELECT b.id FROM points_purchases b
+         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_fen), 0) AS fen FROM ledger_transfers t
+                               JOIN ledger_entries e ON e.transfer_id = t.id JOIN ledger_accounts a ON a.id = e.account_id
+                              WHERE t.ref = b.id || ':taken_back' AND a.code = 'platform:revenue:points_mall') taken
+         CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_fen), 0) AS fen FROM payment_refunds r WHERE r.given_as = b.id || ':refund') given
+         WHERE (taken.fen, given.fen) IS DISTINCT FROM
+               CASE b.state WHEN 'refunded' THEN (b.cash_fen::numeric, b.cash_fen::numeric) ELSE (0::numeric, 0::numeric) END""",
+    "RV-308, RV-269 a coupon is revoked when what it was bought with was given back, and only then": """
+        SELECT c.id FROM coupons c LEFT JOIN points_purchases b ON b.coupon_id = c.id
+          JOIN coupon_templates t ON t.id = c.template_id
+         WHERE (c.state = 'revoked') <> (b.state IS NOT DISTINCT FROM 'refunded') AND (c.state <> 'revoked' OR NOT EXISTS (
+               SELECT FROM member_purchases p LEFT JOIN member_coupons mc ON mc.purchase_id = p.id AND mc.coupon_id = c.id
+                WHERE p.state = 'refunded' AND p.account_id = c.account_id
+                  AND (mc.coupon_id IS NOT NULL OR c.source = 'claim' AND t.member_line = p.line AND c.issued_at >= p.ended_at)))""",
 }
-"""What is true of the points mall: its stock (I9), and the points and the cash of what was bought."""
+"""What is true of the points mall: its stock (I9), the points and the cash of what was bought, and what was given back."""
+
+
+async def sell_coupon(db: Database, account_id: str) -> str:
+    """A coupon bought for 100 points and 3 yuan from the wallet; the purchase's id. Given by a job."""
+    template = await db.run(
+        coupons.create_template, name={"en": "Coupon"}, terms=coupons.Terms(amount_fen=500, valid_days=9), quota=9,
+        per_account_max=9, claimable=False, by_id="acc_opal",
+    )  # fmt: skip
+    product = await db.run(
+        points_mall.create_product, name={"en": "Coupon"}, coupon_template=template.id, points=100, cash_fen=300, stock=5,
+        per_account_max=3, by_id="acc_opal",
+    )  # fmt: skip
+    return (await db.run(points_mall.redeem, account_id, product.id, confirmed=True, method="wallet")).id
 
 
 @dataclass

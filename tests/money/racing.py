@@ -151,9 +151,7 @@ class _ChangedMind(Exception):
 
 async def _post(tx: Tx, wish: Wish, told: Seen) -> None:
     try:
-        done = await ledger.post(
-            tx, ref=wish.ref, kind=wish.kind, entries=list(wish.entries), overdraw=wish.overdraw
-        )
+        done = await ledger.post(tx, ref=wish.ref, kind=wish.kind, entries=list(wish.entries), overdraw=wish.overdraw)
     except ledger.InsufficientFunds:
         told.answers["short"] += 1
     except ledger.RefReused:

@@ -17,7 +17,7 @@ from tests.edge.conftest import Client
 
 
 class KnownPeople:
-    """A gate where the token `ann` is the account acc_ann; roles by name."""
+    """A gate where the token `ann` is the account acc_ann; roles by name, `@ten_1` for who works at a tenant."""
 
     def __init__(self, db: Database, roles: dict[str, list[str]]) -> None:
         self._db, self._roles = db, roles
@@ -26,8 +26,10 @@ class KnownPeople:
         if token not in self._roles:
             raise TokenInvalid
         now = self._db.clock.now()
-        roles = frozenset(["user", *self._roles[token]])
-        return Actor(f"acc_{token}", f"ses_{token}", roles, now, now + timedelta(hours=1))
+        given = self._roles[token]
+        tenant_id = next((word[1:] for word in given if word.startswith("@")), None)
+        roles = frozenset(["user", *(word for word in given if not word.startswith("@"))])
+        return Actor(f"acc_{token}", f"ses_{token}", roles, now, now + timedelta(hours=1), tenant_id)
 
 
 @asynccontextmanager

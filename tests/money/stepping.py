@@ -4,8 +4,8 @@ Before each statement an actor waits for its turn. Whoever is let go runs agains
 is answered, or until he waits for a lock of somebody who waits for his turn (`pg_blocking_pids`, asked on a connection
 of our own): then he is parked, and goes on by himself when the lock is released. `Explorer` walks all schedules depth
 first, replaying each from a restored database. Schedules that differ only in the order of statements that cannot
-notice each other are one (sleep sets): a read is independent of what is not committed yet, and statements on different
-tables are independent of each other. `docs/decisions/0021-schedules.md` says why this is enough.
+notice each other are one, and are played once: a read is independent of what is not committed yet, and statements on
+different tables are independent of each other. `docs/decisions/0021-schedules.md` says why this is enough.
 
 A `Database` speaks through `Stage.database(actor)`; nothing of the code under test is replaced.
 """
@@ -40,31 +40,44 @@ class Stuck(Exception):
 
 
 class Op(NamedTuple):
-    """A statement: whether it only reads, or ends its transaction, and the tables it names."""
+    """A statement: it reads, locks, writes or ends its transaction; and what it touches: tables, or rows of them.
+
+    `shows` is what others see from the end of its transaction on; `holds` are locks of the transaction it belongs to.
+    """
 
     kind: str
-    tables: frozenset[str]
+    touches: frozenset[str]
+    shows: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
 
 
 ALL = frozenset({"*"})
+GATE = "gate"
+"""The advisory lock of an order; every scene is about one order."""
 CALLED: Mapping[str, frozenset[str]] = {
-    "order_gate(": frozenset({"orders", "gate"}),
+    "order_gate(": frozenset({"orders", GATE}),
     "ledger_post(": frozenset({"ledger_accounts", "ledger_transfers", "ledger_entries", "ledger_checkpoints"}),
     "tx_write(": frozenset({"jobs", "outbox", "idempotency_keys"}),
     "call_lock_with(": frozenset({"calls", "workers"}),
     "homeservice_lock_of_call(": frozenset({"orders", "homeservice_orders", "workers", "technicians"}),
-    "pg_advisory_xact_lock(": frozenset({"gate"}),
+    "pg_advisory_xact_lock(": frozenset({"advisory"}),
 }
 """Functions of ours that a statement may call, and what they touch. One that is not here touches everything."""
+ONLY_LOCKS = {"order_gate(", "call_lock_with(", "homeservice_lock_of_call(", "pg_advisory_xact_lock("}
 
 _HARMLESS = {"coalesce(", "count(", "sum(", "min(", "max(", "exists(", "any(", "all(", "unnest(", "values(", "in(",
              "as(", "and(", "or(", "on(", "from(", "now(", "split_part(", "format(", "materialized(", "row_number(",
              "array_position(", "lateral(", "not(", "where(", "select(", "cardinality(", "tstzrange(", "int8range(",
-             "lower(", "upper(", "greatest(", "least(", "by(", "then(", "else(", "when(", "over("}  # fmt: skip
-_INTO = re.compile(r"\binto\s+[a-z_.]+\s*\(")
+             "lower(", "upper(", "greatest(", "least(", "by(", "then(", "else(", "when(", "over(", "join(",
+             "conflict("}  # fmt: skip
+_INTO = re.compile(r"\binto\s+[a-z_.]+(?:\s+as\s+[a-z_]+)?\s*\(")
+_ALIAS = re.compile(r"\bas\s+(?!(?:not\s+)?materialized)([a-z_]+)\s*\(")
 _CALL = re.compile(r"\b([a-z_0-9]+)\s*\(")
-_TABLE = re.compile(r"\b(?:from|join|into|update)\s+(?:only\s+)?([a-z_.]+)\b(?!\s*\()")
-_WRITES = re.compile(r"\bfor\s+(?:no\s+key\s+)?(?:update|share|key)|\b(?:insert|update|delete)\b")
+_TABLE = re.compile(r"\b(?:from|join|into|(?<!do )(?<!for )(?<!key )update)\s+(?:only\s+)?([a-z_.]+)\b(?!\s*\()")
+_CTE = re.compile(r"(?:\bwith|,)\s+(?:recursive\s+)?([a-z_]+)(?:\s*\([^)]*\))?\s+as\s+(?:(?:not )?materialized )?\(")
+_LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+)?(?:update|share|key)")
+_WRITES = re.compile(r"\b(?:insert|delete)\b|(?<!\bfor )(?<!\bkey )\bupdate\b")
+_TAIL = re.compile(r"\btx_write\(\$1,")
 
 
 @cache
@@ -73,27 +86,51 @@ def op_of(sql: str) -> Op:
     text = " ".join(re.sub(r"--.*", "", sql).lower().split())
     if text in {"commit", "rollback"}:
         return Op("end", frozenset())
+    ctes = set(_CTE.findall(text))
+    names = ctes | set(_ALIAS.findall(text))
     tables = set(_TABLE.findall(_INTO.sub(lambda found: found.group(0).rstrip("( ") + " ", text)))
-    locks = bool(_WRITES.search(text))
-    for name in _CALL.findall(_INTO.sub(" ", text)):
+    writes, locks = bool(_WRITES.search(text)), bool(_LOCKS.search(text))
+    for name in set(_CALL.findall(_INTO.sub(" ", text))) - names:
         if f"{name}(" in CALLED:
             tables |= CALLED[f"{name}("]
-            locks = True
-        elif f"{name}(" not in _HARMLESS and not _is_cte(text, name) and name not in tables:
+            locks, writes = True, writes or f"{name}(" not in ONLY_LOCKS
+        elif f"{name}(" not in _HARMLESS and name not in tables:
             tables |= ALL
-            locks = True
-    return Op("write" if locks else "read", frozenset(tables) or ALL)
+            writes = True
+    return Op("write" if writes else "lock" if locks else "read", frozenset(tables - ctes) or ALL)
 
 
-def _is_cte(text: str, name: str) -> bool:
-    return f"{name} as " in text or f"as {name} (" in text or f" {name} (" in text.partition(" as (")[0]
+def with_rows(op: Op, sql: str, args: Sequence[Any]) -> Op:
+    """What a transaction writes at its end is told by its arguments: timers by key, facts that are new, one answer."""
+    if not _TAIL.search(sql):
+        return op
+    rows = {f"jobs#{key}" for key in (*args[6], *args[7])} | {f"outbox#{fact_id}" for fact_id in args[1]}
+    if args[17] is not None:
+        rows.add("jobs")
+    if args[12] is not None:
+        rows.add(f"idempotency_keys#{args[11]} {args[12]}")
+    return op._replace(touches=op.touches - CALLED["tx_write("] | rows)
 
 
 def independent(one: Op, other: Op) -> bool:
     """Whether the two may change places without anybody noticing."""
-    if "end" not in {one.kind, other.kind} and "read" in {one.kind, other.kind}:
+    if _waits_behind(one, other) or _waits_behind(other, one):
         return True
-    return "*" not in one.tables | other.tables and not one.tables & other.tables
+    if "read" in {one.kind, other.kind}:
+        reads, does = (one, other) if one.kind == "read" else (other, one)
+        return does.kind != "end" or not _meet(reads.touches, does.shows)
+    return not _meet(one.touches, other.touches)
+
+
+def _waits_behind(one: Op, other: Op) -> bool:
+    """He comes to a gate that the other has shut: it is all one whether he stands there or comes when it opens."""
+    return GATE in one.touches and one.kind != "end" and GATE in other.holds
+
+
+def _meet(one: frozenset[str], other: frozenset[str]) -> bool:
+    if "*" in one | other:
+        return bool(one and other)
+    return any(mine in {his, his.partition("#")[0]} or his == mine.partition("#")[0] for mine in one for his in other)
 
 
 # The stage
@@ -120,17 +157,34 @@ class Actor:
     connection: Any
     at: At = At.DONE
     sql: str = ""
+    args: tuple[Any, ...] = ()
     go: asyncio.Future[None] | None = None
     answer: str = ""
     touched: set[str] = field(default_factory=set)
+    wrote: set[str] = field(default_factory=set)
     steps: int = 0
     """Statements of his transaction so far."""
 
     @property
     def op(self) -> Op:
-        """His next statement. The end of a transaction lets others see what it has touched."""
-        op = op_of(self.sql)
-        return Op("end", frozenset(self.touched)) if op.kind == "end" else op
+        """His next statement. The end of a transaction lets others see what it wrote, and go on behind its locks."""
+        op = with_rows(op_of(self.sql), self.sql, self.args)
+        holds = frozenset(self.touched & {GATE})
+        if op.kind != "end":
+            return op._replace(holds=holds)
+        shows = self.wrote if self.sql == "COMMIT" else ()
+        return Op("end", frozenset(self.touched), frozenset(shows), holds)
+
+    def note(self, op: Op) -> None:
+        """This is done, and is his until the transaction ends."""
+        if op.kind != "read":
+            self.touched |= op.touches
+        if op.kind == "write":
+            self.wrote |= op.touches
+
+    def anew(self) -> None:
+        self.touched.clear()
+        self.wrote.clear()
 
     @property
     def pid(self) -> int:
@@ -148,7 +202,7 @@ class GatedConnection:
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
         async def call(sql: str, *args: Any) -> Any:
-            await self._stage.turn(self._actor, sql)
+            await self._stage.turn(self._actor, sql, args)
             sql = self._stage.twisted(sql)
             try:
                 return await getattr(self._actor.connection, method)(sql, *args)
@@ -212,19 +266,18 @@ class Stage:
             self.twisted_count += times
         return sql
 
-    async def turn(self, actor: Actor, sql: str) -> None:
+    async def turn(self, actor: Actor, sql: str, args: tuple[Any, ...]) -> None:
         """Wait here before a statement. What only begins a transaction nobody can notice."""
         if self._over or sql == "BEGIN":
-            actor.touched.clear()
+            actor.anew()
             actor.steps = 0
             return
-        actor.sql, actor.go, actor.at = sql, asyncio.get_running_loop().create_future(), At.WAITING
+        actor.sql, actor.args = sql, args
+        actor.go, actor.at = asyncio.get_running_loop().create_future(), At.WAITING
         self._changed.set()
         await actor.go
         actor.steps += 1
-        op = op_of(sql)
-        if op.kind != "read":
-            actor.touched |= op.tables
+        actor.note(actor.op)
 
     def begin(self, acts: Mapping[str, Callable[[], Awaitable[Any]]]) -> None:
         """Everybody comes on, and waits before his first statement."""
@@ -234,7 +287,7 @@ class Stage:
         for name, act in acts.items():
             actor = self.actors[name]
             actor.at, actor.answer, actor.sql = At.RUNNING, "", ""
-            actor.touched.clear()
+            actor.anew()
             self._tasks.append(asyncio.create_task(self._play(actor, act)))
 
     async def _play(self, actor: Actor, act: Callable[[], Awaitable[Any]]) -> None:
@@ -307,19 +360,32 @@ class Stage:
 
 @dataclass
 class Node:
-    """A moment of the walk: what could be done, what has been tried, what need not be."""
+    """A moment of the walk: what could be done, what should be tried, what has been, what need not be."""
 
     enabled: dict[str, Op]
     sleep: dict[str, Op]
+    wanted: set[str]
     tried: dict[str, Op] = field(default_factory=dict)
     chosen: str = ""
+    causes: int = 0
+    """The earlier moments, a bit each, without which what was chosen here could not be or would be another."""
+
+    @property
+    def op(self) -> Op:
+        return self.enabled[self.chosen]
 
     def left(self) -> list[str]:
-        return [name for name in self.enabled if name not in self.sleep and name not in self.tried]
+        return [name for name in self.enabled if name in self.wanted and name not in self.sleep | self.tried.keys()]
 
 
 class Explorer:
-    """Depth first through the schedules of one cast: `path()` says whom to let go, `back()` turns to the next."""
+    """Depth first through the schedules of one cast: `choose` says whom to let go, `back` turns to the next.
+
+    Of schedules that differ in neighbours who cannot notice each other one is played. Two statements that do notice
+    each other are a race; only for a race is another order tried, by whoever could begin it (source sets), and not when
+    what follows has been seen (sleep sets). Source: Abdulla, Aronis, Jonsson, Sagonas, Optimal dynamic partial order
+    reduction, POPL 2014, algorithm 1.
+    """
 
     def __init__(self, *, reduce: bool = True) -> None:
         self.nodes: list[Node] = []
@@ -335,23 +401,72 @@ class Explorer:
             node = self.nodes[self.depth]
             assert set(choice.enabled) == set(node.enabled), f"not the same again: {choice.sqls}"
         else:
-            node = Node(choice.enabled, self._asleep())
-            self.nodes.append(node)
+            node = self._arrive(choice)
         if not node.chosen:
             left = node.left()
             if not left:
                 return None
             node.chosen = left[0]
+            if self.reduce:
+                self._look_back(self.depth)
         self.depth += 1
         return node.chosen
+
+    def _arrive(self, choice: Choice) -> Node:
+        sleep = self._asleep()
+        awake = [name for name in choice.enabled if name not in sleep]
+        node = Node(choice.enabled, sleep, set(awake[:1] if self.reduce else awake))
+        self.nodes.append(node)
+        return node
 
     def _asleep(self) -> dict[str, Op]:
         if not self.nodes or not self.reduce:
             return {}
         last = self.nodes[-1]
-        chosen = last.enabled[last.chosen]
         known = {**last.sleep, **last.tried}
-        return {name: op for name, op in known.items() if name != last.chosen and independent(op, chosen)}
+        return {name: op for name, op in known.items() if name != last.chosen and independent(op, last.op)}
+
+    def _look_back(self, here: int) -> None:
+        """What this choice depends on; where it is in a race with a choice before, another order is wanted there."""
+        node, released_at = self.nodes[here], self._released_at(here)
+        node.causes = 0
+        for at in range(here - 1, -1, -1):
+            before = self.nodes[at]
+            is_own = before.chosen == node.chosen
+            if not (is_own or at == released_at or not independent(before.op, node.op)):
+                continue
+            if not (is_own or at == released_at or node.causes >> at & 1):
+                self._want_other_order(at, here)
+            node.causes |= 1 << at | before.causes
+
+    def _released_at(self, here: int) -> int | None:
+        """The moment that gave this actor the lock he waited for, or the gate he then found open: no race, a cause."""
+        name = self.nodes[here].chosen
+        last = next((at for at in range(here - 1, -1, -1) if self.nodes[at].chosen == name), None)
+        if last is None:
+            return None
+        parked = [at for at in range(last + 1, here) if name not in self.nodes[at].enabled]
+        if parked:
+            return parked[-1]
+        if GATE not in self.nodes[last].op.touches or self.nodes[last].op.kind == "end":
+            return None
+        ends = (at for at in range(last - 1, -1, -1) if self.nodes[at].op.kind == "end")
+        return next((at for at in ends if GATE in self.nodes[at].op.holds), None)
+
+    def _want_other_order(self, at: int, here: int) -> None:
+        """Have somebody begin, instead of what was chosen at that moment, with what does not come of it."""
+        later = [n for n in range(at + 1, here) if not self.nodes[n].causes >> at & 1] + [here]
+        causes = {n: self.nodes[n].causes for n in later}
+        first: list[str] = []
+        for n in later:
+            name = self.nodes[n].chosen
+            earlier = [m for m in later if m < n and (causes[n] >> m & 1 or self.nodes[m].chosen == name)]
+            if not earlier:
+                first.append(name)
+        node = self.nodes[at]
+        if node.wanted.isdisjoint(first):
+            possible = [name for name in first if name in node.enabled]
+            node.wanted |= set(possible[-1:] or node.enabled)
 
     def back(self, *, complete: bool) -> None:
         """One run is over: the deepest moment with something left is next."""
@@ -361,7 +476,7 @@ class Explorer:
         while self.nodes:
             node = self.nodes[-1]
             if node.chosen:
-                node.tried[node.chosen] = node.enabled[node.chosen]
+                node.tried[node.chosen] = node.op
                 node.chosen = ""
             if node.left():
                 return

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rest.lines.homeservice import actions
-from rest.marketing import points_mall
+from rest.marketing import membership, points_mall
 from rest.money import channels, ledger, points, settlement, topups, withdrawals
 from rest.money.channels.model import Outcome
 from rest.money.settlement import Party
@@ -23,6 +23,8 @@ from storage.postgres import Database
 from storage.tx import Tx
 from tests.conftest import MONDAY
 from tests.money import invariants
+from tests.money.members_book import sell_membership
+from tests.money.points_book import sell_coupon
 from tests.money.street import Street, ask_refund, build_street, scratch
 
 
@@ -153,8 +155,24 @@ PLANTS = {
         "I19 a lot that waits for its time has its deadlines": "DELETE FROM jobs WHERE kind = 'points.mature'",
         "I9 what is held and sold is what purchases say": "UPDATE points_products SET sold = sold + 1",
         "RV-307 points are held, spent or free as the purchase stands": "UPDATE points_purchases SET points = points + 1",
+        "RV-308 the price of what was given back is back, whole and once, and nothing else is":
+            "UPDATE ledger_transfers SET ref = ref || 'x' WHERE ref LIKE 'pmo\\_%:taken_back'",
+        "RV-308, RV-269 a coupon is revoked when what it was bought with was given back, and only then":
+            "UPDATE points_purchases SET coupon_id = NULL WHERE state = 'refunded'",
         "RV-307 the cash of a purchase that is done is earned, and nothing is left in its escrow":
             "UPDATE ledger_transfers SET ref = ref || 'x' WHERE ref LIKE 'pmo\\_%:settled'",
+        "HS-188 the price of a purchase that is paid is earned, and nothing is left in its escrow":
+            "UPDATE ledger_transfers SET ref = ref || 'x' WHERE ref LIKE 'mem\\_%:settled'",
+        "HS-188 a membership is what its last purchase made of it, and not worth more than was paid":
+            "UPDATE memberships SET ends_at = ends_at + interval '1 day'",
+        "HS-188 a membership that runs has its deadlines": "DELETE FROM jobs WHERE kind = 'membership.expire'",
+        "HS-188 a purchase that waits has its end, and one that is done its coupons":
+            "DELETE FROM member_coupons WHERE purchase_id IN (SELECT id FROM member_purchases WHERE state = 'done')",
+        "RV-269 what was earned by a purchase and given back is its price if it was given back, and nothing else":
+            "UPDATE ledger_transfers SET ref = ref || 'x' WHERE ref LIKE 'mem\\_%:taken_back'",
+        "RV-269 what was given back has made no order cheaper, and none of its coupons is left":
+            "UPDATE member_uses SET membership_version = (SELECT membership_version FROM member_purchases WHERE state = 'refunded')",
+        "RV-269 an order that a membership has made cheaper has used it": "DELETE FROM member_uses",
         "HS-174 a kind is paid once for an order": "DROP INDEX settlement_lines_once; UPDATE settlement_lines SET kind = 'x' WHERE cause = 'settled'",
         "pending accounts hold exactly what has not matured": "UPDATE settlement_lines SET state = 'paid' WHERE state = 'accrued'",
         "what rests waits for a channel's word": "UPDATE settlement_lines SET state = 'payable' WHERE state = 'accrued'",
@@ -245,7 +263,7 @@ async def fill(db: Database) -> None:
 
 
 async def ended_otherwise(street: Street) -> None:
-    """Mixed payments, one given back in part and one held; broken off by either side; a top-up, and the points mall."""
+    """Mixed payments, one given back in part and one held; broken off by either side; top-up, points mall, membership."""
     mixed, tech = await street.completed("wechat", mixed=True)
     await street.db.run(settlement.bind_channel, tech.id, Party("customer", "acc_carl"))
     await street.refund(mixed, 12_345)
@@ -263,7 +281,15 @@ async def ended_otherwise(street: Street) -> None:
         per_account_max=3,
         by_id="acc_opal",
     )
-    await street.db.run(points_mall.redeem, customer, cup.id, method="wallet")
+    await street.db.run(points_mall.redeem, customer, cup.id, confirmed=True, method="wallet")
+    bought = await sell_coupon(street.db, customer)
+    await street.run()
+    await street.db.run(points_mall.give_back, bought, customer)
+    await sell_membership(street.db, customer)
+    await street.town.by_customer(actions.cancel, await street.town.post(customer), "hm")
+    renewal = await street.db.run(membership.buy, customer, "gold", shown=1, method="wallet")
+    await street.run()
+    await street.db.run(membership.give_back, renewal.id, customer)
     topup = await street.db.run(topups.create, customer, topups.Kind.PLATFORM, method="wechat", amount_fen=10_000)
     await street.run()
     async with street.db.begin() as tx:

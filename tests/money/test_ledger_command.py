@@ -80,9 +80,7 @@ async def test_money_of_no_order_is_found(book: Database) -> None:
 
 async def attempt(book: Database, epoch: int = 1) -> payments.Payment:
     async with book.begin() as tx:
-        return await payments.open_payment(
-            tx, order_id="ord_1", account_id="acc_ann", amount_fen=40, lock_epoch=epoch
-        )
+        return await payments.open_payment(tx, order_id="ord_1", account_id="acc_ann", amount_fen=40, lock_epoch=epoch)
 
 
 async def test_payments_and_their_bookings_agree_in_every_state(book: Database) -> None:

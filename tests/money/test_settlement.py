@@ -326,18 +326,27 @@ cents = st.integers(0, 60_000)
 
 @settings(max_examples=25)
 @given(
-    item=st.integers(1, 60_000), travel=cents, coupon=cents, voucher=st.integers(0, 500),
+    item=st.integers(1, 60_000), travel=cents, member=cents, coupon=cents, voucher=st.integers(0, 500),
     bonus=st.sampled_from([0, 99_000, 99_990, 100_000]), data=st.data(), rate=st.integers(0, 10_000),
 )  # fmt: skip
 async def test_many_refunds_end_where_one_of_their_sum_does(  # noqa: PLR0917 - what Hypothesis draws
-    pg_url: str, item: int, travel: int, coupon: int, voucher: int, bonus: int, data: st.DataObject, rate: int
+    pg_url: str,
+    item: int,
+    travel: int,
+    member: int,
+    coupon: int,
+    voucher: int,
+    bonus: int,
+    data: st.DataObject,
+    rate: int,
 ) -> None:
     """I6, metamorphic: ledger, lines and bonus counter, to the fen, with the wait over somewhere in between."""
-    kept = max(0, item + travel - coupon - voucher)
+    kept = max(0, item + travel - member - coupon - voucher)
     steps = sorted(data.draw(st.lists(st.integers(0, kept), min_size=1, max_size=5)), reverse=True)
     matures_before = data.draw(st.integers(0, len(steps)))
     basis = {
-        "item": item, "travel": travel, "coupon": coupon, "voucher": voucher, "kept": kept, "rate_bps": rate,
+        "item": item, "travel": travel, "member": member, "coupon": coupon, "voucher": voucher, "kept": kept,
+        "rate_bps": rate,
     }  # fmt: skip
 
     async def end(stops: list[int], mature_at: int) -> tuple[Any, ...]:

@@ -45,6 +45,12 @@ EXAMPLES: dict[str, tuple[dict[str, int], int | None, tuple[int, ...]]] = {
         0,
         (25_000, 330, 990, 9_680),
     ),
+    "a member, his coupon and a voucher, channel": (
+        # the technician's and, in version 1, the channel's part know nothing of the member's 20.00
+        {"item": 40_000, "travel": 3_000, "member": 2_000, "coupon": 5_000, "voucher": 2_000, "kept": 34_000},
+        0,
+        (25_000, 330, 990, 7_680),
+    ),
     "extension": (
         {"item": 40_000, "travel": 3_000, "coupon": 5_000, "voucher": 2_000, "extension": 10_000, "kept": 46_000},
         0,
@@ -107,7 +113,7 @@ def rules(draw: Any) -> Rule:
                 kind=f"kind{n}",
                 party=draw(st.sampled_from(["worker", "channel"])),
                 bps=draw(st.none() | st.integers(0, 10_000)),
-                of=draw(st.lists(st.sampled_from([*TERMS, "-coupon", "-voucher"]), max_size=3).map(tuple)),
+                of=draw(st.lists(st.sampled_from([*TERMS, "-member", "-coupon", "-voucher"]), max_size=3).map(tuple)),
                 whole=draw(st.lists(st.sampled_from(["travel", "tip"]), max_size=2, unique=True).map(tuple)),
                 fixed_fen=draw(st.integers(0, 1000)),
             )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rest.trade.pricing import (
     COUPON,
     ITEM,
+    MEMBER,
     TRAVEL,
     VOUCHER,
     CouponStacking,
@@ -31,9 +32,10 @@ items = st.lists(fen, min_size=1, max_size=6).map(
     lambda amounts: [PriceLine(kind=ITEM, amount_fen=amount, ref=f"itm_{n}") for n, amount in enumerate(amounts)]
 )
 way = st.none() | fen.map(lambda amount: PriceLine(kind=TRAVEL, amount_fen=amount))
+member = fen.map(lambda amount: Discount(MEMBER, amount, "gold"))
 coupon = fen.map(lambda amount: Discount(COUPON, amount, "cpn_1"))
 voucher = fen.map(lambda amount: Discount(VOUCHER, amount, "wrk_1"))
-some = st.tuples(st.none() | coupon, st.none() | voucher).map(lambda both: [one for one in both if one])
+some = st.tuples(st.none() | member, st.none() | coupon, st.none() | voucher).map(lambda any_: [d for d in any_ if d])
 
 
 @given(items, way, some)
@@ -83,6 +85,13 @@ def test_the_order_in_which_discounts_are_named_does_not_matter(
     assert len(hashes) == 1
 
 
+def test_a_member_comes_first_then_the_coupon_then_the_voucher() -> None:
+    goods = [PriceLine(kind=ITEM, amount_fen=1_000)]
+    discounts = [Discount(VOUCHER, 900, "wrk_1"), Discount(COUPON, 500, "cpn_1"), Discount(MEMBER, 300, "gold")]
+    lines = price_lines(goods, None, discounts)
+    assert [(line.kind, line.amount_fen) for line in lines[1:]] == [(MEMBER, -300), (COUPON, -500), (VOUCHER, -200)]
+
+
 def test_a_coupon_over_three_items_by_largest_remainder() -> None:
     three = [PriceLine(kind=ITEM, amount_fen=amount) for amount in (1_000, 1_000, 1_001)]
     lines = price_lines(three, None, [Discount(COUPON, 100, "cpn_1")])
@@ -92,8 +101,10 @@ def test_a_coupon_over_three_items_by_largest_remainder() -> None:
 ALLOWED = {
     (COUPON,): True, (VOUCHER,): True, (COUPON, VOUCHER): True, (COUPON, COUPON): False, (VOUCHER, VOUCHER): False,
     (COUPON, COUPON, VOUCHER): False, (COUPON, VOUCHER, VOUCHER): False,
+    (MEMBER,): True, (MEMBER, COUPON): True, (MEMBER, VOUCHER): True, (MEMBER, COUPON, VOUCHER): True,
+    (MEMBER, MEMBER): False, (MEMBER, COUPON, COUPON): False,
 }  # fmt: skip
-"""From HS-186: one coupon, and a technician's voucher beside it."""
+"""From HS-186: one coupon, and a technician's voucher beside it; a member has both."""
 
 
 @pytest.mark.parametrize("kinds", ALLOWED)

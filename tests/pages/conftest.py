@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from rest.lines.homeservice import demo
 from rest.pages.assets import NODE_MODULES
 from tests.live import Live
+from tests.pages.floor import Floor, Seat
 from tests.replay.api import Api, Person
 
 CHROMIUM = next(
@@ -81,6 +83,15 @@ class Technician:
         answer = await self.ask("position", [self.seq, at_ms, lat, lon, 8, 5, heading_deg])
         assert answer["accepted"] == 1, answer
 
+    async def grab(self, order: dict[str, Any]) -> None:
+        """As soon as it has been offered."""
+        for _ in range(100):
+            answer = await self.phone.call("grab", {"call_id": order["call_id"]}, namespace="/worker", timeout=10)
+            if "error" not in answer:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(answer)
+
     async def ask(self, verb: str, body: Any) -> Any:
         answer = await self.phone.call(verb, body, namespace="/worker", timeout=10)
         assert "error" not in answer, answer
@@ -116,11 +127,14 @@ class Town:
         self.closing.push_async_callback(self.api.post, person, "/v1/partner/offline")
         return technician
 
-    async def order(self, n: int = 1, *, lon: float = demo.CENTRE.lon, lat: float = demo.CENTRE.lat) -> dict[str, Any]:
+    async def order(
+        self, n: int = 1, *, lon: float = demo.CENTRE.lon, lat: float = demo.CENTRE.lat, contact: str = "Test",
+        detail: str = "Room 101",
+    ) -> dict[str, Any]:  # fmt: skip
         """Demo customer `n` posts an order to the pool; cancelled after the test."""
         person = await self.person(demo.customer_phone(n))
         start_at = datetime.now(UTC) + timedelta(hours=2)
-        address = {"contact": "Test", "phone": "13900000000", "detail": "Room 101", "lon": lon, "lat": lat}
+        address = {"contact": contact, "phone": "13900000000", "detail": detail, "lon": lon, "lat": lat}
         body = {
             "line": "homeservice", "mode": "grab", "item_id": demo.ITEMS[0].id, "qty": 1,
             "start_at": start_at.isoformat(timespec="seconds"), "address": {**address, "crs": "wgs84"},
@@ -131,12 +145,16 @@ class Town:
         return {**order, "person": person}
 
     async def _cancel(self, person: Person, order_id: str) -> None:
-        """The customer asks, and support agrees where it is asked."""
+        """The customer asks, and support agrees where it is asked; nothing where a test has done so."""
+        if (await self.api.get(person, f"/v1/orders/{order_id}"))["status"] == "cancelled":
+            return
         order = await self.api.post(person, f"/v1/orders/{order_id}/cancel", {"reason": "test"})
         if order["status"] == "cancel_requested":
             support = await self.person(SUPPORT)
-            decision = {"saved": False, "note": "test"}
-            await self.api.post(support, f"/v1/admin/orders/{order_id}/cancel_decision", decision)
+            path = f"/v1/admin/cases?subject_id={order_id}&type=cancel_confirm&state=open,taken"
+            case_id = (await self.api.get(support, path))["data"][0]["id"]
+            decision = {"outcome": "not_saved", "note": "test"}
+            await self.api.post(support, f"/v1/admin/cases/{case_id}/decide", decision, key=f"cancel-{order_id}")
 
     async def choose(self, order: dict[str, Any]) -> None:
         """The customer takes the first who grabbed."""
@@ -213,6 +231,40 @@ async def desk(live: Live, browser: Browser) -> AsyncIterator[Desk]:
 async def small_desk(live: Live, browser: Browser) -> AsyncIterator[Desk]:
     async for one in _desk(live, browser, viewport={"width": 390, "height": 844}, has_touch=True, locale="zh-CN"):
         yield one
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def floor(live: Live) -> AsyncIterator[Floor]:
+    """A desk with one queue, open all the time."""
+    async with aiohttp.ClientSession() as http:
+        api = Api(http, live.url)
+        made = Floor(live, api, admin=Person.of(live.tokens("admin", 1)[0]), ops=await Floor.signed_in(api, OPS))
+        await made.open()
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sit(live: Live, browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Seat]]]:
+    """`ada = await sit(phone, "?view=queue")`: somebody at the page of the desk; nothing is wrong in any console."""
+    seats: list[tuple[BrowserContext, list[str]]] = []
+
+    async def make(phone: str, where: str = "", **options: Any) -> Seat:
+        shape = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **options}
+        context = await browser.new_context(**shape)
+        context.set_default_timeout(10_000)
+        page = await context.new_page()
+        faults: list[str] = []
+        page.on("console", lambda message: _note(faults, message))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        seats.append((context, faults))
+        seat = Seat(live.url, page, faults)
+        await seat.sign_in(phone, where)
+        return seat
+
+    yield make
+    for context, _ in seats:
+        await context.close()
+    assert [fault for _, faults in seats for fault in faults] == []
 
 
 SHOTS = Path(__file__).parents[2] / "build" / "shots"

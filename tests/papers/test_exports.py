@@ -36,7 +36,7 @@ from tests.money.serving import serve
 from tests.money.settling import WORKER, Shop
 from tests.papers.conftest import Office, office_of
 
-PEOPLE = {"ann": [], "ben": [], "fay": ["finance"], "sue": ["support"]}
+PEOPLE = {"ann": [], "ben": [], "fay": ["finance"], "sue": ["support"], "opal": ["ops"], "tina": ["tenant_admin"]}
 
 
 @pytest.fixture
@@ -155,8 +155,12 @@ async def test_withdrawals_are_listed_with_masked_numbers(client: Client, office
 
 async def test_nobody_has_what_is_not_his(client: Client, office: Office, db: Database) -> None:
     await db.run(wallet.credit, "acc_ben", 5_000, "gift", "test")
-    for kind in ("settlements", "settlement_statement", "withdrawals", "ledger_entries", "technician_statement"):
+    mine = ("settlements", "settlement_statement", "withdrawals", "ledger_entries", "technician_statement")
+    for kind in (*mine, "orders", "cases", "refunds"):
         assert (await ask(client, kind, who="sue"))[2]["code"] == "forbidden"
+    others = (("tina", "orders"), ("tina", "cases"), ("tina", "refunds"), ("fay", "cases"), ("opal", "refunds"))
+    for who, kind in others:
+        assert (await ask(client, kind, who=who))[2]["code"] == "forbidden"
     assert (await ask(client, "nothing"))[2]["code"] == "export_kind"
     _, headers, export = await ask(client, "wallet_entries", who="ben")
     await office.work()

@@ -33,9 +33,9 @@ from rest.papers.sheet import (
     is_formula,
     page_lines,
     percent,
-    yuan,
 )
 from storage.base.errors import HubError
+from storage.base.money import yuan
 from storage.base.settings import Settings
 
 AT = datetime(2026, 1, 5, 2, 30, tzinfo=UTC)

@@ -57,8 +57,8 @@ async def test_roles_are_set_by_administrators_and_hold_at_once(
     assert (status, found["roles"], boss.answered["ETag"]) == (200, ["support", "user"], '"v2"')
     assert await facts(db, "account.roles_changed") == [
         (
-            {"account_id": phone.account["id"], "roles": ["support", "user"], "version": 2, "by": boss.account["id"],
-             "reason": "hired"},
+            {"account_id": phone.account["id"], "roles": ["support", "user"], "tenant_id": None, "version": 2,
+             "by": boss.account["id"], "reason": "hired"},
             [f"session:{phone.session_id}"],
         )
     ]  # fmt: skip

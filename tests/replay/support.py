@@ -67,19 +67,19 @@ class Operator:
                 await self._decide(case)
 
     async def _decide(self, case: Mapping[str, Any]) -> None:
-        order = f"/v1/admin/orders/{case['subject_id']}"
         saved = self._chance.random() < self.world.habits.saved
-        if case["type"] == "cancel_confirm":
-            path, body = "cancel_decision", {"saved": saved, "note": "talked to the customer"}
-        elif case["type"] == "rejected":
-            outcome = "technician_agreed" if saved else "cancel"
-            path, body = "rejection_decision", {"outcome": outcome, "note": "talked to the technician"}
-        else:
-            return  # settled by the customer or the technician
+        match case["type"]:
+            case "cancel_confirm":
+                outcome = "saved" if saved else "not_saved"
+            case "rejected":
+                outcome = "technician_accepts" if saved else "customer_refuses"
+            case _:
+                return  # settled by the customer or the technician
+        path, body = f"/v1/admin/cases/{case['id']}/decide", {"outcome": outcome, "note": "talked to the sides"}
         try:
-            await self.world.api.post(self.person, f"{order}/{path}", body)
+            await self.world.api.post(self.person, path, body, key=f"decide-{case['id']}")
             self.world.figures.add("decisions")
         except No as no:
-            self.world.refused(path, no, "invalid_state", "case_not_open", "not_found", "candidate_gone")
+            self.world.refused("decide", no, "invalid_state", "case_not_open", "outcome_not_allowed", "candidate_gone")
         except Unreachable:
             self._look_now.set()

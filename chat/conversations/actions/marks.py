@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chat.conversations.actions.saying import stand
-from chat.conversations.facts import UNSEEN, MessageRead
+from chat.conversations.facts import UNSEEN, MessageRead, member_audience
 from chat.conversations.model import TEXT_MAX, Draft, Member, MessageTooLong, Reader, ReadOnly
 from chat.conversations.store import threads
 from storage.tx import Tx
@@ -30,7 +30,7 @@ async def mark_read(
         read_seq=member.read_seq,
         delivered_seq=member.delivered_seq,
     )
-    tx.tell(fact, to=[one.audience for one in standing.active])
+    tx.tell(fact, to=[member_audience(standing.conversation, one) for one in standing.active])
     return member
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from chat.conversations.actions.saying import stand
 from chat.conversations.model import (
     DELTAS_MAX,
+    EVERYTHING,
     SYNC_BYTES,
     SYNC_MAX,
     SYNC_ROWS,
@@ -22,6 +23,7 @@ from chat.conversations.model import (
     Role,
     Row,
     Sight,
+    Sought,
     Standing,
     may_read,
 )
@@ -41,6 +43,9 @@ DRAFTS_MAX = 100
 
 MESSAGE_BYTES = 600
 """Of a message without its text, as it is sent, at most."""
+
+
+UNTAKEN_MAX = 99
 
 
 async def read_conversation(tx: Tx, reader: Reader, conversation_id: str) -> tuple[Standing, Sight]:
@@ -82,6 +87,15 @@ async def drafts_of(tx: Tx, reader: Reader) -> list[Draft]:
     drafts = await threads.drafts(tx, reader.account_id, DRAFTS_MAX)
     here = await seen(tx, reader, [draft.conversation_id for draft in drafts])
     return [draft for draft in drafts if draft.conversation_id in here]
+
+
+async def draft_of(tx: Tx, reader: Reader, conversation_id: str) -> Draft:
+    """One's own draft here. Raises NotFound, also when there is none."""
+    await stand(tx, reader, conversation_id)
+    draft = await threads.draft(tx, reader.account_id, conversation_id)
+    if draft is None:
+        raise NotFound
+    return draft
 
 
 async def seen(tx: Tx, reader: Reader, conversation_ids: Sequence[str]) -> dict[str, tuple[Conversation, Sight]]:
@@ -126,6 +140,14 @@ async def digests(tx: Tx, readers: Sequence[Reader]) -> dict[str, dict[str, int]
         if sight is not None:
             found.setdefault(member.account_id, {})[conversation.id] = last_seen(conversation, sight)
     return found
+
+
+async def untaken(tx: Tx, conversation_id: str, account_id: str) -> tuple[int, int]:
+    """Messages of others that no device of this person has taken: how many (counted to 99), and the last one's seq.
+
+    None for who takes no part. What staff say among themselves does not count.
+    """
+    return await lists.untaken(tx, conversation_id, account_id, limit=UNTAKEN_MAX)
 
 
 def last_seen(conversation: Conversation, sight: Sight) -> int:
@@ -178,22 +200,46 @@ async def list_served(
 async def search(
     tx: Tx,
     reader: Reader,
-    text: str,
+    text: str | None = None,
     *,
-    conversation_id: str | None = None,
+    of: Sought = EVERYTHING,
     before: tuple[datetime, str, int] | None = None,
     limit: int = 20,
 ) -> list[Message]:
-    """Messages that say this, among those this reader sees, last said first. Whole words, any run of Chinese.
+    """Messages that say this and are of these, among those this reader sees, last said first (FR-129).
 
-    `before`: (at, conversation id, seq) of the last one of the page before. Raises NothingSought.
+    Whole words, any run of Chinese; without words somebody's or something's must be named. `before`: (at, conversation
+    id, seq) of the last one of the page before. Raises NothingSought.
     """
+    if text is None and of.is_anybody_s:
+        raise NothingSought
+    return await lists.found(tx, reader, _said(text), of, before=before, limit=limit)
+
+
+def _said(text: str | None) -> lists.Words | None:
+    """Raises NothingSought."""
+    if text is None:
+        return None
     words = words_of(text)
     if not words:
         raise NothingSought
-    return await lists.found(
-        tx, reader, words, needles(text), conversation_id=conversation_id, before=before, limit=limit
-    )
+    return lists.Words(words, needles(text))
+
+
+async def records(
+    tx: Tx,
+    reader: Reader,
+    text: str | None = None,
+    *,
+    of: Sought = EVERYTHING,
+    after: tuple[str, int] | None = None,
+    limit: int = 500,
+) -> list[tuple[Message, Conversation]]:
+    """The same, each with its conversation: those last opened first, and of each its messages in their order.
+
+    `after`: (conversation id, seq) of the last one of the page before. Raises NothingSought for a text without words.
+    """
+    return await lists.records(tx, reader, _said(text), of, after=after, limit=limit)
 
 
 async def file_of(tx: Tx, reader: Reader, conversation_id: str, file_id: str) -> StoredFile:

@@ -20,7 +20,6 @@ from chat.conversations.model import (
     Content,
     Conversation,
     Kind,
-    Message,
     MessageEmpty,
     MessageFixed,
     Reader,
@@ -32,6 +31,7 @@ from chat.conversations.model import (
     Standing,
     may_read,
     may_write,
+    refusal_of,
 )
 from chat.conversations.store import messages, threads
 from chat.conversations.words import words_of
@@ -73,9 +73,11 @@ async def say(
         return await _said_before(tx, standing, reader.account_id, client_id, refusal)
     await _check_reply(tx, conversation_id, sight, content)
     if content.file_id is not None:
-        await files.attach(
+        file = await files.attach(
             tx, content.file_id, owner_id=reader.account_id, purpose=FILE_PURPOSE, subject_id=conversation_id
         )
+        if content.kind is not Kind.FILE and not file.media_type.startswith("image/"):
+            raise MessageEmpty  # it would be shown as a picture
     if role in {Role.CUSTOMER, Role.WORKER} or content.is_internal:
         base_seq = None
     values = _values(reader.account_id, role, client_id, content)
@@ -122,11 +124,13 @@ async def recall_message(tx: Tx, reader: Reader, conversation_id: str, seq: int,
 
 
 async def stand(tx: Tx, reader: Reader, conversation_id: str) -> tuple[Standing, Sight]:
-    """The conversation and what this reader sees of it. Raises NotFound."""
+    """The conversation and what this reader sees of it. Raises NotFound, MembersOnly."""
     standing = await threads.stand(tx, conversation_id, reader.account_id)
-    sight = None if standing is None else may_read(reader, standing.conversation, standing.member)
-    if standing is None or sight is None:
+    if standing is None:
         raise NotFound
+    sight = may_read(reader, standing.conversation, standing.member)
+    if sight is None:
+        raise refusal_of(reader, standing.conversation, standing.member)
     return standing, sight
 
 
@@ -191,22 +195,19 @@ async def _write(
     changes_from: datetime | None = None,
 ) -> Said:
     conversation = standing.conversation
-    outcome = await messages.say(tx, conversation, values, changes_from=changes_from, base_seq=base_seq, words=words)
-    if outcome.outcome == "moved":
+    outcome, place = await messages.say(
+        tx, conversation, values, changes_from=changes_from, base_seq=base_seq, words=words,
+        fact=said_fact(conversation.id, values, tx.now),
+        to=hearers(conversation, standing.active, internal=values["is_internal"]),
+    )  # fmt: skip
+    if outcome == "moved":
         raise RetryTx
-    if outcome.outcome == "fixed":
+    if outcome == "fixed":
         raise MessageFixed
-    if outcome.outcome == "answered":
-        raise await _answered(tx, conversation, outcome.seq or 0)
-    assert outcome.seq is not None and outcome.prev_seq is not None and outcome.at is not None  # noqa: S101, PT018
-    said = Said(outcome.seq, outcome.prev_seq, outcome.at, is_dup=outcome.outcome == "dup")
-    if not said.is_dup:
-        message = Message(
-            conversation_id=conversation.id, seq=said.seq, prev_seq=said.prev_seq, at=said.at, edited_at=None,
-            recalled_at=None, **values,
-        )  # fmt: skip
-        tx.tell(said_fact(message), to=hearers(conversation, standing.active, internal=message.is_internal))
-    return said
+    if outcome == "answered":
+        raise await _answered(tx, conversation, place["message_seq"])
+    at = datetime.fromisoformat(place["said_at"])
+    return Said(place["message_seq"], place["prev_seq"], at, is_dup=outcome == "dup")
 
 
 async def _answered(tx: Tx, conversation: Conversation, seq: int) -> AnsweredMeanwhile:

@@ -16,10 +16,12 @@ from chat.conversations.facts import (
     ConversationOpened,
     ConversationReopened,
     agent_audience,
+    desk_hearers,
     fact_of,
+    member_audience,
     staff_hearers,
 )
-from chat.conversations.model import PEOPLE, Conversation, Member, Role, StaleAssignment, Status
+from chat.conversations.model import PEOPLE, Circle, Conversation, Member, Role, StaleAssignment, Status
 from chat.conversations.store import threads
 from storage.base.errors import NotFound
 from storage.postgres import RetryTx
@@ -33,11 +35,13 @@ async def open_conversation(
     kind: str = "chat",
     subject: tuple[str, str] | None = None,
     tenant_id: str | None = None,
+    circle: Circle | None = None,
 ) -> tuple[Conversation, bool]:
     """A new conversation, or the one this customer has open about this subject with this side; whether it is new.
 
-    `tenant_id` None: with the platform. The customer takes part in it. Tells conversation.opened, when it is new.
-    Raises RetryTx when that other one was closed at this very moment.
+    `tenant_id` None: with the platform. The customer takes part in it. `circle`: the staff who hear that it is new,
+    where it will be kept to them. Tells conversation.opened, when it is new. Raises RetryTx when that other one was
+    closed at this very moment.
     """
     conversation = Conversation(
         id=tx.new_id("con"),
@@ -57,13 +61,14 @@ async def open_conversation(
         waiting_since=None,
         closed_at=None,
         version=1,
+        circle=circle,
     )
     if not await threads.insert(tx, conversation):
         known = await threads.the_open_one(tx, conversation)
         if known is None:
             raise RetryTx
         return known, False
-    to = [conversation.desk]
+    to = desk_hearers(conversation, tenant_id)
     if customer_id is not None:
         customer = Member(account_id=customer_id, role=Role.CUSTOMER, audience=f"customer:{customer_id}")
         await threads.join(tx, conversation.id, customer)
@@ -90,6 +95,13 @@ async def reopen_conversation(tx: Tx, conversation_id: str) -> Conversation:
     if other is not None:
         return other
     return await _saved(tx, replace(before, status=status, closed_at=None), ConversationReopened)
+
+
+async def has_other_open(tx: Tx, conversation_id: str) -> bool:
+    """Whether the customer of a closed conversation has opened another one about the same. Raises NotFound."""
+    before = await _lock(tx, conversation_id)
+    other = await threads.the_open_one(tx, before) if before.customer_id else None
+    return other is not None and other.id != conversation_id
 
 
 async def set_assignee(tx: Tx, conversation_id: str, agent_id: str | None, epoch: int) -> Conversation:
@@ -126,7 +138,8 @@ async def hand_over(tx: Tx, conversation_id: str, *, to_platform: bool) -> Conve
     if before.is_handed == to_platform:
         return before
     handed = await _save(tx, replace(before, is_handed=to_platform))
-    tx.tell(fact_of(ConversationHanded, handed, is_handed=to_platform), to=[handed.desk, "support"])
+    both = [*desk_hearers(handed, handed.tenant_id), *desk_hearers(handed, None)]
+    tx.tell(fact_of(ConversationHanded, handed, is_handed=to_platform), to=both)
     return handed
 
 
@@ -204,7 +217,7 @@ async def _leave(tx: Tx, conversation: Conversation, member: Member, active: lis
 def _told_of(conversation: Conversation, member: Member, active: list[Member]) -> list[str]:
     """Who hears that this one comes or goes."""
     staff = staff_hearers(conversation, active)
-    return staff if member.role in UNSEEN else [*staff, *(one.audience for one in active)]
+    return staff if member.role in UNSEEN else [*staff, *(member_audience(conversation, one) for one in active)]
 
 
 async def _lock(tx: Tx, conversation_id: str) -> Conversation:
@@ -223,6 +236,6 @@ async def _save(tx: Tx, conversation: Conversation) -> Conversation:
 async def _saved(tx: Tx, conversation: Conversation, kind: type[ConversationFact], **more: Any) -> Conversation:  # noqa: ANN401 - the fields of `kind`
     """Save it and tell everybody in it, and its desk."""
     saved = await _save(tx, conversation)
-    active = [member.audience for member in await threads.members(tx, saved.id) if member.is_active]
-    tx.tell(fact_of(kind, saved, **more), to=[*active, saved.desk])
+    active = [member_audience(saved, one) for one in await threads.members(tx, saved.id) if one.is_active]
+    tx.tell(fact_of(kind, saved, **more), to=[*active, *desk_hearers(saved, saved.tenant_id)])
     return saved

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chat.conversations.model import Conversation, Member, Message, Reader, Row, Sight
+from chat.conversations.model import Conversation, Member, Message, Reader, Row, Sight, Sought
 from chat.conversations.store.messages import COLUMNS as MESSAGE_COLUMNS
 from chat.conversations.store.messages import message_of
 from chat.conversations.store.threads import COLUMNS, MEMBER_COLUMNS, conversation_of, member_of
@@ -21,7 +22,8 @@ _OWN = "p.role IN ('customer', 'worker')"
 # $1 the reader, $2 the tenant whose desk it is (null: the platform's), $3 whether he is a supervisor.
 _SERVED = """c.customer_id IS DISTINCT FROM $1 AND (p.role IS NULL OR p.role NOT IN ('customer', 'worker'))
     AND (c.tenant_id IS NOT DISTINCT FROM $2
-         OR ($2 IS NULL AND c.is_handed AND ($3 OR (p.left_seq IS NULL AND p.role = 'agent'))))"""
+         OR ($2 IS NULL AND ($3 OR (c.is_handed AND p.left_seq IS NULL AND p.role = 'agent'))))
+    AND ($3 OR NOT EXISTS (SELECT FROM conversation_circles w WHERE w.conversation_id = c.id AND $1 <> ALL (w.ids)))"""
 _SEEN_BY_STAFF = "m.conversation_id = c.id"
 _SEEN_BY_PEOPLE = """m.conversation_id = c.id AND NOT m.is_internal AND m.seq >= p.joined_seq
     AND (p.left_seq IS NULL OR m.seq <= p.left_seq)"""
@@ -49,10 +51,12 @@ _JOINED_ALL = "conversations c LEFT JOIN participants p ON p.conversation_id = c
 
 
 def _row(row: Any) -> Row:  # noqa: ANN401 - a row
-    last = None
-    if row["said_seq"] is not None:
-        last = message_of({name: row[f"said_{name}"] for name in _MESSAGE_NAMES})
+    last = _said(row) if row["said_seq"] is not None else None
     return Row(conversation_of(row), member_of(row), row["unread"], last)
+
+
+def _said(row: Any) -> Message:  # noqa: ANN401 - a row
+    return message_of({name: row[f"said_{name}"] for name in _MESSAGE_NAMES})
 
 
 async def own(
@@ -162,41 +166,114 @@ async def deltas(tx: Tx, asked: Mapping[str, tuple[Sight, int]], *, limit: int) 
     return [message_of(row) for row in rows]
 
 
-_FOUND = f"""
-        SELECT {MESSAGE_COLUMNS} FROM messages m
-          JOIN conversations c ON c.id = m.conversation_id
-          LEFT JOIN participants p ON p.conversation_id = c.id AND p.account_id = $1
-         WHERE m.words @> $4::text[]
-           AND NOT EXISTS (SELECT FROM unnest($5::text[]) AS needle
-                            WHERE strpos(lower(normalize(m.body, NFKC)), needle) = 0)
-           AND ($6::text IS NULL OR m.conversation_id = $6)
-           AND ($7::timestamptz IS NULL OR (m.at, m.conversation_id, m.seq) < ($7, $8::text, $9::bigint))
-"""
-_LAST_FIRST = "ORDER BY m.at DESC, m.conversation_id DESC, m.seq DESC LIMIT $10"
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a message must say: these words, and these runs of characters."""
+
+    words: Sequence[str]
+    needles: Sequence[str]
+
+
+_JOINED_SAID = f"{_JOINED_ALL} JOIN messages m ON m.conversation_id = c.id"
+
+
+class _Query:
+    """Conditions with their arguments, $1 … $3 those of the reader."""
+
+    def __init__(self, reader: Reader) -> None:
+        staff = reader.staff
+        scope = f"({_SERVED})" if staff else f"({_OWN} AND {_SEEN_BY_PEOPLE} AND $2::text IS NULL AND NOT $3::boolean)"
+        self.conditions = [scope, "m.target_seq IS NULL"]
+        self.args: list[Any] = [
+            reader.account_id, staff.tenant_id if staff else None, staff.is_supervisor if staff else False,
+        ]  # fmt: skip
+
+    def ask(self, condition: str, *args: Any) -> None:  # noqa: ANN401 - SQL values
+        """`{}` in the condition stand for the arguments."""
+        self.args += args
+        first = len(self.args) - len(args) + 1
+        self.conditions.append(condition.format(*(f"${n}" for n in range(first, len(self.args) + 1))))
+
+    def sql(self, columns: str, order: str, limit: int) -> str:
+        self.args.append(limit)
+        where = " AND ".join(self.conditions)
+        return f"SELECT {columns} FROM {_JOINED_SAID} WHERE {where} ORDER BY {order} LIMIT ${len(self.args)}"
+
+
+def _asked(reader: Reader, said: Words | None, of: Sought) -> _Query:
+    query = _Query(reader)
+    if said is not None:
+        query.ask("m.words @> {}::text[]", list(said.words))
+        query.ask(
+            "NOT EXISTS (SELECT FROM unnest({}::text[]) AS needle"
+            " WHERE strpos(lower(normalize(m.body, NFKC)), needle) = 0)",
+            list(said.needles),
+        )
+    if of.conversation_id is not None:
+        query.ask("m.conversation_id = {}", of.conversation_id)
+    if of.customer_id is not None:
+        query.ask("c.customer_id = {}", of.customer_id)
+    if of.agent_id is not None:
+        query.ask(
+            "c.id IN (SELECT a.conversation_id FROM participants a WHERE a.account_id = {} AND a.role = 'agent')",
+            of.agent_id,
+        )
+    if of.subject is not None:
+        query.ask("c.subject_kind = {} AND c.subject_id = {}", *of.subject)
+    if of.since is not None:
+        query.ask("m.at >= {0} AND c.last_at >= {0}", of.since)
+    if of.until is not None:
+        query.ask("m.at < {0} AND c.opened_at < {0}", of.until)
+    return query
 
 
 async def found(
     tx: Tx,
     reader: Reader,
-    words: Sequence[str],
-    needles: Sequence[str],
+    said: Words | None,
+    of: Sought,
     *,
-    conversation_id: str | None,
     before: tuple[datetime, str, int] | None,
     limit: int,
 ) -> list[Message]:
-    """Messages with all these words and runs that this reader sees, last said first."""
-    staff = reader.staff
-    scope = f"({_SERVED})" if staff else f"({_OWN} AND {_SEEN_BY_PEOPLE} AND $2::text IS NULL AND NOT $3::boolean)"
-    rows = await tx.fetch(
-        f"{_FOUND} AND {scope} {_LAST_FIRST}",
-        reader.account_id,
-        staff.tenant_id if staff else None,
-        staff.is_supervisor if staff else False,
-        list(words),
-        list(needles),
+    """Messages of these that this reader sees, last said first."""
+    query = _asked(reader, said, of)
+    if before is not None:
+        query.ask("(m.at, m.conversation_id, m.seq) < ({}, {}::text, {}::bigint)", *before)
+    sql = query.sql(MESSAGE_COLUMNS, "m.at DESC, m.conversation_id DESC, m.seq DESC", limit)
+    return [message_of(row) for row in await tx.fetch(sql, *query.args)]
+
+
+async def records(
+    tx: Tx,
+    reader: Reader,
+    said: Words | None,
+    of: Sought,
+    *,
+    after: tuple[str, int] | None,
+    limit: int,
+) -> list[tuple[Message, Conversation]]:
+    """The same conversation by conversation, those last opened first, each from its beginning."""
+    query = _asked(reader, said, of)
+    if after is not None:
+        query.ask("(c.id < {0} OR (c.id = {0} AND m.seq > {1}::bigint)) AND c.id <= {0}", *after)
+    rows = await tx.fetch(query.sql(f"{COLUMNS}, {_ALIASED}", "c.id DESC, m.seq", limit), *query.args)
+    return [(_said(row), conversation_of(row)) for row in rows]
+
+
+async def untaken(tx: Tx, conversation_id: str, account_id: str, *, limit: int) -> tuple[int, int]:
+    """How many messages of others no device of this person has, as far as he sees them, and the last one's seq."""
+    row = await tx.fetchrow(
+        """
+        SELECT count(*)::int AS n, coalesce(max(seq), 0) AS last_seq FROM (
+               SELECT m.seq FROM participants p JOIN messages m ON m.conversation_id = p.conversation_id
+                WHERE p.conversation_id = $1 AND p.account_id = $2 AND p.left_seq IS NULL
+                  AND m.seq > p.delivered_seq AND m.seq >= p.joined_seq AND m.sender_id <> $2
+                  AND m.target_seq IS NULL AND m.kind <> 'system' AND NOT m.is_internal
+                ORDER BY m.seq DESC LIMIT $3) AS waiting
+        """,
         conversation_id,
-        *(before or (None, None, None)),
+        account_id,
         limit,
     )
-    return [message_of(row) for row in rows]
+    return row["n"], row["last_seq"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from chat.conversations.model import Conversation, Kind, Message, Role, Sight
 from storage.base import codec
+from storage.base.facts import Fact
 from storage.tx import Tx
 
 COLUMNS = """m.conversation_id, m.seq, m.prev_seq, m.sender_id, m.sender_role, m.client_id, m.kind, m.is_internal,
@@ -15,15 +16,6 @@ COLUMNS = """m.conversation_id, m.seq, m.prev_seq, m.sender_id, m.sender_role, m
 
 _NAMES = tuple(name.strip().removeprefix("m.") for name in COLUMNS.split(","))
 _VISIBLE = "m.seq >= $2 AND ($3::bigint IS NULL OR m.seq <= $3) AND ($4::boolean OR NOT m.is_internal)"
-
-
-class Outcome(NamedTuple):
-    """What `say_message` answers; see the migration."""
-
-    outcome: str
-    seq: int | None
-    prev_seq: int | None
-    at: datetime | None
 
 
 def message_of(row: Any) -> Message:  # noqa: ANN401 - a row
@@ -43,13 +35,15 @@ async def say(
     changes_from: datetime | None,
     base_seq: int | None,
     words: Sequence[str],
-) -> Outcome:
-    """One more message of a conversation whose version is this one. Locks: the conversation, until the commit."""
-    row = await tx.fetchrow(
-        """
-        SELECT outcome, seq, prev_seq, at
-          FROM say_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-        """,
+    fact: Fact,
+    to: Sequence[str],
+) -> tuple[str, dict[str, Any]]:
+    """One more message of a conversation whose version is this one. Locks: the conversation, until the commit.
+
+    Returns what came of it (see `say_message` in the migrations) and the place it got, in the fields of its fact.
+    """
+    return await tx.call_and_tell(
+        "say_message",
         conversation.id,
         conversation.version,
         message["sender_id"],
@@ -64,10 +58,11 @@ async def say(
         message["target_seq"],
         changes_from,
         base_seq,
-        list(words),
+        "\n".join(words),
         tx.now,
+        fact=fact,
+        to=to,
     )
-    return Outcome(*row)
 
 
 async def find(tx: Tx, conversation_id: str, seq: int) -> Message | None:

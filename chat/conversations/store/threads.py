@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chat.conversations.model import Conversation, Draft, Member, Role, Standing, Status
+from chat.conversations.model import Conversation, Draft, Member, Role, Standing, Status, circle_of
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
-COLUMNS = """c.id, c.kind, c.tenant_id, c.customer_id, c.subject_kind, c.subject_id, c.status, c.is_handed,
+_OWN_COLUMNS = """c.id, c.kind, c.tenant_id, c.customer_id, c.subject_kind, c.subject_id, c.status, c.is_handed,
     c.assignee_id, c.assign_epoch, c.last_seq, c.public_seq, c.opened_at, c.last_at, c.waiting_since,
     c.closed_at, c.version"""
+# Whom it is kept to is not a conversation's to say: the desk says it, in a view (migration 0043).
+COLUMNS = f"{_OWN_COLUMNS}, (SELECT w.circle FROM conversation_circles w WHERE w.conversation_id = c.id) AS circle"
 MEMBER_COLUMNS = "p.account_id, p.role, p.audience, p.joined_seq, p.left_seq, p.read_seq, p.delivered_seq"
 
-_NAMES = tuple(name.strip().removeprefix("c.") for name in COLUMNS.split(","))
+_NAMES = tuple(name.strip().removeprefix("c.") for name in _OWN_COLUMNS.split(","))
 _MEMBER_NAMES = tuple(name.strip().removeprefix("p.") for name in MEMBER_COLUMNS.split(","))
 
 
 def conversation_of(row: Any) -> Conversation:  # noqa: ANN401 - a row
     values = {name: row[name] for name in _NAMES}
     values["status"] = Status(values["status"])
-    return Conversation(**values)
+    return Conversation(**values, circle=circle_of(row["circle"]))
 
 
 def member_of(row: Any) -> Member | None:  # noqa: ANN401 - a row
@@ -198,6 +200,17 @@ async def save_draft(tx: Tx, agent_id: str, draft: Draft) -> None:
 
 async def drop_draft(tx: Tx, agent_id: str, conversation_id: str) -> None:
     await tx.execute("DELETE FROM drafts WHERE agent_id = $1 AND conversation_id = $2", agent_id, conversation_id)
+
+
+async def draft(tx: Tx, agent_id: str, conversation_id: str) -> Draft | None:
+    row = await tx.fetchrow(
+        """
+        SELECT conversation_id, body, base_seq, saved_at FROM drafts WHERE agent_id = $1 AND conversation_id = $2
+        """,
+        agent_id,
+        conversation_id,
+    )
+    return None if row is None else Draft(**dict(row))
 
 
 async def drafts(tx: Tx, agent_id: str, limit: int) -> Sequence[Draft]:

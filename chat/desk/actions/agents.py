@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chat import calendars
-from chat.desk.actions.steps import agent_of, poke_queues_of
+from chat.conversations import agent_audience
+from chat.desk.actions.steps import agent_of, look_who_serves, poke_queues_of
 from chat.desk.errors import CapBelowLoad, QueueInvalid
-from chat.desk.facts import DESK, AgentChanged
+from chat.desk.facts import DESK, AgentChanged, QueueAccess
 from chat.desk.model import FOREVER, LOST_S, PRESENCE_LEASE_S, Agent, AgentState, Kind, agent_after
 from chat.desk.store import agents as store
 from chat.desk.store import queues as queue_store
+from chat.desk.store import threads as thread_store
 from storage.base.errors import NotFound
 from storage.postgres import RetryTx
 from storage.tx import Tx
@@ -52,6 +54,9 @@ async def change_agent(
         raise RetryTx
     if not await store.set_cap(tx, agent.id, chats_max * Kind.CHAT.units):
         raise CapBelowLoad(load=agent.load)
+    if agent.is_supervisor and not is_supervisor:
+        for queue_id in {held.queue_id for held in await thread_store.held_by(tx, agent.id)}:
+            look_who_serves(tx, queue_id, agent.id)
     await refresh_duty(tx, agent.id)
     return await agent_of(tx, agent.id)
 
@@ -72,14 +77,28 @@ async def set_skills(tx: Tx, agent_id: str, skills: Mapping[str, int]) -> None:
 
 
 async def set_queues(tx: Tx, agent_id: str, queue_ids: Sequence[str]) -> None:
-    """The queues somebody works in, all of them. A tenant's agents work in its queues only. Raises QueueInvalid."""
+    """The queues somebody works in, all of them. A tenant's agents work in its queues only.
+
+    He gives back what he has of a queue that is kept to its members. Tells queue.access_changed. Raises QueueInvalid.
+    """
     agent = await lock_agent(tx, agent_id)
     for queue_id in queue_ids:
         queue = await queue_store.find(tx, queue_id)
         if queue is None or (agent.tenant_id is not None and queue.tenant_id != agent.tenant_id):
             raise QueueInvalid
+    before = set(await store.queues_of(tx, agent_id))
     await store.set_queues(tx, agent_id, sorted(set(queue_ids)))
+    for queue_id in sorted(before ^ set(queue_ids)):
+        await _tell_access(tx, agent_id, queue_id)
     await poke_queues_of(tx, agent_id)
+
+
+async def _tell_access(tx: Tx, agent_id: str, queue_id: str) -> None:
+    """The agent came to a queue or left it."""
+    queue = await queue_store.find(tx, queue_id)
+    if queue is not None and queue.members_only:
+        tx.tell(QueueAccess(queue_id=queue_id, members_only=True), to=[agent_audience(agent_id)])
+        look_who_serves(tx, queue_id, agent_id)
 
 
 # State
@@ -129,6 +148,26 @@ async def renew_presence(tx: Tx, agent_id: str) -> None:
     if before <= tx.now:
         _watch_presence(tx, agent_id, until)
         await poke_queues_of(tx, agent_id)
+
+
+async def renew_presences(tx: Tx, agent_ids: Sequence[str]) -> datetime:
+    """The same for all agents of one hub, in one statement; who is no agent is passed over. Until when it holds."""
+    until = tx.now + timedelta(seconds=PRESENCE_LEASE_S)
+    for agent_id in await store.renew_all(tx, agent_ids, until):
+        _watch_presence(tx, agent_id, until)
+        await poke_queues_of(tx, agent_id)
+    return until
+
+
+async def end_unrenewed(tx: Tx, agent_id: str, renewed_until: datetime) -> None:
+    """The last socket of one hub has been gone for a while: no new work from now on, and the grace runs.
+
+    `renewed_until`: what that hub had been told by then. Who has shown life elsewhere since has a later lease, and
+    keeps it. Somebody who is no agent is passed over.
+    """
+    agent = await store.lock(tx, agent_id)
+    if agent is not None and tx.now < agent.present_until <= renewed_until:
+        await end_presence(tx, agent_id)
 
 
 async def end_presence(tx: Tx, agent_id: str) -> None:

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chat import calendars, conversations
+from chat.conversations import Circle, MembersOnly
 from chat.desk.actions import promises
 from chat.desk.actions.agents import became_away
+from chat.desk.actions.greeting import greet
+from chat.desk.actions.queues import rules_for
 from chat.desk.actions.steps import (
     agent_of,
     assigned,
+    follow_side,
     give_conversation,
     key_of,
     line_up,
@@ -22,18 +26,19 @@ from chat.desk.actions.steps import (
     tell_changed,
     tell_customer,
 )
-from chat.desk.errors import OfferGone, RoutingMissing
+from chat.desk.errors import OfferGone
 from chat.desk.facts import ThreadAssigned
 from chat.desk.model import (
     MISSES_MAX,
     Assignment,
     Kind,
+    Queue,
     Severity,
     State,
     Thread,
     priority_of,
 )
-from chat.desk.routing import Request, route
+from chat.desk.routing import Request, Rule, route
 from chat.desk.sla import Promise
 from chat.desk.store import agents as agent_store
 from chat.desk.store import queues as queue_store
@@ -50,7 +55,8 @@ NOBODY_HERE = "nobody_here"
 class Newcomer:
     """Which conversation comes to the desk, with what. `rank`: 0 … 99, from his line (`MEMBER_RANK` for members).
 
-    `audience`: where he is heard at; his own customer app unless said otherwise.
+    `audience`: where he is heard at; his own customer app unless said otherwise. `former_id`: the thread it follows.
+    `language`: the tag of his, in which the queue greets him; `customer_name`: what it calls him.
     """
 
     conversation_id: str
@@ -60,23 +66,39 @@ class Newcomer:
     audience: Sequence[str] = ()
     subject_kind: str | None = None
     subject_id: str | None = None
+    former_id: str | None = None
+    language: str = "zh-CN"
+    customer_name: str = ""
 
 
-async def submit(tx: Tx, new: Newcomer) -> Thread:
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a newcomer goes: the rule that fits, its queue, and those it keeps what is in it to."""
+
+    rule: Rule
+    queue: Queue
+    circle: Circle | None
+
+
+async def destination_of(tx: Tx, request: Request) -> Destination:
+    """Raises RoutingMissing."""
+    rule = route((await rules_for(tx, request.tenant_id))[1], request)[-1].rule
+    queue = await queue_of(tx, rule.queue_id)
+    return Destination(rule, queue, await queue_store.circle(tx, queue, request.tenant_id))
+
+
+async def submit(tx: Tx, new: Newcomer, to: Destination | None = None) -> Thread:
     """Bring a conversation into the line its rules name; one that is at the desk already stays as it is.
 
-    Out of hours a chat becomes a ticket at once, and keeps its place. Tells thread.queued, support.changed.
-    Raises NotFound, RoutingMissing.
+    Out of hours a chat becomes a ticket at once, and keeps its place. `to`: where the caller has seen that it goes.
+    Tells thread.queued, support.changed, and what the queue says by itself. Raises NotFound, RoutingMissing.
     """
     found = await store.lock(tx, new.conversation_id)
     if found is not None:
         return found
     await conversations.find_conversation(tx, new.conversation_id)
-    rules = await queue_store.rules(tx)
-    if rules is None:
-        raise RoutingMissing
-    rule = route(rules[1], new.request)[-1].rule
-    queue = await queue_of(tx, rule.queue_id)
+    to = to or await destination_of(tx, new.request)
+    rule, queue = to.rule, to.queue
     is_open = calendars.is_open(await calendars.calendar_of(tx, queue.calendar_id), tx.now)
     kind = new.request.kind if is_open else Kind.TICKET
     thread = _new_thread(tx, new, kind, queue.id)
@@ -86,9 +108,11 @@ async def submit(tx: Tx, new: Newcomer) -> Thread:
         required_skills=rule.required_skills,
         optional_skills=rule.optional_skills,
         preferred_agent_id=rule.agent_id,
+        circle=to.circle,
     )
     if not await store.insert(tx, thread):
         raise RetryTx
+    await follow_side(tx, thread, queue)
     detail = {"rule": rule.name, "asked": new.request.kind.value, "rank": new.rank}
     await store.write_event(tx, thread, "submit", by_id=new.customer_id, detail=detail)
     await promises.begin(tx, thread, queue, Promise.FIRST_REPLY, Promise.RESOLVE)
@@ -98,6 +122,8 @@ async def submit(tx: Tx, new: Newcomer) -> Thread:
     elif not await queue_store.has_somebody(tx, queue.id):
         notice = NOBODY_HERE
     await line_up(tx, thread, notice)
+    if new.request.kind is Kind.CHAT:  # who writes a ticket expects nobody at once
+        await greet(tx, thread, queue, is_open=is_open, language=new.language, customer_name=new.customer_name)
     return thread
 
 
@@ -134,6 +160,7 @@ def _new_thread(tx: Tx, new: Newcomer, kind: Kind, queue_id: str) -> Thread:
         resolved_at=None,
         closed_at=None,
         version=1,
+        former_id=new.former_id,
     )
 
 
@@ -156,9 +183,11 @@ async def drain(tx: Tx, queue_id: str) -> Assignment | None:
 async def accept(tx: Tx, assignment_id: str, agent_id: str) -> Thread:
     """Say yes to an offer: only the one asked, only in time, only while it is his. Again changes nothing.
 
-    Tells thread.assigned, support.changed. Raises NotFound, OfferGone.
+    Tells thread.assigned, support.changed. Raises NotFound, OfferGone, MembersOnly.
     """
     thread, offer = await _offer(tx, assignment_id, agent_id)
+    if not thread.admits(agent_id):
+        raise MembersOnly
     if offer.accepted_at is not None:
         return thread
     if not await store.accept(tx, offer.id):
@@ -222,6 +251,14 @@ async def give_back(
     if thread.epoch != epoch or thread.assignee_id is None:
         return None
     return await put_back(tx, thread, "return", reason, by_id=by_id, not_to=thread.assignee_id)
+
+
+async def keep_out(tx: Tx, conversation_id: str, epoch: int) -> Thread | None:
+    """The agent of this epoch serves its queue no longer, which is kept to those who do: into the line again."""
+    thread = await lock_thread(tx, conversation_id)
+    if thread.assignee_id is None or thread.admits(thread.assignee_id):
+        return None
+    return await give_back(tx, conversation_id, epoch, "members_only")
 
 
 async def raise_severity(tx: Tx, conversation_id: str, severity: Severity, by_id: str) -> Thread:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chat import calendars
 from chat.calendars import Calendar, Stored
 from chat.desk.actions import promises
 from chat.desk.actions.agents import refresh_duty
-from chat.desk.actions.steps import lock_thread, poke, queue_of
+from chat.desk.actions.steps import lock_thread, look_who_serves, poke, queue_of
 from chat.desk.choosing import Verdict, Waiting, judge
 from chat.desk.errors import QueueInvalid, RoutingMissing, RulesInvalid, ShortcutUsed
-from chat.desk.model import STICKY_DAYS, Expected, Kind, Queue, State, Thread, expected_wait
+from chat.desk.facts import QueueAccess, desks_of
+from chat.desk.greetings import check_greetings
+from chat.desk.model import AUTO_CLOSE_S, REOPEN_DAYS, STICKY_DAYS, Expected, Kind, Queue, State, Thread, expected_wait
 from chat.desk.replies import QuickReply, check_body
 from chat.desk.routing import Request, Rule, Tried, check_rules, route
 from chat.desk.store import agents as agent_store
@@ -32,7 +34,7 @@ REBASE_KIND = "desk.rebase"
 
 
 async def create_queue(tx: Tx, queue: Queue) -> Queue:
-    """`queue.id` is given here. Raises QueueInvalid, NotFound for a calendar that does not exist."""
+    """`queue.id` is given here. Raises QueueInvalid, ReplyTemplateInvalid, NotFound for an unknown calendar."""
     made = replace(queue, id=tx.new_id("que"), version=1)
     await _check(tx, made)
     await store.insert(tx, made)
@@ -40,11 +42,17 @@ async def create_queue(tx: Tx, queue: Queue) -> Queue:
 
 
 async def change_queue(tx: Tx, held: Queue, changed: Queue) -> Queue:
-    """Replace what a locked queue says. Promises made keep their targets and go by the new hours from now on."""
+    """Replace what a locked queue says. Promises made keep their targets and go by the new hours from now on.
+
+    What it is kept to its members from now on, others who have it give back. Tells queue.access_changed.
+    """
     saved = replace(changed, id=held.id, tenant_id=held.tenant_id, version=held.version + 1)
     await _check(tx, saved)
     if not await store.update(tx, saved):
         raise RetryTx
+    if saved.members_only is not held.members_only:
+        tx.tell(QueueAccess(queue_id=saved.id, members_only=saved.members_only), to=desks_of(saved))
+        look_who_serves(tx, saved.id, "changed")
     poke(tx, saved.id, "changed")
     return saved
 
@@ -60,6 +68,10 @@ async def lock_queue(tx: Tx, queue_id: str) -> Queue:
 async def _check(tx: Tx, queue: Queue) -> None:
     if queue.idle_close_s <= queue.idle_warn_s or not queue.name.strip():
         raise QueueInvalid
+    for name, (least, most) in {"auto_close_s": AUTO_CLOSE_S, "reopen_days": REOPEN_DAYS}.items():
+        if not least <= getattr(queue, name) <= most:
+            raise QueueInvalid(field=name, least=least, most=most)
+    check_greetings(queue.greeting, queue.closed_notice)
     if queue.calendar_id is not None:
         await calendars.find_calendar(tx, queue.calendar_id)
     seen = {queue.id}
@@ -95,27 +107,49 @@ async def rebase_batch(tx: Tx, calendar_id: str, after: str) -> str | None:
 # Rules
 
 
-async def publish_rules(tx: Tx, rules: Sequence[Rule], *, by_id: str, over: int) -> int:
-    """Put a whole list of rules in force, over the version one has seen (0: none yet). The new version.
+async def publish_rules(tx: Tx, rules: Sequence[Rule], *, by_id: str, over: int, tenant_id: str | None = None) -> int:
+    """Put a whole list of rules in force at a desk, over the version one has seen (0: none yet). The new version.
 
-    Raises RulesInvalid, QueueInvalid, StaleVersion.
+    A tenant's rules lead to its own queues and agents. The platform's lead to a tenant's queue only what is that
+    tenant's. Raises RulesInvalid, QueueInvalid, StaleVersion.
     """
     check_rules(rules)
-    for queue_id in {rule.queue_id for rule in rules}:
-        if not (await queue_of(tx, queue_id)).is_active:
-            raise RulesInvalid(f"Queue {queue_id} is switched off.")
-    current = await store.rules(tx)
-    if (current[0] if current else 0) != over or not await store.insert_rules(tx, over + 1, list(rules), by_id):
+    for rule in rules:
+        await _check_rule(tx, rule, tenant_id)
+    scope, current = tenant_id or "", await store.rules(tx, tenant_id or "")
+    if (current[0] if current else 0) != over or not await store.insert_rules(tx, scope, over + 1, list(rules), by_id):
         raise StaleVersion
     return over + 1
 
 
-async def current_rules(tx: Tx) -> tuple[int, list[Rule]]:
-    """Raises RoutingMissing."""
-    found = await store.rules(tx)
+async def _check_rule(tx: Tx, rule: Rule, tenant_id: str | None) -> None:
+    queue = await queue_of(tx, rule.queue_id)
+    if not queue.is_active:
+        raise RulesInvalid(f"Queue {queue.id} is switched off.")
+    if tenant_id is None:
+        if queue.tenant_id is not None and rule.when.tenant_ids != (queue.tenant_id,):
+            raise RulesInvalid(f"Queue {queue.id} takes what is its tenant's, and nothing else.")
+        return
+    if queue.tenant_id != tenant_id:
+        raise QueueInvalid
+    if rule.agent_id is not None:
+        agent = await agent_store.find(tx, rule.agent_id)
+        if agent is None or agent.tenant_id != tenant_id:
+            raise RulesInvalid("A tenant's rules name its own agents.")
+
+
+async def current_rules(tx: Tx, tenant_id: str | None = None) -> tuple[int, list[Rule]]:
+    """What a desk has published itself. Raises RoutingMissing."""
+    found = await store.rules(tx, tenant_id or "")
     if found is None:
         raise RoutingMissing
     return found
+
+
+async def rules_for(tx: Tx, tenant_id: str | None) -> tuple[int, list[Rule]]:
+    """The rules a newcomer goes by: his tenant's own, else the platform's. Raises RoutingMissing."""
+    own = await store.rules(tx, tenant_id) if tenant_id is not None else None
+    return own or await current_rules(tx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +169,7 @@ async def dry_run(
     """Who would get it, and why; with the rules in force or with others. Changes nothing. Raises RulesInvalid."""
     if rules is not None:
         check_rules(rules)
-    tried = route(rules if rules is not None else (await current_rules(tx))[1], asked)
+    tried = route(rules if rules is not None else (await rules_for(tx, asked.tenant_id))[1], asked)
     rule = tried[-1].rule
     queue = await queue_of(tx, rule.queue_id)
     is_open = calendars.is_open(await calendars.calendar_of(tx, queue.calendar_id), tx.now)
@@ -193,6 +227,23 @@ async def place_of(tx: Tx, thread: Thread) -> Place | None:
     waits = await thread_store.recent_waits_s(tx, thread.queue_id, since, SAMPLES_MAX)
     waited_s = (tx.now - thread.queued_at).total_seconds()
     return Place(await thread_store.ahead_of(tx, thread) + 1, expected_wait(waits, waited_s))
+
+
+async def name_of_server(tx: Tx, thread: Thread) -> str | None:
+    """What to call who answers; None while nobody does: an offer is not taken yet."""
+    if thread.assignee_id is None or thread.state is State.OFFERED:
+        return None
+    agent = await agent_store.find(tx, thread.assignee_id)
+    return None if agent is None else agent.name
+
+
+async def back_at(tx: Tx, thread: Thread) -> datetime | None:
+    """When those of a closed queue are back; None while it is open, or for who does not wait."""
+    if thread.state is not State.QUEUED:
+        return None
+    queue = await queue_of(tx, thread.queue_id)
+    hours = await calendars.calendar_of(tx, queue.calendar_id)
+    return None if calendars.is_open(hours, tx.now) else calendars.next_open(hours, tx.now)
 
 
 # Quick replies

@@ -34,6 +34,7 @@ IDLE_KIND = "desk.idle"
 WAIT_KIND = "desk.wait"
 OVERFLOW_KIND = "desk.overflow"
 CLOSE_KIND = "desk.close"
+KEEP_OUT_KIND = "desk.keep_out"
 
 
 def key_of(conversation_id: str, what: str) -> str:
@@ -80,6 +81,12 @@ async def poke_queues_of(tx: Tx, agent_id: str) -> None:
         poke(tx, queue_id, agent_id)
 
 
+def look_who_serves(tx: Tx, queue_id: str, cause: str, after: str = "") -> None:
+    """Have threads of the queue taken from agents who may see them no longer, as soon as this is committed."""
+    key = f"desk:keep_out:{queue_id}:{cause}"
+    tx.schedule(KEEP_OUT_KIND, key, tx.now, {"queue_id": queue_id, "after": after, "cause": cause})
+
+
 async def end_service(tx: Tx, thread: Thread, reason: str) -> Assignment | None:
     """End the assignment of a locked thread and give its room back; what waits for the agent's slot is told.
 
@@ -90,7 +97,7 @@ async def end_service(tx: Tx, thread: Thread, reason: str) -> Assignment | None:
         return None
     await store.end_assignment(tx, live.id, reason)
     await agent_store.release(tx, live.agent_id, live.units, is_over_cap=live.is_over_cap)
-    for what in ("accept", "reply", "idle"):
+    for what in ("accept", "reply", "idle", "snooze"):
         tx.unschedule(key_of(thread.conversation_id, what))
     await poke_queues_of(tx, live.agent_id)
     return live
@@ -122,6 +129,16 @@ async def give_conversation(tx: Tx, thread: Thread) -> None:
     """
     agent_id = thread.assignee_id if thread.state is not State.OFFERED else None
     await conversations.set_assignee(tx, thread.conversation_id, agent_id, thread.epoch)
+    if agent_id is not None and thread.tenant_id is not None:
+        agent = await agent_of(tx, agent_id)
+        if agent.tenant_id is None:
+            await conversations.hand_over(tx, thread.conversation_id, to_platform=True)
+
+
+async def follow_side(tx: Tx, thread: Thread, queue: Queue) -> None:
+    """A tenant's thread in a queue of the platform's can be read there, and in its own queue no longer."""
+    if thread.tenant_id is not None:
+        await conversations.hand_over(tx, thread.conversation_id, to_platform=queue.tenant_id is None)
 
 
 def _with(thread: Thread, agent_id: str, now: datetime) -> tuple[str, ...]:
@@ -181,9 +198,9 @@ async def our_turn(tx: Tx, thread: Thread) -> None:
 
 
 async def their_turn(tx: Tx, thread: Thread) -> None:
-    """A chat the customer must answer: silence warns, then ends it."""
+    """A chat the customer must answer: silence warns, then ends it; not one that was put aside, which comes back."""
     tx.unschedule(key_of(thread.conversation_id, "reply"))
-    if thread.kind is Kind.CHAT and thread.state is State.PENDING:
+    if thread.kind is Kind.CHAT and thread.state is State.PENDING and thread.snoozed_until is None:
         queue = await queue_of(tx, thread.queue_id)
         at = tx.now + timedelta(seconds=queue.idle_warn_s)
         about = {"conversation_id": thread.conversation_id, "since": tx.now.isoformat()}

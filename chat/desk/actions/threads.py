@@ -28,7 +28,7 @@ from chat.desk.actions.steps import (
 )
 from chat.desk.errors import AgentFull, ReopenTooLate, ResolutionRequired, TalksElsewhere
 from chat.desk.facts import ThreadClosed, ThreadResolved
-from chat.desk.model import AUTO_CLOSE_S, LIVE, REOPEN_DAYS, SERVED, Kind, State, Thread
+from chat.desk.model import LIVE, Kind, State, Thread
 from chat.desk.sla import Promise
 from chat.desk.store import agents as agent_store
 from chat.desk.store import threads as store
@@ -50,8 +50,11 @@ async def hear(tx: Tx, conversation_id: str, *, at: datetime | None = None) -> T
     await store.save(tx, heard)
     await store.write_event(tx, heard, "hear", agent_id=thread.assignee_id, by_id=thread.customer_id)
     await promises.heard(tx, heard, await queue_of(tx, thread.queue_id), at or tx.now)
+    if thread.snoozed_until is not None:
+        tx.unschedule(key_of(conversation_id, "snooze"))
     if thread.state is State.PENDING:
         await our_turn(tx, heard)
+    if thread.state is State.PENDING or thread.snoozed_until is not None:
         tell_changed(tx, heard)
     return heard
 
@@ -155,7 +158,7 @@ async def resolve(
     detail = {"reason": reason, "closure_no": resolved.closure_no}
     await store.write_event(tx, resolved, "resolve", agent_id=owner_id, by_id=by_id, detail=detail)
     about = {"conversation_id": conversation_id}
-    due_at = tx.now + timedelta(seconds=AUTO_CLOSE_S)
+    due_at = tx.now + timedelta(seconds=(await queue_of(tx, resolved.queue_id)).auto_close_s)
     tx.schedule(CLOSE_KIND, key_of(conversation_id, "close"), due_at, about)
     tell(tx, ThreadResolved, resolved, owner_id)
     tell_customer(tx, resolved, notice=reason)
@@ -199,8 +202,8 @@ async def reopen(tx: Tx, conversation_id: str, *, by_id: str) -> Thread:
     """
     thread = await lock_thread(tx, conversation_id)
     queued = thread.after("reopen", tx.now)
-    over_at = thread.closed_at or thread.resolved_at or thread.state_at
-    if tx.now > over_at + timedelta(days=REOPEN_DAYS):
+    over_at, queue = thread.closed_at or thread.resolved_at or thread.state_at, await queue_of(tx, thread.queue_id)
+    if tx.now > over_at + timedelta(days=queue.reopen_days):
         raise ReopenTooLate
     queued = replace(
         queued, epoch=thread.epoch + 1, queued_at=tx.now, declined_by=(), declined_until=None, resolved_at=None
@@ -213,7 +216,7 @@ async def reopen(tx: Tx, conversation_id: str, *, by_id: str) -> Thread:
     await give_conversation(tx, queued)
     await store.write_event(tx, queued, "reopen", by_id=by_id)
     await forget_deadlines(tx, queued)
-    await promises.begin(tx, queued, await queue_of(tx, queued.queue_id), Promise.NEXT_REPLY, Promise.RESOLVE)
+    await promises.begin(tx, queued, queue, Promise.NEXT_REPLY, Promise.RESOLVE)
     await line_up(tx, queued, "reopened")
     return queued
 
@@ -246,5 +249,5 @@ async def end_idle(tx: Tx, conversation_id: str, since: str) -> Thread | None:
 async def _silent_since(tx: Tx, conversation_id: str, since: str) -> Thread | None:
     """The thread, locked, if it is a chat that has waited for its customer ever since."""
     thread = await lock_thread(tx, conversation_id)
-    is_waiting = thread.kind is Kind.CHAT and thread.state is State.PENDING and thread.state in SERVED
+    is_waiting = thread.kind is Kind.CHAT and thread.state is State.PENDING and thread.snoozed_until is None
     return thread if is_waiting and thread.state_at.isoformat() <= since else None

@@ -11,13 +11,15 @@ from chat.desk.actions.steps import (
     agent_of,
     assigned,
     end_service,
+    follow_side,
     give_conversation,
     line_up,
     lock_thread,
     our_turn,
     queue_of,
 )
-from chat.desk.errors import AgentFull, AgentOffDuty, NoteRequired, NotYours, ThreadState
+from chat.desk.errors import AgentFull, AgentNotMember, AgentOffDuty, NoteRequired, NotYours, QueueInvalid, ThreadState
+from chat.desk.facts import ThreadHidden, staff_of
 from chat.desk.model import SERVED, Agent, Assignment, Kind, State, Thread
 from chat.desk.store import agents as agent_store
 from chat.desk.store import queues as queue_store
@@ -42,6 +44,8 @@ async def move(
 ) -> Thread:
     """A locked thread into another line."""
     queue = await queue_of(tx, queue_id)
+    if queue.tenant_id not in (None, thread.tenant_id):
+        raise QueueInvalid("This queue is another tenant's.")
     moved = thread.after("move", tx.now)
     ended = await end_service(tx, thread, reason)
     moved = replace(
@@ -51,9 +55,12 @@ async def move(
         declined_by=(),
         declined_until=None,
         preferred_agent_id=None,
+        circle=await queue_store.circle(tx, queue, thread.tenant_id),
     )
     await store.save(tx, moved)
+    _hide(tx, thread, moved)
     await give_conversation(tx, moved)
+    await follow_side(tx, moved, queue)
     agent_id = ended.agent_id if ended else None
     detail = {"reason": reason, "from": thread.queue_id, "note": note}
     await store.write_event(tx, moved, "move", agent_id=agent_id, by_id=by_id, detail=detail)
@@ -64,12 +71,20 @@ async def move(
     return moved
 
 
+def _hide(tx: Tx, before: Thread, moved: Thread) -> None:
+    """Tell those who may see it no longer, before those who still do hear where it is."""
+    heard = set(staff_of(moved))
+    gone = [one for one in staff_of(before, before.assignee_id) if one not in heard]
+    if moved.circle is not None and gone:
+        tx.tell(ThreadHidden(conversation_id=moved.conversation_id), to=gone)
+
+
 async def transfer_to_agent(
     tx: Tx, conversation_id: str, agent_id: str, *, by_id: str, note: str, override: bool = False
 ) -> Thread:
     """To this agent: the room is taken now, and he must accept a chat. A supervisor may override duty and room.
 
-    Raises NotFound, NoteRequired, NotYours, AgentFull, AgentOffDuty, ThreadState.
+    Raises NotFound, NoteRequired, NotYours, AgentFull, AgentNotMember, AgentOffDuty, ThreadState.
     """
     thread = await lock_thread(tx, conversation_id)
     _say_why(note)
@@ -77,6 +92,8 @@ async def transfer_to_agent(
     target = await agent_of(tx, agent_id)
     if target.tenant_id is not None and target.tenant_id != thread.tenant_id:
         raise Denied
+    if not thread.admits(agent_id):
+        raise AgentNotMember
     if thread.assignee_id == agent_id:
         raise ThreadState(state=thread.state.value)
     is_override = override and by is not None and by.is_supervisor
@@ -96,7 +113,7 @@ async def take_over(tx: Tx, conversation_id: str, *, by_id: str, note: str) -> T
     thread = await lock_thread(tx, conversation_id)
     _say_why(note)
     supervisor = await agent_store.find(tx, by_id)
-    if supervisor is None or not supervisor.is_supervisor:
+    if supervisor is None or not supervisor.is_supervisor or supervisor.tenant_id not in (None, thread.tenant_id):
         raise Denied
     if thread.assignee_id == by_id and thread.state is not State.OFFERED:
         return thread
@@ -195,3 +212,10 @@ async def may_handle(tx: Tx, thread: Thread, by_id: str) -> Agent | None:
     if thread.state not in SERVED or thread.assignee_id != by_id:
         raise NotYours
     return by
+
+
+async def may_close(tx: Tx, thread: Thread, by_id: str) -> None:
+    """A resolved thread is closed by who had it last, or a supervisor of its desk. Raises NotYours."""
+    if thread.state is State.RESOLVED and thread.preferred_agent_id == by_id:
+        return
+    await may_handle(tx, thread, by_id)

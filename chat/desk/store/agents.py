@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from chat.desk.choosing import Candidate
@@ -203,6 +203,24 @@ async def renew(tx: Tx, agent_id: str, until: datetime) -> datetime | None:
     return found
 
 
+async def renew_all(tx: Tx, agent_ids: Sequence[str], until: datetime) -> list[str]:
+    """The same for many in one statement, locked in the order of their ids; those whose lease had run out."""
+    rows = await tx.fetch(
+        """
+        WITH before AS (
+            SELECT agent_id, present_until FROM agent_load WHERE agent_id = ANY ($1)
+             ORDER BY agent_id FOR NO KEY UPDATE)
+        UPDATE agent_load l SET present_until = greatest(l.present_until, $2)
+          FROM before WHERE l.agent_id = before.agent_id
+        RETURNING l.agent_id, before.present_until <= $3 AS was_gone
+        """,
+        list(agent_ids),
+        until,
+        tx.now,
+    )
+    return sorted(row["agent_id"] for row in rows if row["was_gone"])
+
+
 async def end_lease(tx: Tx, agent_id: str) -> None:
     await tx.execute(
         "UPDATE agent_load SET present_until = least(present_until, $2) WHERE agent_id = $1", agent_id, tx.now
@@ -213,6 +231,11 @@ async def set_duty(tx: Tx, agent_id: str, duty_from: datetime, duty_until: datet
     await tx.execute(
         "UPDATE agent_load SET duty_from = $2, duty_until = $3 WHERE agent_id = $1", agent_id, duty_from, duty_until
     )
+
+
+async def names_of(tx: Tx, agent_ids: Sequence[str]) -> dict[str, str]:
+    rows = await tx.fetch("SELECT id, name FROM desk_agents WHERE id = ANY ($1::text[])", list(agent_ids))
+    return {row["id"]: row["name"] for row in rows}
 
 
 async def ids_with_calendar(tx: Tx, calendar_id: str) -> list[str]:
@@ -231,11 +254,6 @@ async def set_skills(tx: Tx, agent_id: str, skills: Mapping[str, int]) -> None:
         list(skills),
         list(skills.values()),
     )
-
-
-async def skills_of(tx: Tx, agent_id: str) -> dict[str, int]:
-    rows = await tx.fetch("SELECT skill, level FROM agent_skills WHERE agent_id = $1 ORDER BY skill", agent_id)
-    return {row["skill"]: row["level"] for row in rows}
 
 
 async def set_queues(tx: Tx, agent_id: str, queue_ids: Sequence[str]) -> None:
@@ -278,20 +296,3 @@ async def log_state(tx: Tx, agent: Agent, state: AgentState, source: str) -> Non
         source,
         tx.now,
     )
-
-
-async def worked(tx: Tx, agent_id: str, since: datetime, until: datetime) -> dict[str, timedelta]:
-    """Time in each state within `[since, until)`."""
-    rows = await tx.fetch(
-        """
-        SELECT state, sum(upper(part) - lower(part)) AS spent
-          FROM (SELECT state, during * tstzrange($2, $3) AS part FROM agent_state_log
-                 WHERE agent_id = $1 AND during && tstzrange($2, $3)) cut
-         WHERE NOT isempty(part)
-         GROUP BY state
-        """,
-        agent_id,
-        since,
-        until,
-    )
-    return {row["state"]: row["spent"] for row in rows}

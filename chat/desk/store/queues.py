@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from chat.conversations import Circle, circle_of
 from chat.desk.model import Queue
 from chat.desk.replies import QuickReply
 from chat.desk.routing import Rule
@@ -14,12 +16,14 @@ from storage.base import codec
 from storage.tx import Tx
 
 _COLUMNS = """id, tenant_id, name, is_active, calendar_id, strategy, accept_s, reply_s, relax_s, offer_ticket_s,
-    idle_warn_s, idle_close_s, overflow_queue_id, overflow_s, sla, version"""
+    idle_warn_s, idle_close_s, overflow_queue_id, overflow_s, sla, members_only,
+    auto_close_s, reopen_days, greeting, closed_notice, version"""
 
 
 def _queue(row: Any) -> Queue:  # noqa: ANN401 - a row
     values = dict(row)
     values["sla"] = Policy(**codec.loads(values["sla"]))
+    values |= {name: codec.loads(values[name]) for name in ("greeting", "closed_notice")}
     return Queue(**values)
 
 
@@ -32,8 +36,10 @@ async def insert(tx: Tx, queue: Queue) -> None:
         """
         INSERT INTO desk_queues (id, tenant_id, name, is_active, calendar_id, strategy, accept_s, reply_s, relax_s,
                                  offer_ticket_s, idle_warn_s, idle_close_s, overflow_queue_id, overflow_s, sla,
-                                 created_at, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb, $16, $16)
+                                 members_only, auto_close_s, reopen_days, greeting, closed_notice, created_at,
+                                 changed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb, $16, $17, $18, $19::jsonb,
+                $20::jsonb, $21, $21)
         """,
         queue.id,
         queue.tenant_id,
@@ -49,7 +55,8 @@ async def update(tx: Tx, queue: Queue) -> bool:
         UPDATE desk_queues
            SET name = $3, is_active = $4, calendar_id = $5, strategy = $6, accept_s = $7, reply_s = $8, relax_s = $9,
                offer_ticket_s = $10, idle_warn_s = $11, idle_close_s = $12, overflow_queue_id = $13, overflow_s = $14,
-               sla = $15::jsonb, version = $2, changed_at = $16
+               sla = $15::jsonb, members_only = $16, auto_close_s = $17, reopen_days = $18, greeting = $19::jsonb,
+               closed_notice = $20::jsonb, version = $2, changed_at = $21
          WHERE id = $1 AND version = $2 - 1
         """,
         queue.id,
@@ -75,6 +82,11 @@ def _settable(queue: Queue) -> tuple[Any, ...]:
         queue.overflow_queue_id,
         queue.overflow_s,
         _sla(queue),
+        queue.members_only,
+        queue.auto_close_s,
+        queue.reopen_days,
+        codec.dumps(dict(queue.greeting)).decode(),
+        codec.dumps(dict(queue.closed_notice)).decode(),
     )
 
 
@@ -88,14 +100,42 @@ async def lock(tx: Tx, queue_id: str) -> Queue | None:
     return None if row is None else _queue(row)
 
 
-async def page(tx: Tx, *, after: str, limit: int) -> list[Queue]:
-    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM desk_queues WHERE id > $1 ORDER BY id LIMIT $2", after, limit)
+async def circle(tx: Tx, queue: Queue, tenant_id: str | None) -> Circle | None:
+    """Those the queue keeps threads to that are this tenant's, or the platform's own."""
+    if not queue.members_only:
+        return None
+    return circle_of(await tx.fetchval("SELECT queue_circle($1, $2)", queue.id, tenant_id))
+
+
+async def page(tx: Tx, *, tenant_id: str | None, after: str, limit: int) -> list[Queue]:
+    rows = await tx.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM desk_queues
+         WHERE id > $1 AND ($3::text IS NULL OR tenant_id = $3) ORDER BY id LIMIT $2
+        """,
+        after,
+        limit,
+        tenant_id,
+    )
     return [_queue(row) for row in rows]
 
 
-async def ids_with_calendar(tx: Tx, calendar_id: str) -> list[str]:
-    rows = await tx.fetch("SELECT id FROM desk_queues WHERE calendar_id = $1 ORDER BY id", calendar_id)
+async def ids_of_tenant(tx: Tx, tenant_id: str) -> list[str]:
+    """Also of queues that are switched off."""
+    rows = await tx.fetch("SELECT id FROM desk_queues WHERE tenant_id = $1 ORDER BY id", tenant_id)
     return [row["id"] for row in rows]
+
+
+async def names_of_threads(tx: Tx, conversation_ids: Sequence[str]) -> dict[str, str]:
+    """Conversation → the name of the queue its thread is in."""
+    rows = await tx.fetch(
+        """
+        SELECT t.conversation_id, q.name FROM desk_threads t JOIN desk_queues q ON q.id = t.queue_id
+         WHERE t.conversation_id = ANY ($1::text[])
+        """,
+        list(conversation_ids),
+    )
+    return {row["conversation_id"]: row["name"] for row in rows}
 
 
 async def has_somebody(tx: Tx, queue_id: str) -> bool:
@@ -133,23 +173,26 @@ async def waiting_without_reason(tx: Tx) -> list[str]:
 # Routing
 
 
-async def rules(tx: Tx) -> tuple[int, list[Rule]] | None:
-    """The list in force and its version."""
-    row = await tx.fetchrow("SELECT version, rules FROM routing_tables ORDER BY version DESC LIMIT 1")
+async def rules(tx: Tx, scope: str = "") -> tuple[int, list[Rule]] | None:
+    """The list in force at this desk ('': the platform's) and its version."""
+    row = await tx.fetchrow(
+        "SELECT version, rules FROM routing_tables WHERE scope = $1 ORDER BY version DESC LIMIT 1", scope
+    )
     return None if row is None else (row["version"], msgspec.json.decode(row["rules"], type=list[Rule]))
 
 
-async def insert_rules(tx: Tx, version: int, rules: list[Rule], by_id: str) -> bool:
+async def insert_rules(tx: Tx, scope: str, version: int, rules: list[Rule], by_id: str) -> bool:
     """False when somebody else published this version."""
     written = await tx.execute(
         """
-        INSERT INTO routing_tables (version, rules, by_id, created_at) VALUES ($1, $2::jsonb, $3, $4)
-            ON CONFLICT (version) DO NOTHING
+        INSERT INTO routing_tables (version, rules, by_id, created_at, scope) VALUES ($1, $2::jsonb, $3, $4, $5)
+            ON CONFLICT (scope, version) DO NOTHING
         """,
         version,
         msgspec.json.encode(rules).decode(),
         by_id,
         tx.now,
+        scope,
     )
     return written == 1
 

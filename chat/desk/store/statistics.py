@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from chat.desk.statistics import AUTOMATIC, Counts, Event
@@ -9,14 +10,14 @@ from storage.base import codec
 from storage.tx import Tx
 
 
-async def counts(tx: Tx, since: datetime, until: datetime, queue_id: str | None) -> Counts:
-    """Of `[since, until)`, of one queue or of all."""
+async def counts(tx: Tx, since: datetime, until: datetime, queue_ids: Sequence[str] | None) -> Counts:
+    """Of `[since, until)`, of these queues or of all."""
     rows = await tx.fetch(
         """
         WITH mine AS (SELECT a.agent_id, a.offered_at, a.accepted_at, a.ended_at, a.end_reason FROM assignments a
-                       WHERE $3::text IS NULL OR a.queue_id = $3)
+                       WHERE $3::text[] IS NULL OR a.queue_id = ANY ($3))
         SELECT 'submitted' AS metric, '' AS agent_id, count(*)::int AS n FROM desk_threads
-         WHERE opened_at >= $1 AND opened_at < $2 AND ($3::text IS NULL OR queue_id = $3)
+         WHERE opened_at >= $1 AND opened_at < $2 AND ($3::text[] IS NULL OR queue_id = ANY ($3))
         UNION ALL
         SELECT 'offered', agent_id, count(*)::int FROM mine WHERE offered_at >= $1 AND offered_at < $2 GROUP BY agent_id
         UNION ALL
@@ -27,45 +28,46 @@ async def counts(tx: Tx, since: datetime, until: datetime, queue_id: str | None)
          GROUP BY end_reason, agent_id
         UNION ALL
         SELECT 'asked', '', count(*)::int FROM desk_ratings
-         WHERE asked_at >= $1 AND asked_at < $2 AND ($3::text IS NULL OR queue_id = $3)
+         WHERE asked_at >= $1 AND asked_at < $2 AND ($3::text[] IS NULL OR queue_id = ANY ($3))
         UNION ALL
         SELECT 'breached', '', count(*)::int
           FROM sla_timers s JOIN desk_threads t ON t.conversation_id = s.conversation_id
-         WHERE s.breached_at >= $1 AND s.breached_at < $2 AND ($3::text IS NULL OR t.queue_id = $3)
+         WHERE s.breached_at >= $1 AND s.breached_at < $2 AND ($3::text[] IS NULL OR t.queue_id = ANY ($3))
         """,
         since,
         until,
-        queue_id,
+        queue_ids,
     )
     found = {(row["metric"], row["agent_id"]): row["n"] for row in rows if row["n"]}
-    return Counts(found, await _waits_s(tx, since, until, queue_id), await _scores(tx, since, until, queue_id))
+    return Counts(found, await _waits_s(tx, since, until, queue_ids), await _scores(tx, since, until, queue_ids))
 
 
-async def _waits_s(tx: Tx, since: datetime, until: datetime, queue_id: str | None) -> tuple[float, ...]:
+async def _waits_s(tx: Tx, since: datetime, until: datetime, queue_ids: Sequence[str] | None) -> tuple[float, ...]:
     rows = await tx.fetch(
         """
         SELECT extract(epoch FROM accepted_at - queued_at)::float8 AS wait_s
           FROM assignments
-         WHERE accepted_at >= $1 AND accepted_at < $2 AND reason = ANY ($3) AND ($4::text IS NULL OR queue_id = $4)
+         WHERE accepted_at >= $1 AND accepted_at < $2 AND reason = ANY ($3)
+           AND ($4::text[] IS NULL OR queue_id = ANY ($4))
          ORDER BY wait_s
         """,
         since,
         until,
         list(AUTOMATIC),
-        queue_id,
+        queue_ids,
     )
     return tuple(row["wait_s"] for row in rows)
 
 
-async def _scores(tx: Tx, since: datetime, until: datetime, queue_id: str | None) -> dict[int, int]:
+async def _scores(tx: Tx, since: datetime, until: datetime, queue_ids: Sequence[str] | None) -> dict[int, int]:
     rows = await tx.fetch(
         """
         SELECT score, count(*)::int AS n FROM desk_ratings
-         WHERE rated_at >= $1 AND rated_at < $2 AND ($3::text IS NULL OR queue_id = $3) GROUP BY score
+         WHERE rated_at >= $1 AND rated_at < $2 AND ($3::text[] IS NULL OR queue_id = ANY ($3)) GROUP BY score
         """,
         since,
         until,
-        queue_id,
+        queue_ids,
     )
     return {row["score"]: row["n"] for row in rows}
 

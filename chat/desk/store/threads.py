@@ -5,15 +5,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from chat.conversations import circle_of
 from chat.desk.model import Assignment, Kind, Severity, State, Thread
 from storage.base import codec
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
-_COLUMNS = """conversation_id, kind, state, tenant_id, customer_id, audience, subject_kind, subject_id, number,
+_CIRCLE = "(SELECT w.circle FROM conversation_circles w WHERE w.conversation_id = desk_threads.conversation_id)"
+_COLUMNS = f"""conversation_id, kind, state, tenant_id, customer_id, audience, subject_kind, subject_id, number,
     category, severity, rank, priority, queue_id, required_skills, optional_skills, preferred_agent_id, declined_by,
     declined_until, units, epoch, assignee_id, closure_no, resolution, opened_at, queued_at, state_at, resolved_at,
-    closed_at, version"""
+    closed_at, version, former_id, snoozed_until, {_CIRCLE} AS circle"""
+
+# What an agent sees of threads; $1 he himself, null: somebody who sees all of his desk.
+SEEN = """($1::text IS NULL OR NOT EXISTS (
+    SELECT FROM conversation_circles w WHERE w.conversation_id = desk_threads.conversation_id AND $1 <> ALL (w.ids)))"""
 
 _ASSIGNMENT = """id, conversation_id, queue_id, agent_id, epoch, units, is_over_cap, reason, queued_at, offered_at,
     expires_at, accepted_at, replies, ended_at, end_reason"""
@@ -25,6 +31,7 @@ def _thread(row: Any) -> Thread:  # noqa: ANN401 - a row
     values["severity"] = Severity(values["severity"])
     for name in ("audience", "required_skills", "optional_skills", "declined_by"):
         values[name] = tuple(values[name])
+    values["circle"] = circle_of(values["circle"])
     return Thread(**values)
 
 
@@ -34,8 +41,9 @@ async def insert(tx: Tx, thread: Thread) -> bool:
         """
         INSERT INTO desk_threads (conversation_id, kind, state, tenant_id, customer_id, audience, subject_kind,
                                   subject_id, number, category, severity, rank, priority, queue_id, required_skills,
-                                  optional_skills, preferred_agent_id, units, opened_at, queued_at, state_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+                                  optional_skills, preferred_agent_id, units, opened_at, queued_at, state_at,
+                                  former_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
             ON CONFLICT (conversation_id) DO NOTHING
         """,
         thread.conversation_id,
@@ -59,8 +67,28 @@ async def insert(tx: Tx, thread: Thread) -> bool:
         thread.opened_at,
         thread.queued_at,
         thread.state_at,
+        thread.former_id,
     )
     return written == 1
+
+
+async def lock_last(tx: Tx, customer_id: str, tenant_id: str | None, subject: tuple[str, str] | None) -> Thread | None:
+    """The customer's newest thread at this desk about this, or about nothing."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT {_COLUMNS}
+          FROM desk_threads
+         WHERE customer_id = $1 AND tenant_id IS NOT DISTINCT FROM $2
+           AND subject_kind IS NOT DISTINCT FROM $3 AND subject_id IS NOT DISTINCT FROM $4
+         ORDER BY conversation_id DESC
+         LIMIT 1
+           FOR NO KEY UPDATE
+        """,
+        customer_id,
+        tenant_id,
+        *(subject or (None, None)),
+    )
+    return None if row is None else _thread(row)
 
 
 async def lock(tx: Tx, conversation_id: str) -> Thread | None:
@@ -68,6 +96,23 @@ async def lock(tx: Tx, conversation_id: str) -> Thread | None:
         f"SELECT {_COLUMNS} FROM desk_threads WHERE conversation_id = $1 FOR NO KEY UPDATE", conversation_id
     )
     return None if row is None else _thread(row)
+
+
+async def not_admitted(tx: Tx, queue_id: str, *, after: str, limit: int) -> list[tuple[str, int]]:
+    """Threads of this queue whose agent may see them no longer, by id, each with its epoch."""
+    rows = await tx.fetch(
+        """
+        SELECT t.conversation_id, t.epoch
+          FROM desk_threads t JOIN conversation_circles w ON w.conversation_id = t.conversation_id
+         WHERE t.queue_id = $1 AND t.state IN ('offered', 'open', 'pending') AND t.assignee_id <> ALL (w.ids)
+           AND t.conversation_id > $2
+         ORDER BY t.conversation_id LIMIT $3
+        """,
+        queue_id,
+        after,
+        limit,
+    )
+    return [(row["conversation_id"], row["epoch"]) for row in rows]
 
 
 async def find(tx: Tx, conversation_id: str) -> Thread | None:
@@ -83,7 +128,7 @@ async def save(tx: Tx, thread: Thread) -> None:
            SET kind = $3, state = $4, number = $5, severity = $6, priority = $7, queue_id = $8, required_skills = $9,
                optional_skills = $10, preferred_agent_id = $11, declined_by = $12, declined_until = $13, units = $14,
                epoch = $15, assignee_id = $16, closure_no = $17, resolution = $18, queued_at = $19, state_at = $20,
-               resolved_at = $21, closed_at = $22, version = $2
+               resolved_at = $21, closed_at = $22, snoozed_until = $23, version = $2
          WHERE conversation_id = $1 AND version = $2 - 1
         """,
         thread.conversation_id,
@@ -108,6 +153,7 @@ async def save(tx: Tx, thread: Thread) -> None:
         thread.state_at,
         thread.resolved_at,
         thread.closed_at,
+        thread.snoozed_until,
     )
     if written == 0:
         raise RetryTx
@@ -125,21 +171,26 @@ async def newest(
     queue_id: str | None = None,
     kind: str | None = None,
     states: list[str] | None = None,
+    severity: str | None = None,
+    tenant_id: str | None = None,
+    seen_by: str | None = None,
     before: str,
     limit: int,
 ) -> list[Thread]:
-    """By conversation id, which is by time; older than `before`."""
+    """By conversation id, which is by time; older than `before`. `seen_by`: what this agent may see of them."""
     rows = await tx.fetch(
         f"""
         SELECT {_COLUMNS}
           FROM desk_threads
-         WHERE conversation_id < $1
-           AND ($3::text IS NULL OR customer_id = $3) AND ($4::text IS NULL OR assignee_id = $4)
-           AND ($5::text IS NULL OR queue_id = $5) AND ($6::text IS NULL OR kind = $6)
-           AND ($7::text[] IS NULL OR state = ANY ($7))
+         WHERE conversation_id < $2 AND {SEEN}
+           AND ($4::text IS NULL OR customer_id = $4) AND ($5::text IS NULL OR assignee_id = $5)
+           AND ($6::text IS NULL OR queue_id = $6) AND ($7::text IS NULL OR kind = $7)
+           AND ($8::text[] IS NULL OR state = ANY ($8))
+           AND ($9::text IS NULL OR tenant_id = $9) AND ($10::text IS NULL OR severity = $10)
          ORDER BY conversation_id DESC
-         LIMIT $2
+         LIMIT $3
         """,
+        seen_by,
         before,
         limit,
         customer_id,
@@ -147,8 +198,29 @@ async def newest(
         queue_id,
         kind,
         states,
+        tenant_id,
+        severity,
     )
     return [_thread(row) for row in rows]
+
+
+async def is_about(
+    tx: Tx, subject_kind: str, subject_id: str, tenant_id: str | None, *, seen_by: str | None = None
+) -> bool:
+    """Whether there is a thread about this, of a tenant or (None) any. Found by the index of its conversation."""
+    return bool(
+        await tx.fetchval(
+            f"""
+            SELECT EXISTS (SELECT FROM conversations c JOIN desk_threads ON desk_threads.conversation_id = c.id
+                            WHERE c.subject_id = $3 AND c.subject_kind = $2
+                              AND ($4::text IS NULL OR desk_threads.tenant_id = $4) AND {SEEN})
+            """,
+            seen_by,
+            subject_kind,
+            subject_id,
+            tenant_id,
+        )
+    )
 
 
 async def ahead_of(tx: Tx, thread: Thread) -> int:

@@ -66,6 +66,18 @@ async def save(tx: Tx, timer: Timer, *, over: int) -> None:
         raise RetryTx
 
 
+async def shown(tx: Tx, conversation_id: str) -> list[Timer]:
+    """The same for reading."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM sla_timers
+         WHERE conversation_id = $1 AND state IN ('running', 'paused') ORDER BY kind
+        """,
+        conversation_id,
+    )
+    return [_timer(row) for row in rows]
+
+
 async def live(tx: Tx, conversation_id: str) -> list[Timer]:
     """Those of a locked thread that run or are paused, by kind."""
     rows = await tx.fetch(
@@ -73,14 +85,6 @@ async def live(tx: Tx, conversation_id: str) -> list[Timer]:
         SELECT {_COLUMNS} FROM sla_timers
          WHERE conversation_id = $1 AND state IN ('running', 'paused') ORDER BY kind FOR NO KEY UPDATE
         """,
-        conversation_id,
-    )
-    return [_timer(row) for row in rows]
-
-
-async def all_of(tx: Tx, conversation_id: str) -> list[Timer]:
-    rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM sla_timers WHERE conversation_id = $1 ORDER BY started_at, kind, no LIMIT 1000",
         conversation_id,
     )
     return [_timer(row) for row in rows]

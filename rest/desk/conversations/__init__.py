@@ -5,6 +5,6 @@ Calls     chat.conversations; rest.trade.orders and dispatch, to learn whose an 
 Promises  a customer opens a conversation about an order of his own or about none; in `/customer` and `/worker`
           everybody speaks for himself, in `/desk` for support; limits are the same on both ways in
 
-Support, supervisors and administrators are the platform's desk. Desks of tenants come with tenants: `reader_of` is the
-only place that says for whom an account works.
+Support, supervisors and administrators are the platform's desk, a tenant's staff is its own. `readers` is the only
+place that says for whom an account works.
 """

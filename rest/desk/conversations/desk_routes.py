@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 import dispatch
-from chat import conversations
-from chat.conversations import ConversationState, Role
+from chat import conversations, desk
+from chat.conversations import ConversationState, MembersOnly, Role
 from rest.desk.conversations.readers import STAFF
 from rest.desk.conversations.routes import reader, row_view
 from rest.desk.conversations.values import ConversationView, ParticipantView
@@ -120,6 +120,7 @@ async def dismiss(ctx: Ctx) -> Answer:
 async def close(ctx: Ctx) -> Answer:
     async def act(tx: Tx) -> Answer:
         await conversations.read_conversation(tx, reader(ctx), ctx.path["conversation_id"])
+        await _not_in_line(tx, ctx.path["conversation_id"])
         await conversations.close_conversation(tx, ctx.path["conversation_id"])
         return await _view(tx, ctx, ctx.path["conversation_id"])
 
@@ -129,10 +130,23 @@ async def close(ctx: Ctx) -> Answer:
 async def reopen(ctx: Ctx) -> Answer:
     async def act(tx: Tx) -> Answer:
         await conversations.read_conversation(tx, reader(ctx), ctx.path["conversation_id"])
+        await _not_in_line(tx, ctx.path["conversation_id"])
         again = await conversations.reopen_conversation(tx, ctx.path["conversation_id"])
         return await _view(tx, ctx, again.id)
 
     return await ctx.transact(act)
+
+
+async def _not_in_line(tx: Tx, conversation_id: str) -> None:
+    """What has a thread at the desk is ended and opened again by its verbs, or the two would not agree.
+
+    Raises ConversationState.
+    """
+    try:
+        await desk.find_thread(tx, conversation_id)
+    except NotFound:
+        return
+    raise ConversationState
 
 
 async def _view(tx: Tx, ctx: Ctx, conversation_id: str) -> ConversationView:
@@ -150,23 +164,25 @@ ROUTES = [
     ),
     Route(
         "POST", "/v1/desk/conversations", start, "desk.open", "Talk to the customer of an order", request=OpenForBody,
-        response=ConversationView, status=201, errors=(NotFound,), idempotent="optional", roles=STAFF, tags=_TAGS,
+        response=ConversationView, status=201,
+        errors=(NotFound, MembersOnly), idempotent="optional", roles=STAFF, tags=_TAGS,
     ),
     Route(
         "POST", _AT + "/worker", bring_worker, "desk.bring_worker", "Let the order's worker take part",
-        request=BringWorkerBody, response=ParticipantView, status=201, errors=(NotFound,), roles=STAFF, tags=_TAGS,
+        request=BringWorkerBody, response=ParticipantView, status=201,
+        errors=(NotFound, MembersOnly), roles=STAFF, tags=_TAGS,
     ),
     Route(
         "DELETE", _AT + "/members/{account_id}", dismiss, "desk.dismiss_worker", "Let a worker take part no longer",
-        status=204, errors=(NotFound,), roles=STAFF, tags=_TAGS,
+        status=204, errors=(NotFound, MembersOnly), roles=STAFF, tags=_TAGS,
     ),
     Route(
         "POST", _AT + "/close", close, "desk.close", "Close a conversation", response=ConversationView,
-        errors=(NotFound, ConversationState), roles=STAFF, tags=_TAGS,
+        errors=(NotFound, MembersOnly, ConversationState), roles=STAFF, tags=_TAGS,
     ),
     Route(
         "POST", _AT + "/reopen", reopen, "desk.reopen", "Go on with a closed conversation", response=ConversationView,
-        errors=(NotFound, ConversationState), roles=STAFF, tags=_TAGS,
+        errors=(NotFound, MembersOnly, ConversationState), roles=STAFF, tags=_TAGS,
         description="Where its customer has opened another one meanwhile, that one is the answer.",
     ),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from chat import conversations
 from chat.conversations import (
     AnsweredMeanwhile,
     ConversationClosed,
+    MembersOnly,
     Message,
     MessageEmpty,
     MessageFixed,
@@ -32,8 +33,10 @@ from rest.desk.conversations.values import (
     Marks,
     MessageView,
     ParticipantView,
+    Ref,
     SaidView,
     Saying,
+    SearchQuery,
     Seq,
     Text,
 )
@@ -42,8 +45,9 @@ from rest.edge.registry import Link, Route
 from rest.edge.reply import Answer, Reply
 from rest.edge.values import Body, Id, Page, PageQuery, Query
 from rest.people.files.replies import file_reply
+from rest.people.tenants import find_tenant
 from rest.trade import orders
-from storage.base.errors import NotFound
+from storage.base.errors import Malformed, NotFound
 from storage.files import FileTaken
 from storage.tx import Tx
 
@@ -58,9 +62,13 @@ class ConversationSubject(Body, frozen=True, kw_only=True):
 
 
 class ConversationOpening(Body, frozen=True, kw_only=True):
-    """Without a subject it is about nothing in particular."""
+    """Without a subject it is about nothing in particular. `tenant_id`: with whose desk; null: the platform's.
+
+    About an order of a tenant's one asks by `POST /v1/support`, which knows whose it is.
+    """
 
     subject: ConversationSubject | None = None
+    tenant_id: Id | None = None
 
 
 class SayBody(Saying, frozen=True, kw_only=True):
@@ -100,7 +108,7 @@ class ListQuery(PageQuery, frozen=True, kw_only=True):
     """One's own conversations, last opened first."""
 
     status: Literal["open", "closed"] | None = None
-    subject_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)] | None = None
+    subject_id: Ref | None = None
 
 
 class HistoryQuery(Query, frozen=True, kw_only=True):
@@ -110,13 +118,6 @@ class HistoryQuery(Query, frozen=True, kw_only=True):
     before: Seq = 2**53
     sort: Literal["newest", "oldest"] = "newest"
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-
-
-class SearchQuery(PageQuery, frozen=True, kw_only=True):
-    """Whole words, and any two or more neighbouring characters of Chinese; all of them must be in the message."""
-
-    q: Annotated[str, Meta(min_length=1, max_length=100)]
-    conversation_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)] | None = None
 
 
 class MessageHistory(msgspec.Struct, frozen=True):
@@ -138,7 +139,7 @@ class OpenedConversation(msgspec.Struct, frozen=True):
 
 
 def reader(ctx: Ctx) -> Reader:
-    return reader_of(ctx.actor.account_id, ctx.actor.roles)
+    return reader_of(ctx.actor.account_id, ctx.actor.roles, ctx.actor.tenant_id)
 
 
 def seq_of(ctx: Ctx) -> int:
@@ -159,7 +160,13 @@ async def start(ctx: Ctx) -> Answer:
             if parties is None or parties[0] != me:
                 raise NotFound
         subject = None if wanted.subject is None else (wanted.subject.kind, wanted.subject.id)
-        opened, is_new = await conversations.open_conversation(tx, customer_id=me, subject=subject)
+        if wanted.tenant_id is not None:
+            if subject is not None:
+                raise Malformed("About an order, ask support.", field="tenant_id")
+            await find_tenant(tx, wanted.tenant_id)
+        opened, is_new = await conversations.open_conversation(
+            tx, customer_id=me, subject=subject, tenant_id=wanted.tenant_id
+        )
         standing, sight = await conversations.read_conversation(tx, Reader(me), opened.id)
         view = ConversationView.of(standing.conversation, standing.member, sight=sight)
         return Reply(OpenedConversation(view, is_new), location=f"/v1/conversations/{opened.id}")
@@ -233,7 +240,7 @@ async def say(ctx: Ctx) -> Answer:
         )
         return SaidView.of(where, body.client_id, said)
 
-    return await ctx.transact(act)
+    return await ctx.transact(act, light=body.file_id is None)  # a file is attached before the message is written
 
 
 async def edit(ctx: Ctx) -> Answer:
@@ -245,7 +252,7 @@ async def edit(ctx: Ctx) -> Answer:
         said = await conversations.edit_message(tx, me, where, seq, body.text, client_id=body.client_id)
         return SaidView.of(where, body.client_id, said)
 
-    return await ctx.transact(act)
+    return await ctx.transact(act, light=True)
 
 
 async def recall(ctx: Ctx) -> Answer:
@@ -288,7 +295,7 @@ async def search(ctx: Ctx) -> Answer:
             tx,
             reader(ctx),
             query.q,
-            conversation_id=query.conversation_id,
+            of=query.of,
             before=(datetime.fromisoformat(after[0]), after[1], after[2]) if after else None,
             limit=query.limit + 1,
         )
@@ -310,6 +317,21 @@ async def drafts(ctx: Ctx) -> Answer:
         return Drafts([DraftView.of(draft) for draft in await conversations.drafts_of(tx, reader(ctx))])
 
 
+async def draft(ctx: Ctx) -> Answer:
+    where = ctx.path["conversation_id"]
+    async with ctx.db.begin() as tx:
+        kept = await conversations.draft_of(tx, reader(ctx), where)
+    return DraftView.of(kept)
+
+
+async def drop_draft(ctx: Ctx) -> Answer:
+    async def act(tx: Tx) -> Answer:
+        await conversations.save_draft(tx, reader(ctx), ctx.path["conversation_id"], "", base_seq=0)
+        return Reply()
+
+    return await ctx.transact(act)
+
+
 async def save_draft(ctx: Ctx) -> Answer:
     body: DraftBody = ctx.body
 
@@ -322,7 +344,7 @@ async def save_draft(ctx: Ctx) -> Answer:
 
 
 _TAGS = ("conversations",)
-_SAYING = (NotFound, ReadOnly, ConversationClosed, StaleAssignment)
+_SAYING = (NotFound, MembersOnly, ReadOnly, ConversationClosed, StaleAssignment)
 _SAY_LINK = {
     "say": Link("conversations.say", {"conversation_id": "$response.body#/conversation/id"}),
     "history": Link("conversations.history", {"conversation_id": "$response.body#/conversation/id"}),
@@ -351,27 +373,36 @@ ROUTES = [
     ),
     Route(
         "PUT", "/v1/conversations/{conversation_id}/draft", save_draft, "conversations.save_draft",
-        "Keep what I have begun to write", request=DraftBody, status=204, errors=(NotFound, ReadOnly, MessageTooLong),
-        tags=_TAGS, description="Of staff. It goes when the answer is sent.",
+        "Keep what I have begun to write", request=DraftBody, status=204,
+        errors=(NotFound, MembersOnly, ReadOnly, MessageTooLong), tags=_TAGS,
+        description="Of staff. It goes when the answer is sent.",
+    ),
+    Route(
+        "GET", "/v1/conversations/{conversation_id}/draft", draft, "conversations.draft",
+        "What I have begun to write here", response=DraftView, errors=(NotFound, MembersOnly), tags=_TAGS,
+    ),
+    Route(
+        "DELETE", "/v1/conversations/{conversation_id}/draft", drop_draft, "conversations.drop_draft",
+        "Drop what I have begun to write", status=204, errors=(NotFound, MembersOnly, ReadOnly), tags=_TAGS,
     ),
     Route(
         "GET", "/v1/conversations/{conversation_id}", read, "conversations.read", "One conversation",
-        response=ConversationView, errors=(NotFound,), tags=_TAGS,
+        response=ConversationView, errors=(NotFound, MembersOnly), tags=_TAGS,
     ),
     Route(
         "GET", "/v1/conversations/{conversation_id}/members", members, "conversations.members", "Who is in it",
-        response=Participants, errors=(NotFound,), tags=_TAGS,
+        response=Participants, errors=(NotFound, MembersOnly), tags=_TAGS,
     ),
     Route(
         "GET", "/v1/conversations/{conversation_id}/messages", history, "conversations.history", "What was said",
-        query=HistoryQuery, response=MessageHistory, errors=(NotFound,), tags=_TAGS,
+        query=HistoryQuery, response=MessageHistory, errors=(NotFound, MembersOnly), tags=_TAGS,
     ),
     Route(
         "POST", "/v1/conversations/{conversation_id}/messages", say, "conversations.say", "Say something",
         request=SayBody, response=SaidView, status=201, tags=_TAGS,
         errors=(*_SAYING, AnsweredMeanwhile, MessageTooLong, MessageEmpty, ReplyUnknown, FileTaken),
-        description="`client_id` makes it safe to repeat. A picture is sent to /v1/files first (purpose chat). "
-        "`answered_meanwhile` brings the colleague's answer as `message`.",
+        description="`client_id` makes it safe to repeat. A picture or a PDF (kind `file`) is sent to /v1/files first "
+        "(purpose chat). `answered_meanwhile` brings the colleague's answer as `message`.",
     ),
     Route(
         "POST", "/v1/conversations/{conversation_id}/messages/{seq}/edit", edit, "conversations.edit",
@@ -385,10 +416,10 @@ ROUTES = [
     ),
     Route(
         "PUT", "/v1/conversations/{conversation_id}/read", mark, "conversations.mark", "I have read so far",
-        request=ReadBody, response=Marks, errors=(NotFound, ReadOnly), tags=_TAGS,
+        request=ReadBody, response=Marks, errors=(NotFound, MembersOnly, ReadOnly), tags=_TAGS,
     ),
     Route(
         "GET", "/v1/conversations/{conversation_id}/files/{file_id}", file, "conversations.file",
-        "A file somebody showed", response=bytes, media="*/*", errors=(NotFound,), tags=_TAGS,
+        "A file somebody showed", response=bytes, media="*/*", errors=(NotFound, MembersOnly), tags=_TAGS,
     ),
 ]  # fmt: skip

@@ -8,11 +8,23 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from chat.conversations import Content, Conversation, Draft, Kind, Member, Message, MessageEmpty, Row, Said, last_seen
+from chat.conversations import (
+    Content,
+    Conversation,
+    Draft,
+    Kind,
+    Member,
+    Message,
+    MessageEmpty,
+    Row,
+    Said,
+    Sought,
+    last_seen,
+)
 from chat.conversations.model import Sight
 from geo.datum import Crs, to_wgs84
 from geo.point import Point
-from rest.edge.values import Body, Id, Latitude, Longitude, exactly
+from rest.edge.values import Body, Id, Instant, Latitude, Longitude, PageQuery, exactly
 
 ClientId = Annotated[
     str,
@@ -26,6 +38,7 @@ Seq = Annotated[int, Meta(ge=0, le=2**53, description="A place in a conversation
 Text = Annotated[str, Meta(max_length=20_000, description="Plain text, 4,000 characters at most.")]
 Title = Annotated[str, Meta(max_length=120)]
 SubjectKind = Annotated[str, Meta(pattern=exactly("[a-z][a-z_]{0,31}"), examples=["order"])]
+Ref = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
 KINDS = Literal["text", "image", "file", "location", "order_card", "note"]
 
 
@@ -168,7 +181,7 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
         unread: int | None = None,
         last: Message | None = None,
     ) -> ConversationView:
-        same = [name for name in Conversation.__slots__ if name not in {"last_seq", "public_seq", "status"}]
+        same = [name for name in Conversation.__slots__ if name not in {"last_seq", "public_seq", "status", "circle"}]
         values = {name: getattr(conversation, name) for name in same}
         if not sight.internal:  # whom support has put on it is support's own
             values |= {"assignee_id": None}
@@ -230,4 +243,31 @@ class DraftView(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, draft: Draft) -> DraftView:
         return cls(
             conversation_id=draft.conversation_id, text=draft.body, base_seq=draft.base_seq, saved_at=draft.saved_at
+        )
+
+
+class SearchQuery(PageQuery, frozen=True, kw_only=True):
+    """`q`: whole words, and any two or more neighbouring characters of Chinese; all of them must be in the message.
+
+    Or without words, of a conversation, customer, order, or of an agent who has or had the conversation. `since`,
+    `until`: when it was said.
+    """
+
+    q: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    conversation_id: Ref | None = None
+    customer_id: Ref | None = None
+    agent_id: Ref | None = None
+    order_id: Ref | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+    @property
+    def of(self) -> Sought:
+        return Sought(
+            conversation_id=self.conversation_id,
+            customer_id=self.customer_id,
+            agent_id=self.agent_id,
+            subject=None if self.order_id is None else ("order", self.order_id),
+            since=self.since,
+            until=self.until,
         )

@@ -16,30 +16,23 @@ from chat.conversations import Reader, Role, Sight
 from chat.conversations.facts import hearers, staff_hearers
 from geo.datum import Crs, from_wgs84
 from geo.point import Point
+from rest.desk.conversations import readers
 from rest.desk.conversations.readers import reader_of
 from rest.desk.conversations.routes import marked
 from rest.desk.conversations.values import MessageView, SaidView
+from rest.edge.once import Fields, Verb
 from storage.postgres import Database
 from storage.tx import Tx
 
-Fields = Mapping[str, Any]
 
-
-class Caller(Protocol):
-    """Who asks."""
-
-    @property
-    def account_id(self) -> str: ...
-
-    @property
-    def roles(self) -> frozenset[str]: ...
+class Caller(readers.Caller, Protocol):
+    """Who asks over a socket."""
 
     @property
     def crs(self) -> Crs: ...
 
 
 Act = Callable[[Tx, Reader, Caller, Any], Awaitable[Fields]]
-Verb = Callable[[Database, Any, Any], Awaitable[Fields]]
 
 
 async def say(tx: Tx, me: Reader, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
@@ -148,17 +141,20 @@ def _role(me: Reader, member: conversations.Member | None, sight: Sight) -> str:
     return "supervisor" if me.staff is not None and me.staff.is_supervisor else "agent"
 
 
-async def digests(db: Database, callers: Sequence[tuple[str, frozenset[str] | None]]) -> dict[str, dict[str, int]]:
+async def digests(
+    db: Database, callers: Sequence[tuple[str, frozenset[str] | None, str | None]]
+) -> dict[str, dict[str, int]]:
     """Account → conversation → last seq; roles are None for who speaks for himself."""
-    readers = [Reader(who) if roles is None else reader_of(who, roles) for who, roles in callers]
+    readers = [Reader(who) if roles is None else reader_of(who, roles, tenant) for who, roles, tenant in callers]
     async with db.look() as tx:
         return await conversations.digests(tx, readers)
 
 
 def _verb(act: Act, *, is_desk: bool) -> Verb:
     async def run(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-        me = reader_of(caller.account_id, caller.roles) if is_desk else Reader(caller.account_id)
-        return await db.run(act, me, caller, body)
+        me = reader_of(caller.account_id, caller.roles, caller.tenant_id) if is_desk else Reader(caller.account_id)
+        is_light = act is edit or (act is say and body.file_id is None)  # a file is attached before the message
+        return await (db.run_light if is_light else db.run)(act, me, caller, body)
 
     return run
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from chat.calendars import Calendar, CalendarInvalid, Interval
 from chat.desk import Kind, Policy, Queue, Request, Rule, Severity, When
 from rest.desk.support.values import Code, KindWord, SeverityWord, VerdictView, Word
-from rest.edge.values import Body, Id, Instant, Line, Query, exactly
+from rest.edge.values import Body, ByLanguage, Id, Instant, Line, Query, exactly
 
 Words = Annotated[list[Word], Meta(max_length=20)]
 Codes = Annotated[list[Code], Meta(max_length=50)]
@@ -52,10 +52,30 @@ class PromisesBody(Body, frozen=True, kw_only=True):
         return Policy(**{name: getattr(self, name) for name in self.__struct_fields__})
 
 
+GreetingText = Annotated[str, Meta(max_length=4000)]
+"""How long it may be, and its variables, the desk says."""
+
+
+class GreetingBody(ByLanguage, frozen=True, kw_only=True):
+    """What a queue says by itself, in both languages, at most 500 characters each.
+
+    Variables in double braces: customer_name and queue_name; out of hours also ticket_no.
+    """
+
+    zh: GreetingText = msgspec.field(name="zh-CN")
+    en: GreetingText
+
+
 class QueueBody(Body, frozen=True, kw_only=True):
-    """A line and its rules, in seconds."""
+    """A line and its rules, in seconds. `tenant_id`: whose it is, when it is made; a tenant's staff need not say.
+
+    `members_only`: only its members, and who leads the desk, see and work what is in it; it holds at once.
+    `auto_close_s`: after so long what is resolved closes unrated, an hour to thirty days; `reopen_days`: how long it
+    can be opened again, at most 90. `greeting` is said once to who opens a chat, `closed_notice` instead out of hours.
+    """
 
     name: Line
+    tenant_id: Id | None = None
     is_active: bool = True
     calendar_id: Id | None = None
     strategy: Literal["balanced", "round_robin"] = "balanced"
@@ -68,10 +88,16 @@ class QueueBody(Body, frozen=True, kw_only=True):
     overflow_queue_id: Id | None = None
     overflow_s: Annotated[int, Meta(ge=0, le=86_400)] = 60
     sla: PromisesBody = PromisesBody()
+    members_only: bool = False
+    auto_close_s: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 259_200
+    reopen_days: Annotated[int, Meta(ge=0, le=2**15 - 1)] = 7
+    greeting: GreetingBody | None = None
+    closed_notice: GreetingBody | None = None
 
     def queue(self, *, tenant_id: str | None = None) -> Queue:
         values = {name: getattr(self, name) for name in self.__struct_fields__}
-        return Queue(id="", tenant_id=tenant_id, **{**values, "sla": self.sla.policy()})
+        said = {name: {} if values[name] is None else values[name].by_tag() for name in ("greeting", "closed_notice")}
+        return Queue(id="", **{**values, **said, "sla": self.sla.policy(), "tenant_id": tenant_id})
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +116,19 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     overflow_queue_id: str | None
     overflow_s: int
     sla: dict[str, int | bool | None]
+    members_only: bool
+    auto_close_s: int
+    reopen_days: int
+    greeting: dict[str, str] | None
+    closed_notice: dict[str, str] | None
     version: int
 
     @classmethod
     def of(cls, queue: Queue) -> QueueView:
         values = {name: getattr(queue, name) for name in cls.__struct_fields__}
         policy = {name: getattr(queue.sla, name) for name in Policy.__dataclass_fields__}
-        return cls(**{**values, "sla": policy})
+        said = {name: dict(values[name]) or None for name in ("greeting", "closed_notice")}
+        return cls(**{**values, **said, "sla": policy})
 
 
 class OverrideBody(Body, frozen=True, kw_only=True):
@@ -109,10 +141,11 @@ class OverrideBody(Body, frozen=True, kw_only=True):
 class CalendarBody(Body, frozen=True, kw_only=True):
     """`week`: seven days from Monday, each pairs of minutes after its midnight, past 1440 into the next day.
 
-    `overrides`: days that differ.
+    `overrides`: days that differ. `tenant_id`: whose they are, when they are made.
     """
 
     name: Line
+    tenant_id: Id | None = None
     zone: Annotated[str, Meta(pattern=exactly("[A-Za-z0-9_+/-]+"), max_length=64)] = "Asia/Shanghai"
     week: Annotated[list[DayBody], Meta(min_length=7, max_length=7)]
     overrides: Annotated[list[OverrideBody], Meta(max_length=400)] = msgspec.field(default_factory=list)
@@ -133,6 +166,7 @@ def _day(pairs: list[list[int]]) -> tuple[Interval, ...]:
 
 class CalendarView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
+    tenant_id: str | None
     name: str
     zone: str
     week: list[list[list[int]]]
@@ -185,10 +219,20 @@ class RoutingRuleBody(Body, frozen=True, kw_only=True):
 
 
 class RulesBody(Body, frozen=True, kw_only=True):
-    """The whole list, in order, over the version you have read (0: none yet). The last rule must take everything."""
+    """The whole list, in order, over the version you have read (0: none yet). The last rule must take everything.
 
+    `tenant_id`: whose list it is; a tenant without one goes by the platform's.
+    """
+
+    tenant_id: Id | None = None
     over: Annotated[int, Meta(ge=0, le=2**31 - 2)]
     rules: Annotated[list[RoutingRuleBody], Meta(min_length=1, max_length=200)]
+
+
+class RulesQuery(Query, frozen=True, kw_only=True):
+    """The platform's rules, or those of a tenant."""
+
+    tenant_id: Id | None = None
 
 
 class RulesView(msgspec.Struct, frozen=True, kw_only=True):

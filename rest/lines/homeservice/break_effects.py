@@ -1,11 +1,9 @@
-"""Effects of an order that breaks off: penalties, the wait at a closed door, the cases support decides (part 4.9)."""
+"""Effects of an order that breaks off: penalties, and the wait at a closed door (part 4.9)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from chat import cases
-from chat.cases import CaseNotOpen
 from rest.lines.homeservice import breaks, effects
 from rest.lines.homeservice.facts import WaitEnded, WaitOver, WaitStarted
 from rest.lines.homeservice.model import LINE, Job
@@ -13,38 +11,8 @@ from rest.lines.homeservice.prices import agreed_lines
 from rest.money import penalties
 from rest.money.penalties import Broken
 from rest.trade import orders
-from rest.trade.orders import Role, Step
+from rest.trade.orders import Step
 from storage.tx import Tx
-
-USER_CANCELS = ("user_cancel_en_route", "user_cancel_on_site")
-
-
-async def close_user_cancel(tx: Tx, step: Step[Job]) -> None:
-    """Support's word settles every wish of the customer to get out. Raises CaseNotOpen when there is none."""
-    closed = [kind for kind in USER_CANCELS if await _close(tx, step, kind)]
-    if not closed:
-        raise CaseNotOpen
-
-
-async def _close(tx: Tx, step: Step[Job], kind: str) -> bool:
-    try:
-        await effects.decides(kind)(tx, step)
-    except CaseNotOpen:
-        return False
-    return True
-
-
-async def close_user_unreachable(tx: Tx, step: Step[Job]) -> None:
-    """By support's word, or because the customer has come."""
-    if step.by.role is Role.STAFF:
-        await effects.decides("user_unreachable")(tx, step)
-    else:
-        await resolve_user_unreachable(tx, step)
-
-
-async def resolve_user_unreachable(tx: Tx, step: Step[Job]) -> None:
-    outcome = effects.OUTCOMES[step.verb]
-    await cases.resolve_cases(tx, "order", step.after.order.id, ["user_unreachable"], outcome)
 
 
 async def keep_penalty(tx: Tx, step: Step[Job]) -> None:
@@ -104,14 +72,6 @@ def _sides(step: Step[Job]) -> list[str]:
 
 
 EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
-    "open_user_cancel_en_route": effects.opens("user_cancel_en_route"),
-    "open_user_cancel_on_site": effects.opens("user_cancel_on_site"),
-    "open_technician_terminate": effects.opens("technician_terminate"),
-    "open_user_unreachable": effects.opens("user_unreachable"),
-    "close_user_cancel": close_user_cancel,
-    "close_technician_terminate": effects.decides("technician_terminate"),
-    "close_user_unreachable": close_user_unreachable,
-    "resolve_user_unreachable": resolve_user_unreachable,
     "keep_penalty": keep_penalty,
     "debit_technician": debit_technician,
     "fix_cheaper_price": fix_cheaper_price,

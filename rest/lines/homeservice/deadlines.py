@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from rest.lines.homeservice import silence
 from rest.lines.homeservice.actions import breaking, pool, watching
-from rest.lines.homeservice.line import HOMESERVICE, timer_kind
+from rest.lines.homeservice.line import HOMESERVICE, SILENCE, timer_kind
 from rest.lines.homeservice.model import Job, timers
 from rest.trade import orders
 from storage.tx import Tx
@@ -38,4 +39,7 @@ def _handler(name: str, watcher: Watcher) -> Handler:
     return fire
 
 
-DEADLINES: Mapping[str, Handler] = {timer_kind(name): _handler(name, watcher) for name, watcher in WATCHERS.items()}
+DEADLINES: Mapping[str, Handler] = {
+    **{timer_kind(name): _handler(name, watcher) for name, watcher in WATCHERS.items()},
+    timer_kind(SILENCE): silence.look,
+}

@@ -11,6 +11,7 @@ from typing import Any
 
 import dispatch
 from geo import Point, areas
+from rest.desk.support.demo import open_desk
 from rest.lines.homeservice import catalogue, technicians
 from rest.lines.homeservice.rules import current_rules
 from rest.money import wallet
@@ -107,7 +108,10 @@ STAFF: Mapping[str, Role] = {
     "+8613800000201": Role.SUPPORT,
     "+8613800000202": Role.OPS,
     "+8613800000203": Role.FINANCE,
+    "+8613800000204": Role.SUPPORT,
 }
+AGENTS: Mapping[str, str] = {"+8613800000201": "小林", "+8613800000204": "小周"}
+"""Who answers customers, under which name."""
 CUSTOMERS = 4
 TECHNICIANS = 12
 _SURNAMES = "李王张刘陈杨赵黄周吴徐孙"
@@ -123,8 +127,8 @@ async def seed(tx: Tx) -> bool:
         await _customer(tx, customer_phone(n))
     for n in range(1, TECHNICIANS + 1):
         await _technician(tx, n)
-    for phone, role in STAFF.items():
-        await _account(tx, phone, role)
+    staff = {phone: await _account(tx, phone, role) for phone, role in STAFF.items()}
+    await open_desk(tx, {staff[phone]: name for phone, name in AGENTS.items()})
     return is_new
 
 

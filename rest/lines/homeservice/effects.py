@@ -1,4 +1,4 @@
-"""The effects that rows of the transition table name: calls down to dispatch, money and cases.
+"""The effects that rows of the transition table name: calls down to dispatch and money.
 
 Each is a function of the step alone. In a row they stand in lock order: call and booking, coupon, voucher,
 ledger accounts.
@@ -7,22 +7,20 @@ ledger accounts.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import dispatch
-from chat import cases
 from rest.edge.values import Money
 from rest.lines.homeservice import breaks, vouchers
+from rest.lines.homeservice.casework.effects import opens
 from rest.lines.homeservice.facts import OrderClock, OrderOffered, PartMoved, PaymentSettled
-from rest.lines.homeservice.model import CLOSED_PENALTY, LINE, PENDING_PAYMENT, POOL, POOL_CASES, REJECTED, Job
-from rest.lines.homeservice.prices import agreed_lines
+from rest.lines.homeservice.model import CLOSED_PENALTY, LINE, PENDING_PAYMENT, POOL, REJECTED, Job
+from rest.lines.homeservice.prices import agreed_lines, settled_basis
 from rest.marketing import coupons, rewards
 from rest.marketing.rewards import Event
 from rest.money import payments, settlement
 from rest.trade import orders
 from rest.trade.orders import Order, Role, Step, TrackingEnded
-from rest.trade.orders.executor import Effect
 from storage.tx import Tx
 
 ROUGH_DEGREES = 2
@@ -67,7 +65,23 @@ async def restore(tx: Tx, step: Step[Job]) -> None:
     elif status == PENDING_PAYMENT and step.after.visit.lock_expires_at is not None:
         await dispatch.relock(tx, call_of(step), until=step.after.visit.lock_expires_at)
     elif status == REJECTED:
-        await _open(tx, step, "rejected")
+        await opens("rejected")(tx, step)
+
+
+async def relock(tx: Tx, step: Step[Job]) -> None:
+    """The payment window starts anew."""
+    until = step.after.visit.lock_expires_at
+    assert until is not None  # noqa: S101 - set by this step
+    await dispatch.relock(tx, call_of(step), until=until)
+
+
+async def seek_again(tx: Tx, step: Step[Job]) -> None:
+    """The technician is let go for good and told, his voucher with him; others are asked (HS-068)."""
+    former = step.before.order.provider_id
+    assert former is not None  # noqa: S101 - the row is only reachable with a technician
+    await dispatch.reopen(tx, call_of(step), exclude=[former], reason="changed")
+    if step.before.visit.voucher_id is not None:
+        await vouchers.release(tx, step.after.order.id)
 
 
 async def cancel_call(tx: Tx, step: Step[Job]) -> None:
@@ -195,40 +209,31 @@ async def settle(tx: Tx, step: Step[Job]) -> None:
         line=LINE,
         worker_id=worker_of(step),
         split_version=job.rules.split_version,
-        basis=breaks.penalty_basis(job, step.data) if job.order.status == CLOSED_PENALTY else _basis(job),
+        basis=breaks.penalty_basis(job, step.data) if job.order.status == CLOSED_PENALTY else settled_basis(job),
         hold_s=job.rules.settle_hold_s,
     )
     await settlement.settle(tx, ended)
-
-
-def _basis(job: Job) -> settlement.Basis:
-    visit, own_fen = job.visit, own_voucher(job)
-    return settlement.Basis(
-        kept=job.order.kept_fen,
-        rate_bps=job.order.snapshot["technician_rate_bps"],
-        item=visit.item_fen,
-        travel=(visit.travel_fen or 0) + visit.travel_extra_fen,
-        coupon=visit.coupon_fen + visit.voucher_fen - own_fen,
-        voucher=own_fen,
-    )
-
-
-def own_voucher(job: Job) -> int:
-    """What the technician who came has promised himself; what one before him has is the platform's to bear."""
-    return job.visit.voucher_fen if job.visit.voucher_worker_id == job.order.provider_id else 0
 
 
 # Facts of their own
 
 
 async def tell_payment(tx: Tx, step: Step[Job]) -> None:
-    order, state = step.after.order, _PAYMENT_STATE[step.verb]
-    amount = _moved(step)
-    if state == "refunded" and amount == 0:
-        return
-    staff = ["desk"] if state == "failed" else []
-    parts = await _refunded_parts(tx, step) if state == "refunded" else step.data["parts"]
-    fact = PaymentSettled(order_id=order.id, amount=Money(amount), state=state, parts=[_told(part) for part in parts])
+    """What has moved; a payment may leave something of before to give back (HS-068)."""
+    state, back_fen = _PAYMENT_STATE[step.verb], step.after.order.refunded_fen - step.before.order.refunded_fen
+    if state != "refunded":
+        _tell_settled(tx, step, state, _moved(step), step.data["parts"])
+    if state in {"refunded", "paid"} and back_fen:
+        _tell_settled(tx, step, "refunded", back_fen, await _refunded_parts(tx, step))
+
+
+def _tell_settled(tx: Tx, step: Step[Job], state: str, amount_fen: int, parts: list[dict[str, Any]]) -> None:
+    order = step.after.order
+    fact = PaymentSettled(
+        order_id=order.id, amount=Money(amount_fen), state=state, parts=[_told(part) for part in parts]
+    )
+    # Support hears of money that did not come, and of money nobody waited for (HS-053, HS-058).
+    staff = ["desk"] if state in {"failed", "returned"} else []
     tx.tell(fact, to=[customer(order), *technician(order), *staff])
 
 
@@ -247,6 +252,8 @@ _PAYMENT_STATE = {
     "fail_payment": "failed",
     "return_money": "returned",
     "drop": "refunded",
+    "cancel": "refunded",
+    "call_off": "refunded",
     "refund": "refunded",
     "insist": "refunded",
     "leave_unmet": "refunded",
@@ -259,9 +266,7 @@ _PAYMENT_STATE = {
 
 def _moved(step: Step[Job]) -> int:
     before, after = step.before.order, step.after.order
-    if step.verb == "fail_payment":
-        return after.total_fen
-    return max(after.paid_fen - before.paid_fen, after.refunded_fen - before.refunded_fen)
+    return after.total_fen if step.verb == "fail_payment" else after.paid_fen - before.paid_fen
 
 
 async def offer_to_technician(tx: Tx, step: Step[Job]) -> None:
@@ -295,110 +300,13 @@ async def end_tracking(tx: Tx, step: Step[Job]) -> None:
     tx.tell(TrackingEnded(order_id=order.id, reason=order.status), to=[customer(order), watchers(order)])
 
 
-# Cases
-
-
-class _Case(NamedTuple):
-    title: str
-    priority: int
-    due_s: int
-    stage: cases.Stage = cases.Stage.QUEUE
-
-
-CASE_TYPES: Mapping[str, _Case] = {
-    "no_grab": _Case("No technician has answered", 4, 180),
-    "no_choice": _Case("The customer has not chosen a technician", 2, 900),
-    "pool_expired": _Case("The start is near and no technician is paid for", 4, 600),
-    "payment_failed": _Case("A payment failed", 4, 180),
-    "accept_timeout": _Case("The technician has not answered", 6, 300),
-    "rejected": _Case("The technician rejected a paid order", 6, 300),
-    "cancel_confirm": _Case("The customer wants to cancel", 5, 300),
-    "late_departure": _Case("The technician has not departed", 7, 300),
-    "user_cancel_en_route": _Case("The customer wants to cancel; the technician is on his way", 7, 180),
-    "user_cancel_on_site": _Case("The customer wants to cancel; the technician is at the door", 8, 180),
-    "technician_terminate": _Case("The technician does not want to go on", 7, 180),
-    "user_unreachable": _Case("The technician cannot reach the customer", 8, 180),
-    "leave_unconfirmed": _Case("The customer has not confirmed that the technician left", 1, 1_800),
-    "safety": _Case("A person asks for help", 9, 60, cases.Stage.ALL),
-}
-"""By case type: title, priority (9 is the most urgent), seconds until due, and who is called at once."""
-
-
-def opens(kind: str) -> Effect[Job]:
-    async def open_case(tx: Tx, step: Step[Job]) -> None:
-        await _open(tx, step, kind)
-
-    return open_case
-
-
-async def _open(tx: Tx, step: Step[Job], kind: str) -> None:
-    case = CASE_TYPES[kind]
-    await cases.open_case(
-        tx,
-        type=kind,
-        line=LINE,
-        subject_kind="order",
-        subject_id=step.after.order.id,
-        due_at=tx.now + timedelta(seconds=case.due_s),
-        priority=case.priority,
-        stage=case.stage,
-        title=case.title,
-    )
-
-
-async def raise_no_grab(tx: Tx, step: Step[Job]) -> None:
-    """Second stage: the lead is called (HS-079)."""
-    order_id = step.after.order.id
-    await cases.raise_case(tx, subject_kind="order", subject_id=order_id, type="no_grab", stage=cases.Stage.LEAD)
-
-
-async def ask_after_unbinds(tx: Tx, step: Step[Job]) -> None:
-    """The third unbind of one order is a case of its own (HS-099)."""
-    if step.after.visit.unbinds >= step.after.rules.unbinds_max:
-        await _open(tx, step, "no_choice")
-
-
-async def close_pool_cases(tx: Tx, step: Step[Job]) -> None:
-    await cases.resolve_cases(tx, "order", step.after.order.id, POOL_CASES)
-
-
-OUTCOMES = {
-    "save": "saved",
-    "drop": "not_saved",
-    "agree": "technician_accepts",
-    "give_up": "customer_refuses",
-    "go_on": "goes_on",
-    "insist": "insists",
-    "resume_trip": "goes_on",
-    "change_technician": "change_technician",
-    "terminate": "end_with_refund",
-    "find_customer": "customer_found",
-    "leave_unmet": "technician_leaves",
-    "excuse": "ended_without_penalty",
-}
-"""The outcome (part 5.9) that a staff verb records on its case."""
-
-
-def decides(kind: str) -> Effect[Job]:
-    async def close_case(tx: Tx, step: Step[Job]) -> None:
-        await cases.close_case(
-            tx,
-            subject_kind="order",
-            subject_id=step.after.order.id,
-            type=kind,
-            outcome=OUTCOMES[step.verb],
-            by=step.by.id,
-            note=step.data.get("note"),
-        )
-
-    return close_case
-
-
 EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "push_wider": push_wider,
     "win_call": win_call,
     "pause_call": pause_call,
     "restore": restore,
+    "relock": relock,
+    "seek_again": seek_again,
     "cancel_call": cancel_call,
     "finish_call": finish_call,
     "fix_price": fix_price,
@@ -417,21 +325,6 @@ EFFECTS: Mapping[str, Callable[[Tx, Step[Job]], Awaitable[None]]] = {
     "offer_to_technician": offer_to_technician,
     "tell_clock": tell_clock,
     "end_tracking": end_tracking,
-    "open_no_grab": opens("no_grab"),
-    "open_no_choice": opens("no_choice"),
-    "open_pool_expired": opens("pool_expired"),
-    "open_payment_failed": opens("payment_failed"),
-    "open_accept_timeout": opens("accept_timeout"),
-    "open_rejected": opens("rejected"),
-    "open_cancel_confirm": opens("cancel_confirm"),
-    "open_late_departure": opens("late_departure"),
-    "open_leave_unconfirmed": opens("leave_unconfirmed"),
-    "open_safety": opens("safety"),
-    "raise_no_grab": raise_no_grab,
-    "ask_after_unbinds": ask_after_unbinds,
-    "close_pool_cases": close_pool_cases,
-    "close_cancel_confirm": decides("cancel_confirm"),
-    "close_rejected": decides("rejected"),
 }
 
 

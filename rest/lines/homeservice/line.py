@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from chat import cases
 from rest.lines.homeservice import break_effects, effects, store
-from rest.lines.homeservice.model import BOUND, MACHINE, Job, cases_left, timers
+from rest.lines.homeservice.casework.effects import EFFECTS as CASEWORK
+from rest.lines.homeservice.casework.effects import SUBJECT
+from rest.lines.homeservice.casework.types import cases_left
+from rest.lines.homeservice.model import BOUND, DEPARTED, MACHINE, Job, timers
 from rest.trade.orders import Line, Order, OrderChanged, Step
+from storage.base.codec import instant
 from storage.tx import Tx
 
-SUBJECT = "order"
+SILENCE = "silence"
+"""The deadline that no state of the order gives: positions move it."""
 
 
 async def follow(tx: Tx, step: Step[Job]) -> None:
     """After every step: deadlines and open cases are brought to what the new state says, and everybody is told."""
     set_timers(tx, step.before, step.after)
+    listen(tx, step.before, step.after)
     settled = cases_left(step.before.order.status, step.after.order.status)
     if settled:
         await cases.resolve_cases(tx, SUBJECT, step.after.order.id, settled)
@@ -29,6 +37,21 @@ def set_timers(tx: Tx, before: Job | None, after: Job) -> None:
     for name, due_at in new.items():
         if old.get(name) != due_at:
             tx.schedule(timer_kind(name), timer_key(after.order.id, name), due_at, {"order_id": after.order.id})
+
+
+def listen(tx: Tx, before: Job, after: Job) -> None:
+    """Whoever is under way is listened for (`silence`): from his departure until he is there, or the trip is over."""
+    was, now = before.order.status == DEPARTED, after.order.status == DEPARTED
+    if now and not was:
+        listen_until(tx, after.order.id, tx.now + timedelta(seconds=after.rules.silent_s))
+    elif was and not now:
+        tx.unschedule(timer_key(after.order.id, SILENCE))
+
+
+def listen_until(tx: Tx, order_id: str, due_at: datetime) -> None:
+    """Have `silence` look whether a position has come by then."""
+    payload = {"order_id": order_id, "due_at": instant(due_at)}
+    tx.schedule(timer_kind(SILENCE), timer_key(order_id, SILENCE), due_at, payload)
 
 
 def timer_kind(name: str) -> str:
@@ -68,6 +91,6 @@ HOMESERVICE: Line[Job] = Line(
     machine=MACHINE,
     load=store.load,
     save=store.save,
-    effects={**effects.EFFECTS, **break_effects.EFFECTS},
+    effects={**effects.EFFECTS, **break_effects.EFFECTS, **CASEWORK},
     follow=follow,
 )

@@ -1,4 +1,4 @@
-"""The visit as a value: statuses, the transition table, what is due when, and which cases may be open.
+"""The visit as a value: statuses, the transition table, and what is due when.
 
 Pure: nothing here reads the clock or the database.
 Source: spec 5.3 (pool to departure), 5.5 (service), part 6 (timers).
@@ -78,11 +78,22 @@ _SYSTEM = frozenset({Role.SYSTEM})
 _KEEP_PENALTY = ("finish_call", "refund_rest", "settle", "keep_penalty", "tell_payment")
 """The order ends with a penalty: the technician is free, the rest goes back, what is kept is shared out (HS-159)."""
 
+_NOTHING_KEPT = ("decide_case", "cancel_call", "return_coupon", "return_voucher", "refund_all", "tell_payment")
+"""The order ends and all that was paid goes back."""
+
+_PAY = ("win_call", "use_coupon", "take_money", "refund_rest", "tell_payment", "offer_to_technician")
+"""The chosen technician has the order. What the pool order kept of before and its price does not need, goes back."""
+
+_CHANGE = ("decide_case", "fix_cheaper_price", "refund_rest")
+"""Another technician comes; of a shorter way the customer has the difference back (HS-069)."""
+
+_COMPLETE = ("decide_case", "finish_call", "earn_points", "settle")
+
 
 def _after_end(status: str) -> dict[tuple[str, str], Transition]:
     """Money may be asked back, and given when people have agreed to it (rest.money.refunds)."""
     return {
-        (status, "ask_refund"): Transition((status,), _CUSTOMER | _STAFF),
+        (status, "ask_refund"): Transition((status,), _CUSTOMER | _STAFF, ("decide_case",)),
         (status, "release_refund"): Transition((status,), _CUSTOMER | _STAFF),
         (status, "refund"): Transition(
             (status,), _STAFF, ("return_coupon", "return_voucher", "take_points_back", "refund_part", "tell_payment")
@@ -101,28 +112,26 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     (IN_POOL, "push_again"): Transition((IN_POOL,), _SYSTEM, ("push_wider", "open_no_grab")),
     (IN_POOL, "raise_no_grab"): Transition((IN_POOL,), _SYSTEM, ("raise_no_grab",)),
     (HAS_CANDIDATES, "ask_choice"): Transition((HAS_CANDIDATES,), _SYSTEM, ("open_no_choice",)),
-    (IN_POOL, "reschedule"): Transition((IN_POOL,), _CUSTOMER, ("close_pool_cases",)),
-    (HAS_CANDIDATES, "reschedule"): Transition((IN_POOL,), _CUSTOMER, ("close_pool_cases",)),
+    **rows(POOL, "reschedule", Transition((IN_POOL,), _CUSTOMER | _STAFF, ("decide_case", "close_pool_cases"))),
+    (IN_POOL, "find_technician"): Transition((HAS_CANDIDATES,), _STAFF, ("decide_case",)),
+    (HAS_CANDIDATES, "find_technician"): Transition((HAS_CANDIDATES,), _STAFF, ("decide_case",)),
+    (IN_POOL, "wait_more"): Transition((IN_POOL,), _STAFF, ("decide_case", "push_wider")),
+    (HAS_CANDIDATES, "wait_more"): Transition((HAS_CANDIDATES,), _STAFF, ("decide_case",)),
     (IN_POOL, "near_start"): Transition((IN_POOL,), _SYSTEM, ("open_pool_expired",)),
     (HAS_CANDIDATES, "near_start"): Transition((HAS_CANDIDATES,), _SYSTEM, ("open_pool_expired",)),
     (PENDING_PAYMENT, "near_start"): Transition((PENDING_PAYMENT,), _SYSTEM, ("open_pool_expired",)),
     # Choice and payment
-    **rows((HAS_CANDIDATES, PENDING_PAYMENT), "choose", Transition((PENDING_PAYMENT,), _CUSTOMER, ("fix_price",))),
-    (PENDING_PAYMENT, "pay"): Transition(
-        (PAID,), _CUSTOMER | _SYSTEM, ("win_call", "use_coupon", "take_money", "tell_payment", "offer_to_technician")
+    **rows(
+        (HAS_CANDIDATES, PENDING_PAYMENT),
+        "choose",
+        Transition((PENDING_PAYMENT,), _CUSTOMER | _STAFF, ("decide_case", "fix_price")),
     ),
+    (PENDING_PAYMENT, "pay"): Transition((PAID,), _CUSTOMER | _SYSTEM, _PAY),
+    (PENDING_PAYMENT, "give_time"): Transition((PENDING_PAYMENT,), _STAFF, ("decide_case", "relock")),
     (PENDING_PAYMENT, "fail_payment"): Transition((PENDING_PAYMENT,), _SYSTEM, ("open_payment_failed", "tell_payment")),
     (PENDING_PAYMENT, "unbind"): Transition(POOL, _SYSTEM, ("ask_after_unbinds",)),
     (CANCEL_REQUESTED, "unbind"): Transition((CANCEL_REQUESTED,), _SYSTEM),
-    **rows(
-        POOL,
-        "pay_late",
-        Transition(
-            (PAID,),
-            _CUSTOMER | _SYSTEM,
-            ("fix_price", "win_call", "use_coupon", "take_money", "tell_payment", "offer_to_technician"),
-        ),
-    ),
+    **rows(POOL, "pay_late", Transition((PAID,), _CUSTOMER | _SYSTEM, ("fix_price", *_PAY))),
     **{
         (status, "return_money"): Transition((status,), _SYSTEM, ("return_late_money", "tell_payment"))
         for status in STATUSES
@@ -131,96 +140,79 @@ TABLE: Mapping[tuple[str, str], Transition] = {
     (PAID, "accept"): Transition((ACCEPTED,), _WORKER),
     (PAID, "reject"): Transition((REJECTED,), _WORKER, ("open_rejected",)),
     (PAID, "miss_answer"): Transition((PAID,), _SYSTEM, ("open_accept_timeout",)),
-    (REJECTED, "agree"): Transition((ACCEPTED,), _STAFF, ("close_rejected",)),
-    (REJECTED, "give_up"): Transition((CANCEL_REQUESTED,), _STAFF, ("close_rejected", "open_cancel_confirm")),
+    (PAID, "ask_again"): Transition((PAID,), _STAFF, ("decide_case", "offer_to_technician")),
+    (ACCEPTED, "ask_again"): Transition((ACCEPTED,), _STAFF, ("decide_case",)),
+    (REJECTED, "agree"): Transition((ACCEPTED,), _STAFF, ("decide_case",)),
+    (REJECTED, "give_up"): Transition((CANCEL_REQUESTED,), _STAFF, ("decide_case", "open_cancel_confirm")),
+    # Another technician, or another way to one (HS-062, HS-066, HS-068, HS-095)
+    (PAID, "change_technician"): Transition((PAID,), _STAFF, (*_CHANGE, "tell_payment", "offer_to_technician")),
+    **rows((REJECTED, ACCEPTED), "change_technician", Transition((ACCEPTED,), _STAFF, (*_CHANGE, "tell_payment"))),
+    **rows((PAID, REJECTED), "convert_to_pool", Transition((IN_POOL,), _STAFF, ("decide_case", "seek_again"))),
     # Cancelling before departure
-    **rows(POOL, "cancel", Transition((CANCELLED,), _CUSTOMER, ("cancel_call", "return_coupon"))),
+    **rows(POOL, "cancel", Transition((CANCELLED,), _CUSTOMER | _STAFF, _NOTHING_KEPT)),
     **rows(POOL, "ask_cancel", Transition((CANCEL_REQUESTED,), _CUSTOMER, ("pause_call", "open_cancel_confirm"))),
-    **rows(
-        (PENDING_PAYMENT, PAID, ACCEPTED, REJECTED),
-        "ask_cancel",
-        Transition((CANCEL_REQUESTED,), _CUSTOMER, ("open_cancel_confirm",)),
+    (PENDING_PAYMENT, "ask_cancel"): Transition(
+        (CANCEL_REQUESTED,), _CUSTOMER | _STAFF, ("decide_case", "open_cancel_confirm")
     ),
+    **rows(
+        (PAID, ACCEPTED, REJECTED), "ask_cancel", Transition((CANCEL_REQUESTED,), _CUSTOMER, ("open_cancel_confirm",))
+    ),
+    **rows((PAID, ACCEPTED, REJECTED), "call_off", Transition((CANCELLED,), _STAFF, _NOTHING_KEPT)),
     (CANCEL_REQUESTED, "save"): Transition(
         (*POOL, PENDING_PAYMENT, PAID, ACCEPTED, REJECTED),
         _STAFF,
-        ("close_cancel_confirm", "restore"),
+        ("decide_case", "restore"),
     ),
-    (CANCEL_REQUESTED, "drop"): Transition(
-        (CANCELLED,),
-        _STAFF,
-        ("close_cancel_confirm", "cancel_call", "return_coupon", "return_voucher", "refund_all", "tell_payment"),
-    ),
+    (CANCEL_REQUESTED, "drop"): Transition((CANCELLED,), _STAFF, _NOTHING_KEPT),
     # The visit
     (ACCEPTED, "depart"): Transition((DEPARTED,), _WORKER),
     (ACCEPTED, "miss_departure"): Transition((ACCEPTED,), _SYSTEM, ("open_late_departure",)),
     (DEPARTED, "arrive"): Transition((ARRIVED,), _WORKER | _STAFF, ("end_tracking",)),
     (ARRIVED, "start"): Transition((IN_SERVICE,), _WORKER, ("tell_clock",)),
-    (IN_SERVICE, "end"): Transition((SERVICE_ENDED,), _CUSTOMER, ("tell_clock",)),
+    (IN_SERVICE, "end"): Transition((SERVICE_ENDED,), _CUSTOMER | _STAFF, ("decide_case", "tell_clock")),
     (IN_SERVICE, "time_up"): Transition((SERVICE_ENDED,), _SYSTEM, ("tell_clock",)),
-    (SERVICE_ENDED, "confirm_left"): Transition((LEAVE_CONFIRMED,), _CUSTOMER),
+    (SERVICE_ENDED, "confirm_left"): Transition((LEAVE_CONFIRMED,), _CUSTOMER | _STAFF, ("decide_case",)),
     (SERVICE_ENDED, "miss_confirmation"): Transition((SERVICE_ENDED,), _SYSTEM, ("open_leave_unconfirmed",)),
     **rows(
         (SERVICE_ENDED, LEAVE_CONFIRMED),
         "leave",
         Transition((COMPLETED,), _WORKER, ("finish_call", "earn_points", "settle")),
     ),
+    (IN_SERVICE, "complete"): Transition((COMPLETED,), _STAFF, (*_COMPLETE, "tell_clock")),
+    **rows((SERVICE_ENDED, LEAVE_CONFIRMED), "complete", Transition((COMPLETED,), _STAFF, _COMPLETE)),
     # Breaks: the customer wants out after departure (HS-114 to HS-117, HS-123 to HS-125)
     (DEPARTED, "ask_end"): Transition((DEPARTED,), _CUSTOMER | _STAFF, ("open_user_cancel_en_route",)),
     (ARRIVED, "ask_end"): Transition((ARRIVED,), _CUSTOMER | _STAFF, ("open_user_cancel_on_site",)),
-    (DEPARTED, "go_on"): Transition((DEPARTED,), _STAFF, ("close_user_cancel",)),
-    (ARRIVED, "go_on"): Transition((ARRIVED,), _STAFF, ("close_user_cancel",)),
-    (DEPARTED, "insist"): Transition((CLOSED_PENALTY,), _STAFF, ("close_user_cancel", "end_tracking", *_KEEP_PENALTY)),
-    (ARRIVED, "insist"): Transition((CLOSED_PENALTY,), _STAFF, ("close_user_cancel", *_KEEP_PENALTY)),
+    **{(status, "go_on"): Transition((status,), _STAFF, ("decide_case",)) for status in ON_THE_WAY},
+    (DEPARTED, "insist"): Transition((CLOSED_PENALTY,), _STAFF, ("decide_case", "end_tracking", *_KEEP_PENALTY)),
+    (ARRIVED, "insist"): Transition((CLOSED_PENALTY,), _STAFF, ("decide_case", *_KEEP_PENALTY)),
     # The technician wants out (HS-118 to HS-122)
     (DEPARTED, "ask_terminate"): Transition((DEPARTED,), _WORKER, ("open_technician_terminate",)),
-    (DEPARTED, "resume_trip"): Transition((DEPARTED,), _STAFF, ("close_technician_terminate",)),
+    (DEPARTED, "resume_trip"): Transition((DEPARTED,), _STAFF, ("decide_case",)),
     (DEPARTED, "change_technician"): Transition(
-        (ACCEPTED,),
-        _STAFF,
-        (
-            "close_technician_terminate",
-            "end_tracking",
-            "fix_cheaper_price",
-            "refund_rest",
-            "debit_technician",
-            "tell_payment",
-        ),
+        (ACCEPTED,), _STAFF, (*_CHANGE, "end_tracking", "debit_technician", "tell_payment")
     ),
-    (DEPARTED, "terminate"): Transition(
-        (TERMINATED,),
-        _STAFF,
-        (
-            "close_technician_terminate",
-            "end_tracking",
-            "cancel_call",
-            "return_coupon",
-            "return_voucher",
-            "refund_all",
-            "debit_technician",
-            "tell_payment",
-        ),
-    ),
+    (DEPARTED, "terminate"): Transition((TERMINATED,), _STAFF, (*_NOTHING_KEPT, "end_tracking", "debit_technician")),
     # Nobody opens (HS-126 to HS-128)
     (ARRIVED, "miss_customer"): Transition((ARRIVED,), _WORKER, ("open_user_unreachable", "tell_wait_started")),
     (ARRIVED, "wait_over"): Transition((ARRIVED,), _SYSTEM, ("tell_wait_over",)),
     (ARRIVED, "find_customer"): Transition(
-        (ARRIVED,), _CUSTOMER | _WORKER | _STAFF, ("close_user_unreachable", "tell_wait_ended")
+        (ARRIVED,), _CUSTOMER | _WORKER | _STAFF, ("decide_case", "tell_wait_ended")
     ),
-    (ARRIVED, "leave_unmet"): Transition((CLOSED_PENALTY,), _WORKER, ("resolve_user_unreachable", *_KEEP_PENALTY)),
-    (ARRIVED, "excuse"): Transition(
-        (TERMINATED,),
-        _STAFF,
-        ("close_user_unreachable", "cancel_call", "return_coupon", "return_voucher", "refund_all", "tell_payment"),
-    ),
+    (ARRIVED, "leave_unmet"): Transition((CLOSED_PENALTY,), _WORKER | _STAFF, ("decide_case", *_KEEP_PENALTY)),
+    (DEPARTED, "excuse"): Transition((TERMINATED,), _STAFF, (*_NOTHING_KEPT, "end_tracking")),
+    (ARRIVED, "excuse"): Transition((TERMINATED,), _STAFF, _NOTHING_KEPT),
     # After the end
     **_after_end(COMPLETED),
     **_after_end(CLOSED_PENALTY),
     (CLOSED_PENALTY, "reverse_penalty"): Transition(
-        (CLOSED_PENALTY,), _STAFF, ("return_coupon", "return_voucher", "refund_part", "tell_payment")
+        (CLOSED_PENALTY,), _STAFF, ("decide_case", "return_coupon", "return_voucher", "refund_part", "tell_payment")
     ),
     # Help, at any time a technician is bound
     **{(status, "ask_help"): Transition((status,), _CUSTOMER | _WORKER, ("open_safety",)) for status in BOUND},
+    # Support's word that changes nothing of the order
+    **{(status, "compensate"): Transition((status,), _STAFF, ("decide_case", "give_coupon")) for status in STATUSES},
+    **{(status, "leave_as_is"): Transition((status,), _STAFF, ("decide_case",)) for status in STATUSES},
 }
 
 MACHINE = Machine(
@@ -239,7 +231,9 @@ class Visit:
     Units: fen, metres; `lon`/`lat` WGS-84 degrees. `grab_id` and `worker_id` name the last
     chosen technician and, with `travel_fen`, stay after he is let go, for late money (HS-088). `lock_epoch` counts
     the locks, so that money of an earlier one is told from money of this one; the price of each lock has its own lines.
-    `coupon_fen` is what the coupon takes off, known from the posting on: it depends on the items alone.
+    `member_fen` is what the customer's membership takes off, which ran until `member_until` when the order was posted;
+    `coupon_fen` is what the coupon takes off the rest. Both are known from the posting on: they depend on the items
+    alone.
     `voucher_worker_id` is who gave the voucher and bears it: after a change of technician not the one who comes.
     `travel_extra_fen` is what a changed technician's way costs beyond `travel_fen`, which the customer has paid.
     """
@@ -285,6 +279,9 @@ class Visit:
     travel_extra_fen: int
     voucher_id: str | None
     voucher_worker_id: str | None
+    member_fen: int
+    member_level: str | None
+    member_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,33 +343,6 @@ def timers(job: Job) -> dict[str, datetime]:
         if at is not None and job.order.status in statuses:
             due[name] = at
     return due
-
-
-CASES: Mapping[str, frozenset[str]] = {
-    "no_grab": frozenset({IN_POOL}),
-    "no_choice": frozenset({IN_POOL, HAS_CANDIDATES, PENDING_PAYMENT}),
-    "pool_expired": frozenset({IN_POOL, HAS_CANDIDATES, PENDING_PAYMENT}),
-    "payment_failed": frozenset({PENDING_PAYMENT}),
-    "accept_timeout": frozenset({PAID}),
-    "rejected": frozenset({REJECTED}),
-    "cancel_confirm": frozenset({CANCEL_REQUESTED}),
-    "late_departure": frozenset({ACCEPTED}),
-    "leave_unconfirmed": frozenset({SERVICE_ENDED}),
-    # Who wanted out on the way still wants it at the door.
-    "user_cancel_en_route": frozenset(ON_THE_WAY),
-    "user_cancel_on_site": frozenset({ARRIVED}),
-    "technician_terminate": frozenset({DEPARTED}),
-    "user_unreachable": frozenset({ARRIVED}),
-    "safety": frozenset(STATUSES),
-}
-"""Case type → the statuses in which it may stay open; leaving them closes it as `self_resolved` (HS-194)."""
-
-POOL_CASES = ("no_grab", "no_choice", "pool_expired")
-
-
-def cases_left(before: str, after: str) -> list[str]:
-    """The case types that a move from one status to another settles by itself."""
-    return [kind for kind, live in CASES.items() if before in live and after not in live]
 
 
 def enter_pool(visit: Visit, rules: HomeserviceRules, now: datetime) -> Visit:

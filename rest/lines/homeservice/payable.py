@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from dispatch.model import CandidateGone
+from rest.lines.homeservice import members
 from rest.lines.homeservice.actions.paying import pay, policy_of
 from rest.lines.homeservice.actions.pool import is_lock_running
 from rest.lines.homeservice.line import HOMESERVICE
@@ -15,7 +16,7 @@ from rest.money.cashier import Due
 from rest.money.payments import Ask
 from rest.trade import orders
 from rest.trade.orders import WrongState
-from rest.trade.pricing import PriceChanged, quote_hash
+from rest.trade.pricing import PriceChanged, quote_hash, total
 from storage.base.errors import HubError
 from storage.tx import Tx
 
@@ -31,17 +32,18 @@ class HomeservicePayable:
         job = await HOMESERVICE.load(tx, order_id, False)
         if job is None:
             return None
+        lines = agreed_lines(await members.fair(tx, job))
         is_payable = job.order.status == PENDING_PAYMENT and is_lock_running(tx, job)
         return Due(
             order_id=order_id,
             line=LINE,
             account_id=job.order.customer_id,
-            payable_fen=job.order.total_fen if is_payable else 0,
+            payable_fen=max(0, total(lines) - job.order.kept_fen) if is_payable else 0,
             is_payable=is_payable,
             pay_by=job.visit.lock_expires_at,
             policy=policy_of(job),
             worker_id=job.visit.worker_id,
-            quote_hash=quote_hash(agreed_lines(job)) if is_payable else None,
+            quote_hash=quote_hash(lines) if is_payable else None,
         )
 
     async def pay(

@@ -11,8 +11,8 @@ from dispatch.model import Call, Worker, why_not
 from dispatch.store import calls, workers
 from rest.edge.values import Money
 from rest.lines.homeservice import candidates
+from rest.lines.homeservice.casework.effects import SUBJECT
 from rest.lines.homeservice.effects import ROUGH_DEGREES
-from rest.lines.homeservice.line import SUBJECT
 from storage.tx import Tx
 
 SHOWN_MAX = 50

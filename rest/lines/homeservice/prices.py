@@ -7,9 +7,12 @@ from typing import Any
 
 from rest.lines.homeservice.model import LINE, Job, Visit
 from rest.marketing.coupons import Purchase
+from rest.marketing.membership import Rights
+from rest.money.settlement import Basis
 from rest.trade.pricing import (
     COUPON,
     ITEM,
+    MEMBER,
     TRAVEL,
     VOUCHER,
     Discount,
@@ -22,8 +25,10 @@ from rest.trade.pricing import (
 
 
 def lines_of(visit: Visit, *, travel_fen: int, voucher_fen: int, voucher_by: str) -> list[PriceLine]:
-    """The price with this way and this voucher: items and travel, less the coupon, less the voucher."""
+    """The price with this way and this voucher: items and travel, less what a member, a coupon and the voucher take."""
     discounts = [Discount(VOUCHER, voucher_fen, voucher_by)] if voucher_fen else []
+    if visit.member_level is not None:
+        discounts.append(Discount(MEMBER, visit.member_fen, visit.member_level))
     if visit.coupon_id is not None:
         discounts.append(Discount(COUPON, visit.coupon_fen, visit.coupon_id))
     return price_lines(_items(visit.item_id, visit.qty, visit.item_fen), _travel(travel_fen), discounts)
@@ -43,12 +48,13 @@ def agreed_lines(job: Job) -> list[PriceLine]:
 def quote_of(
     visit: Visit, *, worker_id: str, travel_fen: int, distance_m: int, voucher_fen: int, voucher_id: str | None
 ) -> dict[str, Any]:
-    """What a technician costs, as it is frozen when he grabs: item + travel - coupon - voucher (HS-045, HS-075)."""
+    """What a technician costs, as it is frozen when he grabs: item + travel - discounts (HS-045, HS-075)."""
     lines = lines_of(visit, travel_fen=travel_fen, voucher_fen=voucher_fen, voucher_by=worker_id)
     taken_fen = taken_off(lines, VOUCHER)
     return {
         "item_fen": visit.item_fen,
         "travel_fen": travel_fen,
+        "member_fen": taken_off(lines, MEMBER),
         "coupon_fen": taken_off(lines, COUPON),
         "voucher_fen": taken_fen,
         "voucher_id": voucher_id if taken_fen else None,
@@ -59,21 +65,28 @@ def quote_of(
     }
 
 
-def without_voucher(visit: Visit, quote: Mapping[str, Any], worker_id: str) -> dict[str, Any]:
-    """The same technician when nothing is left of the voucher his quote has."""
+def quoted_anew(visit: Visit, quote: Mapping[str, Any], worker_id: str, *, has_voucher: bool) -> dict[str, Any]:
+    """The same technician when nothing is left of his quote's voucher, or the customer is no member any more."""
     return quote_of(
         visit,
         worker_id=worker_id,
         travel_fen=quote["travel_fen"],
         distance_m=quote["distance_m"],
-        voucher_fen=0,
-        voucher_id=None,
+        voucher_fen=quote["voucher_fen"] if has_voucher else 0,
+        voucher_id=quote.get("voucher_id") if has_voucher else None,
     )
 
 
-def lines_before(item_id: str, qty: int, item_fen: int, coupon: Discount | None) -> list[PriceLine]:
+def lines_before(item_id: str, qty: int, item_fen: int, *discounts: Discount | None) -> list[PriceLine]:
     """What can be said before anybody is chosen: no travel fee yet."""
-    return price_lines(_items(item_id, qty, item_fen), None, [coupon] if coupon is not None else [])
+    return price_lines(_items(item_id, qty, item_fen), None, [one for one in discounts if one is not None])
+
+
+def member_off(rights: Rights | None, item_fen: int) -> Discount | None:
+    """What a member has off, as a discount; None where it is nothing."""
+    if rights is None or (off_fen := rights.off(item_fen)) == 0:
+        return None
+    return Discount(MEMBER, off_fen, rights.level)
 
 
 def coupon_of(coupon_id: str, amount_fen: int) -> Discount:
@@ -82,8 +95,27 @@ def coupon_of(coupon_id: str, amount_fen: int) -> Discount:
 
 
 def purchase(item_id: str, region_code: str, item_fen: int) -> Purchase:
-    """What a coupon of a pool order is used for: nobody is chosen yet."""
+    """What a coupon of a pool order is used for: nobody is chosen yet. `item_fen`: what a member pays for the items."""
     return Purchase(line=LINE, item_id=item_id, region_code=region_code, worker_id=None, item_fen=item_fen)
+
+
+def settled_basis(job: Job) -> Basis:
+    """What the parts of a completed order are made of."""
+    visit, own_fen = job.visit, _own_voucher(job)
+    return Basis(
+        kept=job.order.kept_fen,
+        rate_bps=job.order.snapshot["technician_rate_bps"],
+        item=visit.item_fen,
+        travel=(visit.travel_fen or 0) + visit.travel_extra_fen,
+        member=visit.member_fen,
+        coupon=visit.coupon_fen + visit.voucher_fen - own_fen,
+        voucher=own_fen,
+    )
+
+
+def _own_voucher(job: Job) -> int:
+    """What the technician who came has promised himself; what one before him has is the platform's to bear."""
+    return job.visit.voucher_fen if job.visit.voucher_worker_id == job.order.provider_id else 0
 
 
 def _items(item_id: str, qty: int, item_fen: int) -> list[PriceLine]:

@@ -40,6 +40,7 @@ class HomeserviceRules:
     depart_latest_s: int = 1_800  # the latest departure is this long before the start: one travel buffer
     depart_late_s: int = 1_800  # HS-112: this long after the latest departure support is asked
     arrive_near_m: int = 500  # HS-103
+    silent_s: int = 300  # HS-208: without a position of who is under way support is warned
     position_fresh_s: int = 300  # an older last position proves no arrival
 
     # Service

@@ -59,6 +59,9 @@ _MOVING = (
     "travel_extra_fen",
     "voucher_id",
     "voucher_worker_id",
+    "member_fen",
+    "member_level",
+    "member_until",
 )
 
 # Columns of both tables side by side; the visit's carry a prefix because both have `worker`-like names.
@@ -79,9 +82,6 @@ _SAVE = f"""
        SET {", ".join(f"{name} = ${n}" for n, name in enumerate(_MOVING, start=2))}
      WHERE order_id = $1
 """
-
-AFTER_ALL_IDS = "ord_~"
-"""Greater than every order id: where a list begins."""
 
 
 def job_of(row: Mapping[str, Any]) -> Job:
@@ -149,6 +149,9 @@ class Placement:
     item_fen: int
     no_grab_due_at: datetime
     pool_close_due_at: datetime
+    member_fen: int = 0
+    member_level: str | None = None
+    member_until: datetime | None = None
     coupon_id: str | None = None
     coupon_fen: int = 0
 
@@ -156,6 +159,7 @@ class Placement:
 _GIVEN = tuple(name for name in (*_FIXED, *_MOVING) if name in Placement.__dataclass_fields__)
 _BLANK: dict[str, Any] = dict.fromkeys(name for name in (*_FIXED, *_MOVING) if name != "pool_entered_at") | {
     "lock_epoch": 0,
+    "member_fen": 0,
     "coupon_fen": 0,
     "travel_extra_fen": 0,
     "voucher_fen": 0,
@@ -206,6 +210,9 @@ def _place_values(tx: Tx, new: Placement) -> tuple[Any, ...]:
         new.no_grab_due_at,
         new.pool_close_due_at,
         *calls.insert_values(new.call),
+        new.member_fen,
+        new.member_level,
+        new.member_until,
     )
 
 

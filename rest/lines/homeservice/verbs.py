@@ -7,12 +7,10 @@ Keys are `<app>.<request>`. The caller is whoever the hub has admitted: an accou
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from hashlib import sha256
 from typing import Any, Protocol
 
-import msgspec
-
 import dispatch
+from rest.edge.once import Fields, Verb, once
 from rest.lines.homeservice import actions
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import Job
@@ -20,13 +18,8 @@ from rest.lines.homeservice.starting import with_tries
 from rest.lines.homeservice.technicians import NotActive
 from rest.trade import orders
 from rest.trade.orders import By, Role
-from storage import idempotency
-from storage.base import codec
-from storage.idempotency import StoredAnswer
 from storage.postgres import Database
 from storage.tx import Tx
-
-Fields = Mapping[str, Any]
 
 
 class Caller(Protocol):
@@ -37,9 +30,6 @@ class Caller(Protocol):
 
     @property
     def worker_id(self) -> str | None: ...
-
-
-Verb = Callable[[Database, Any, Any], Awaitable[Fields]]
 
 
 def worker_of(caller: Caller) -> str:
@@ -54,31 +44,9 @@ def order_ack(job: Job) -> Fields:
     return {"order_id": job.order.id, "status": job.order.status, "version": job.order.version}
 
 
-async def _once(db: Database, caller: Caller, name: str, body: Any, act: Callable[[Tx], Awaitable[Fields]]) -> Fields:  # noqa: ANN401 - the hub names the type
-    """Run `act` in one transaction; the same `req_id` again gives the first answer and no second effect.
-
-    A refusal is not remembered: nothing was done, so the next try is judged anew. Raises KeyReused when the `req_id`
-    came with another body before.
-    """
-    if body.req_id is None:
-        return await db.run(act)
-    scope, asked = f"{caller.account_id} {name}", sha256(msgspec.json.encode(body)).digest()
-
-    async def act_once(tx: Tx) -> Fields:
-        known = await idempotency.claim(tx, scope, body.req_id, asked)
-        if known is not None:
-            before: Fields = codec.loads(known.body)
-            return before
-        fields = await act(tx)
-        idempotency.store(tx, scope, body.req_id, StoredAnswer(200, "{}", codec.dumps(fields)))
-        return fields
-
-    return await db.run(act_once)
-
-
 def _verb(name: str, act: Callable[[Tx, Caller, Any], Awaitable[Fields]]) -> Verb:
     async def run(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN401 - the hub names the type
-        return await _once(db, caller, name, body, lambda tx: act(tx, caller, body))
+        return await once(db, caller.account_id, name, body, lambda tx: act(tx, caller, body))
 
     return run
 
@@ -133,7 +101,7 @@ async def start(db: Database, caller: Caller, body: Any) -> Fields:  # noqa: ANN
     async def act(tx: Tx) -> Fields:
         return order_ack(await actions.start(tx, body.order_id, worker_of(caller), body.code))
 
-    return await with_tries(db, body.order_id, lambda: _once(db, caller, "worker.start", body, act))
+    return await with_tries(db, body.order_id, lambda: once(db, caller.account_id, "worker.start", body, act))
 
 
 def _step(name: str, verb: Callable[[Tx, str, str], Awaitable[Job]]) -> Verb:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from rest.marketing.coupons import store
@@ -23,6 +24,8 @@ from rest.marketing.coupons.model import (
     CouponState,
     Gift,
     Held,
+    Members,
+    MembersOnly,
     Purchase,
     Reason,
     Template,
@@ -33,10 +36,13 @@ from rest.marketing.coupons.model import (
     why_not,
 )
 from storage.base.errors import Malformed, NotFound
+from storage.base.money import as_money
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
 EXPIRE_KIND = "coupons.expire"
+NO_MEMBER: Mapping[str, str] = MappingProxyType({})
+"""The levels by line of who is a member of nothing."""
 
 
 async def create_template(
@@ -48,6 +54,7 @@ async def create_template(
     per_account_max: int,
     claimable: bool,
     by_id: str,
+    members: Members | None = None,
     active: bool = True,
 ) -> Template:
     """Offer a new kind of coupon (HS-184)."""
@@ -59,6 +66,7 @@ async def create_template(
         issued=0,
         per_account_max=per_account_max,
         claimable=claimable,
+        members=members,
         active=active,
         version=1,
         created_at=tx.now,
@@ -92,9 +100,17 @@ async def change_template(tx: Tx, template: Template, changes: TemplateChanges) 
     return after
 
 
-async def claim(tx: Tx, template_id: str, account_id: str) -> Held:
-    """Take one for oneself. Raises NotFound, CouponNotOpen, CouponSoldOut, CouponLimit."""
-    template, (coupon,) = await _issue(tx, template_id, [account_id], None)
+async def offers(tx: Tx, member_of: Mapping[str, str], *, before_id: str, limit: int) -> list[Template]:
+    """What somebody with these levels by line may take now, newest first (RV-310)."""
+    return await store.open_templates(tx, member_of, before_id=before_id, limit=limit)
+
+
+async def claim(tx: Tx, template_id: str, account_id: str, *, member_of: Mapping[str, str] = NO_MEMBER) -> Held:
+    """Take one for oneself. The caller holds the memberships that `member_of` says the levels of, by line.
+
+    Raises NotFound, CouponNotOpen, CouponSoldOut, CouponLimit, MembersOnly.
+    """
+    template, (coupon,) = await _issue(tx, template_id, [account_id], None, member_of)
     return Held(coupon, template.name, template.terms)
 
 
@@ -121,7 +137,7 @@ async def give(
     template = await read_template(tx, template_id)
     value_fen = template.terms.worth_fen * len(account_ids)
     if limited and before_fen + value_fen > GIFT_CASE_MAX_FEN:
-        raise CouponGiftLimit(left={"amount": max(0, GIFT_CASE_MAX_FEN - before_fen), "currency": "CNY"})
+        raise CouponGiftLimit(left=as_money(max(0, GIFT_CASE_MAX_FEN - before_fen)))
     gift = Gift(tx.new_id("gft"), template_id, by_id, reason, case_id, len(account_ids), value_fen, tx.now)
     await store.add_gift(tx, gift)
     issued, coupons = await _issue(tx, template_id, account_ids, gift.id)
@@ -130,16 +146,36 @@ async def give(
     return gift, coupons
 
 
+async def give_if_left(tx: Tx, template_id: str, account_id: str, *, by_id: str, reason: str) -> Coupon | str:
+    """Give one if there is one to give; else the code of what `give` would have said, and nothing is written.
+
+    For givers who have other things to do in the same transaction. Locks the template. Raises NotFound.
+    """
+    template = await lock_template(tx, template_id)
+    until = template.terms.valid_until
+    if not template.active or (until is not None and until <= tx.now):
+        return CouponNotOpen.code
+    if template.issued >= template.quota:
+        return CouponSoldOut.code
+    had = await store.had(tx, template_id, [account_id])
+    if had.get(account_id, (0, 0))[1] >= template.per_account_max:
+        return CouponLimit.code
+    _, (coupon,) = await give(tx, template_id, [account_id], by_id=by_id, reason=reason)
+    return coupon
+
+
 async def _issue(
-    tx: Tx, template_id: str, account_ids: Sequence[str], gift_id: str | None
+    tx: Tx, template_id: str, account_ids: Sequence[str], gift_id: str | None, member_of: Mapping[str, str] = NO_MEMBER
 ) -> tuple[Template, list[Coupon]]:
     claimed = gift_id is None
     template = await store.take_stock(tx, template_id, len(account_ids), claimed=claimed)
     if template is None:
         raise _no_stock(await store.template(tx, template_id), tx, claimed=claimed)
-    had = await store.last_seqs(tx, template_id, account_ids)
-    for account_id, seq in had.items():
-        if seq >= template.per_account_max:
+    if claimed and template.members is not None and not template.members.admit(member_of):
+        raise MembersOnly(line=template.members.line, levels=list(template.members.levels))
+    had = await store.had(tx, template_id, account_ids)
+    for account_id, (_, kept) in had.items():
+        if kept >= template.per_account_max:
             raise CouponLimit(per_account_max=template.per_account_max, **({} if claimed else {"account": account_id}))
     valid_from, valid_until = template.terms.window(tx.now)
     new = [
@@ -147,7 +183,7 @@ async def _issue(
             id=tx.new_id("cpn"),
             template_id=template_id,
             account_id=account_id,
-            seq=had.get(account_id, 0) + 1,
+            seq=had.get(account_id, (0, 0))[0] + 1,
             state=CouponState.ISSUED,
             order_id=None,
             source="claim" if claimed else "gift",
@@ -178,7 +214,12 @@ def _no_stock(template: Template | None, tx: Tx, *, claimed: bool) -> NotFound |
 
 
 def _watch(tx: Tx, coupon: Coupon) -> None:
-    tx.schedule(EXPIRE_KIND, f"{coupon.id}:expire", coupon.valid_until, {"coupon_id": coupon.id})
+    tx.schedule(EXPIRE_KIND, expire_key(coupon.id), coupon.valid_until, {"coupon_id": coupon.id})
+
+
+def expire_key(coupon_id: str) -> str:
+    """Of the deadline at which its time is over."""
+    return f"{coupon_id}:expire"
 
 
 def _tell_issued(tx: Tx, template: Template, coupon: Coupon) -> None:
@@ -218,8 +259,10 @@ def _refusal(held: Held | None, purchase: Purchase, tx: Tx) -> CouponLocked | Co
 
 
 async def use(tx: Tx, coupon_id: str, order_id: str) -> Coupon:
-    """The order is paid; needs the order's lock. Raises WrongCouponState."""
+    """The order is paid; needs the order's lock. Paid a second time, it is used already. Raises WrongCouponState."""
     coupon = await _lock_of_order(tx, coupon_id, order_id)
+    if coupon.state is CouponState.USED:
+        return coupon
     return await _save(tx, coupon, coupon.used(tx.now))
 
 

@@ -31,5 +31,13 @@ class CouponReleased(Fact, frozen=True, kw_only=True):
     valid_until: datetime
 
 
+class CouponRevoked(Fact, frozen=True, kw_only=True):
+    """The coupon is gone: you have given it back, or the membership it came with."""
+
+    topic: ClassVar[str] = "coupon.revoked"
+    coupon_id: str
+    template_id: str
+
+
 def owner(account_id: str) -> str:
     return f"customer:{account_id}"

@@ -1,6 +1,6 @@
 """Templates and coupons as values: what a coupon takes off, what it is good for, and its life as a table. Pure.
 
-Source: HS-045, HS-047, HS-183 to HS-186, HS-189.
+Source: HS-045, HS-047, HS-183 to HS-186, HS-189; RV-308, RV-310.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from storage.base.errors import Conflict, Invalid, Malformed
+from storage.base.errors import Conflict, Denied, Invalid, Malformed
 from storage.base.money import share_bps
 
 GIFT_CASE_MAX_FEN = 10_000
@@ -24,9 +24,10 @@ class CouponState(StrEnum):
     LOCKED = "locked"
     USED = "used"
     EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
-_ISSUED, _LOCKED, _USED, _EXPIRED = CouponState
+_ISSUED, _LOCKED, _USED, _EXPIRED, _REVOKED = CouponState
 
 TRANSITIONS: Mapping[tuple[CouponState, str], CouponState] = {
     (_ISSUED, "lock"): _LOCKED,
@@ -34,12 +35,15 @@ TRANSITIONS: Mapping[tuple[CouponState, str], CouponState] = {
     (_LOCKED, "use"): _USED,
     (_LOCKED, "release"): _ISSUED,
     (_USED, "give_back"): _ISSUED,
+    (_ISSUED, "revoke"): _REVOKED,
+    (_EXPIRED, "revoke"): _REVOKED,
 }
 """(state, verb) → state. What is not listed is refused.
 
 Locked with its order, used at payment. `release` when the order ends unpaid, `give_back` when all that was paid goes
 back. An order that keeps a penalty asks for neither: its coupon stays used (HS-129, HS-185). Time takes only a coupon
-that no order holds."""
+that no order holds. `revoke`: whoever bought it, or the membership it came with, has his price back (RV-269, RV-308);
+its time may be over by then."""
 
 VERBS = tuple(dict.fromkeys(verb for _, verb in TRANSITIONS))
 
@@ -62,6 +66,12 @@ class CouponLocked(Conflict):
     code = "coupon_locked"
 
 
+class CouponUsed(Invalid):
+    """This coupon has been used."""
+
+    code = "coupon_used"
+
+
 class CouponSoldOut(Conflict):
     """All of these coupons have been given out."""
 
@@ -78,6 +88,12 @@ class CouponNotOpen(Conflict):
     """These coupons are not given out now."""
 
     code = "coupon_not_open"
+
+
+class MembersOnly(Denied):
+    """Only members may take these coupons."""
+
+    code = "members_only"
 
 
 class CouponTermsInvalid(Malformed):
@@ -150,8 +166,22 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """Who may take such a coupon: members of this line, of one of these levels; no levels mean any."""
+
+    line: str
+    levels: tuple[str, ...] = ()
+
+    def admit(self, member_of: Mapping[str, str]) -> bool:
+        """`member_of`: the level that somebody has, by line."""
+        level = member_of.get(self.line)
+        return level is not None and (not self.levels or level in self.levels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What coupons are made from; names by language tag. `claimable` says that people may take one themselves."""
+    """What coupons are made from; names by language tag. `claimable` says that people may take one themselves, and
+    `members` which people, if not everybody (RV-310)."""
 
     id: str
     name: Mapping[str, str]
@@ -160,6 +190,7 @@ class Template:
     issued: int
     per_account_max: int
     claimable: bool
+    members: Members | None = None
     active: bool
     version: int
     created_at: datetime
@@ -169,7 +200,7 @@ class Template:
         """The template after this change. Raises CouponTermsFixed, CouponQuota."""
         given = {name: value for name in CHANGEABLE if (value := getattr(changes, name)) is not None}
         after: Template = replace(self, **given, version=self.version + 1, updated_at=now)
-        if after.terms != self.terms and self.issued > 0:
+        if (after.terms, after.members) != (self.terms, self.members) and self.issued > 0:
             raise CouponTermsFixed(issued=self.issued)
         if after.quota < self.issued:
             raise CouponQuota(issued=self.issued)
@@ -178,17 +209,18 @@ class Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateChanges:
-    """What shall change; None stays. Terms are replaced whole, and only while nobody has such a coupon."""
+    """What shall change; None stays. Terms and members are replaced whole, and only while nobody has such a coupon."""
 
     name: Mapping[str, str] | None = None
     terms: Terms | None = None
     quota: int | None = None
     per_account_max: int | None = None
     claimable: bool | None = None
+    members: Members | None = None
     active: bool | None = None
 
 
-CHANGEABLE = ("name", "terms", "quota", "per_account_max", "claimable", "active")
+CHANGEABLE = ("name", "terms", "quota", "per_account_max", "claimable", "members", "active")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +259,14 @@ class Coupon:
         freed = replace(freed, order_id=None, locked_at=None, used_at=None)
         return replace(freed.after("expire"), version=freed.version) if now >= self.valid_until else freed
 
+    def revoked(self) -> Coupon:
+        """Taken back from whoever has it. Raises CouponLocked, CouponUsed, WrongCouponState."""
+        if self.state is CouponState.LOCKED:
+            raise CouponLocked
+        if self.state is CouponState.USED:
+            raise CouponUsed
+        return self.after("revoke")
+
     def expired(self, now: datetime) -> Coupon | None:
         """The coupon after its time; None when it is held, used, gone or not due."""
         return self.after("expire") if self.state is CouponState.ISSUED and now >= self.valid_until else None
@@ -250,6 +290,7 @@ class Reason(StrEnum):
     LOCKED = "locked"
     USED = "used"
     EXPIRED = "expired"
+    REVOKED = "revoked"
     NOT_YET = "not_yet"
     LINE = "line"
     ITEM = "item"

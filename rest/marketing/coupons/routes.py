@@ -1,4 +1,4 @@
-"""Coupons over HTTP: people's own, and what staff offer and give."""
+"""Coupons over HTTP: people's own, and what staff offer and give. How people take one is in `marketing.claims`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rest import people
 from rest.edge.context import Ctx
 from rest.edge.registry import Link, Route
 from rest.edge.reply import Answer, Reply
-from rest.edge.values import Page, PageQuery
+from rest.edge.values import Page
 from rest.marketing.coupons import actions, store
 from rest.marketing.coupons.model import (
     CouponGiftLimit,
@@ -15,6 +15,7 @@ from rest.marketing.coupons.model import (
     CouponNotOpen,
     CouponQuota,
     CouponSoldOut,
+    CouponState,
     CouponTermsFixed,
     CouponTermsInvalid,
     Template,
@@ -27,7 +28,6 @@ from rest.marketing.coupons.views import (
     GiftBody,
     GiftQuery,
     GiftView,
-    OfferView,
     TemplateBody,
     TemplateChange,
     TemplateQuery,
@@ -40,30 +40,11 @@ OPS = ("ops", "admin")
 GIVERS = ("ops", "admin", "support")
 
 
-def _before(ctx: Ctx) -> str:
-    return str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
-
-
-async def list_offers(ctx: Ctx) -> Answer:
-    query: PageQuery = ctx.query
-    async with ctx.db.begin() as tx:
-        found = await store.open_templates(tx, before_id=_before(ctx), limit=query.limit + 1)
-    return ctx.page(found, view=OfferView.of, key=lambda template: (template.id,))
-
-
-async def claim(ctx: Ctx) -> Answer:
-    async def act(tx: Tx) -> Answer:
-        held = await actions.claim(tx, ctx.path["template_id"], ctx.actor.account_id)
-        return Reply(CouponView.of(held), etag=held.coupon.version, location=f"/v1/coupons/{held.coupon.id}")
-
-    return await ctx.transact(act)
-
-
 async def list_mine(ctx: Ctx) -> Answer:
     query: CouponQuery = ctx.query
     async with ctx.db.begin() as tx:
         found = await store.of_account(
-            tx, ctx.actor.account_id, STATES[query.state], before_id=_before(ctx), limit=query.limit + 1
+            tx, ctx.actor.account_id, STATES[query.state], before_id=ctx.before_id, limit=query.limit + 1
         )
     return ctx.page(found, view=CouponView.of, key=lambda held: (held.coupon.id,))
 
@@ -82,11 +63,12 @@ async def create(ctx: Ctx) -> Answer:
     async def act(tx: Tx) -> Answer:
         made = await actions.create_template(
             tx,
-            name=body.name.as_dict(),
+            name=body.name.by_tag(),
             terms=body.terms.terms(),
             quota=body.quota,
             per_account_max=body.per_account_max,
             claimable=body.claimable,
+            members=body.members.members() if body.members is not None else None,
             active=body.active,
             by_id=ctx.actor.account_id,
         )
@@ -98,7 +80,7 @@ async def create(ctx: Ctx) -> Answer:
 async def list_templates(ctx: Ctx) -> Answer:
     query: TemplateQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.templates(tx, active=query.active, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.templates(tx, active=query.active, before_id=ctx.before_id, limit=query.limit + 1)
     return ctx.page(found, view=TemplateView.of, key=lambda template: (template.id,))
 
 
@@ -126,8 +108,8 @@ async def read_counts(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         template = await actions.read_template(tx, ctx.path["template_id"])
         counts = await store.counts(tx, template.id)
-    states = ("issued", "locked", "used", "expired")
-    return CountsView(left=template.quota - template.issued, **{state: counts.get(state, 0) for state in states})
+    found = {state.value: counts.get(state.value, 0) for state in CouponState}
+    return CountsView(left=template.quota - template.issued, **found)
 
 
 async def give(ctx: Ctx) -> Answer:
@@ -155,7 +137,7 @@ async def give(ctx: Ctx) -> Answer:
 async def list_gifts(ctx: Ctx) -> Answer:
     query: GiftQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.gifts(tx, template_id=query.template_id, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.gifts(tx, template_id=query.template_id, before_id=ctx.before_id, limit=query.limit + 1)
     return ctx.page(found, view=GiftView.of, key=lambda gift: (gift.id,))
 
 
@@ -165,15 +147,6 @@ _TEMPLATE = {"template_id": "$response.body#/id"}
 _STOCK = (CouponNotOpen, CouponSoldOut, CouponLimit)
 
 ROUTES = [
-    Route(
-        "GET", "/v1/coupon_templates", list_offers, "coupons.offers", "Coupons I may take now, newest first",
-        query=PageQuery, response=Page[OfferView], tags=_TAGS,
-    ),
-    Route(
-        "POST", "/v1/coupon_templates/{template_id}/claim", claim, "coupons.claim", "Take a coupon",
-        response=CouponView, status=201, idempotent="required", has_etag=True, tags=_TAGS, errors=_STOCK,
-        links={"read": Link("coupons.read", {"coupon_id": "$response.body#/id"})},
-    ),
     Route(
         "GET", "/v1/coupons", list_mine, "coupons.list", "My coupons, newest first",
         query=CouponQuery, response=Page[CouponView], tags=_TAGS,

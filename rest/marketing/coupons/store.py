@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from rest.marketing.coupons.model import Coupon, CouponState, Gift, Held, Template, Terms
+from rest.marketing.coupons.model import Coupon, CouponState, Gift, Held, Members, Template, Terms
 from storage.base import codec
 from storage.tx import Tx
 
@@ -14,12 +15,9 @@ _TERM_LISTS = ("item_ids", "worker_ids", "region_codes")
 _TEMPLATE = ("id", "quota", "issued", "per_account_max", "claimable", "active", "version", "created_at", "updated_at")
 _COUPON = tuple(Coupon.__dataclass_fields__)
 
-_TEMPLATE_COLUMNS = ", ".join(f"t.{name}" for name in ("name", *_TERMS, *_TEMPLATE))
+_TEMPLATE_COLUMNS = ", ".join(f"t.{name}" for name in ("name", "member_line", "member_levels", *_TERMS, *_TEMPLATE))
 _COUPON_COLUMNS = ", ".join(f"c.{name}" for name in _COUPON)
 _HELD_COLUMNS = ", ".join([*(f"c.{name} AS c_{name}" for name in _COUPON), "t.name", *(f"t.{name}" for name in _TERMS)])
-
-AFTER_ALL_IDS = "~"
-"""Greater than every id: where a list of the newest begins."""
 
 
 def _terms(row: Any) -> Terms:  # noqa: ANN401 - a row
@@ -28,7 +26,13 @@ def _terms(row: Any) -> Terms:  # noqa: ANN401 - a row
 
 
 def _template(row: Any) -> Template:  # noqa: ANN401 - a row
-    return Template(name=codec.loads(row["name"]), terms=_terms(row), **{column: row[column] for column in _TEMPLATE})
+    line = row["member_line"]
+    return Template(
+        name=codec.loads(row["name"]),
+        terms=_terms(row),
+        members=None if line is None else Members(line=line, levels=tuple(row["member_levels"])),
+        **{column: row[column] for column in _TEMPLATE},
+    )
 
 
 def _coupon(row: Any, prefix: str = "") -> Coupon:  # noqa: ANN401 - a row
@@ -44,6 +48,11 @@ def _term_values(terms: Terms) -> list[Any]:
     return [list(value) if isinstance(value := getattr(terms, name), tuple) else value for name in _TERMS]
 
 
+def _member_values(template: Template) -> tuple[str | None, list[str]]:
+    members = template.members
+    return (None, []) if members is None else (members.line, list(members.levels))
+
+
 def _json(value: Mapping[str, str]) -> str:
     return codec.dumps(dict(value)).decode()
 
@@ -52,13 +61,15 @@ def _json(value: Mapping[str, str]) -> str:
 
 _INSERT_TEMPLATE = f"""
     INSERT INTO coupon_templates (id, name, quota, per_account_max, claimable, active, created_by, created_at,
-                                  updated_at, {", ".join(_TERMS)})
-    VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $8, {", ".join(f"${n}" for n in range(9, 9 + len(_TERMS)))})
+                                  updated_at, member_line, member_levels, {", ".join(_TERMS)})
+    VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $8, $9, $10,
+            {", ".join(f"${n}" for n in range(11, 11 + len(_TERMS)))})
 """
 _SAVE_TEMPLATE = f"""
     UPDATE coupon_templates
        SET name = $3::jsonb, quota = $4, per_account_max = $5, claimable = $6, active = $7, version = $8,
-           updated_at = $9, {", ".join(f"{name} = ${n}" for n, name in enumerate(_TERMS, start=10))}
+           updated_at = $9, member_line = $10, member_levels = $11,
+           {", ".join(f"{name} = ${n}" for n, name in enumerate(_TERMS, start=12))}
      WHERE id = $1 AND version = $2
 """
 
@@ -74,6 +85,7 @@ async def add_template(tx: Tx, template: Template, by_id: str) -> None:
         template.active,
         by_id,
         template.created_at,
+        *_member_values(template),
         *_term_values(template.terms),
     )
 
@@ -91,6 +103,7 @@ async def save_template(tx: Tx, before: Template, after: Template) -> bool:
         after.active,
         after.version,
         after.updated_at,
+        *_member_values(after),
         *_term_values(after.terms),
     )
     return done == 1
@@ -117,18 +130,23 @@ async def templates(tx: Tx, *, active: bool | None, before_id: str, limit: int) 
     return [_template(row) for row in rows]
 
 
-async def open_templates(tx: Tx, *, before_id: str, limit: int) -> list[Template]:
-    """What people may take now, newest first."""
+async def open_templates(tx: Tx, member_of: Mapping[str, str], *, before_id: str, limit: int) -> list[Template]:
+    """What somebody with these levels by line may take now, newest first."""
     rows = await tx.fetch(
         f"""
         SELECT {_TEMPLATE_COLUMNS} FROM coupon_templates t
          WHERE t.claimable AND t.active AND t.issued < t.quota AND (t.valid_until IS NULL OR t.valid_until > $1)
            AND t.id < $2
+           AND (t.member_line IS NULL OR EXISTS (
+               SELECT FROM unnest($4::text[], $5::text[]) AS has (line, level)
+                WHERE has.line = t.member_line AND (t.member_levels = '{{}}' OR has.level = ANY(t.member_levels))))
          ORDER BY t.id DESC LIMIT $3
         """,
         tx.now,
         before_id,
         limit,
+        list(member_of),
+        list(member_of.values()),
     )
     return [_template(row) for row in rows]
 
@@ -156,20 +174,25 @@ async def take_stock(tx: Tx, template_id: str, count: int, *, claimed: bool) -> 
     return None if row is None else _template(row)
 
 
+async def return_stock(tx: Tx, template_id: str) -> None:
+    """One of its coupons was revoked: it can be given out again."""
+    await tx.execute("UPDATE coupon_templates SET issued = issued - 1 WHERE id = $1", template_id)
+
+
 # Coupons
 
 
-async def last_seqs(tx: Tx, template_id: str, account_ids: Sequence[str]) -> dict[str, int]:
-    """Account → how many it has had; nobody adds any while the template is locked."""
+async def had(tx: Tx, template_id: str, account_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Account → its last number, and how many it has had and not given back; exact while the template is locked."""
     rows = await tx.fetch(
         """
-        SELECT account_id, max(seq) AS seq FROM coupons
+        SELECT account_id, max(seq) AS seq, count(*) FILTER (WHERE state <> 'revoked') AS kept FROM coupons
          WHERE template_id = $1 AND account_id = ANY($2) GROUP BY account_id
         """,
         template_id,
         list(account_ids),
     )
-    return {row["account_id"]: row["seq"] for row in rows}
+    return {row["account_id"]: (row["seq"], row["kept"]) for row in rows}
 
 
 async def add(tx: Tx, new: Sequence[Coupon]) -> None:
@@ -218,6 +241,11 @@ async def lock(tx: Tx, coupon_id: str) -> Coupon | None:
     return None if row is None else _coupon(row)
 
 
+async def template_of(tx: Tx, coupon_id: str) -> str | None:
+    template_id: str | None = await tx.fetchval("SELECT template_id FROM coupons WHERE id = $1", coupon_id)
+    return template_id
+
+
 async def save(tx: Tx, before: Coupon, after: Coupon) -> bool:
     """Write a step of its life under the state and version it was read with."""
     done = await tx.execute(
@@ -247,6 +275,21 @@ async def find(tx: Tx, coupon_id: str, account_id: str) -> Held | None:
         account_id,
     )
     return None if row is None else _held(row)
+
+
+async def claimed_as_member(tx: Tx, account_id: str, line: str, *, since: datetime) -> list[tuple[str, str]]:
+    """Template and coupon of each that this account has taken since then as a member of the line and not given back."""
+    rows = await tx.fetch(
+        """
+        SELECT c.template_id, c.id FROM coupons c JOIN coupon_templates t ON t.id = c.template_id
+         WHERE c.account_id = $1 AND c.source = 'claim' AND c.state <> 'revoked' AND c.issued_at >= $3
+           AND t.member_line = $2
+        """,
+        account_id,
+        line,
+        since,
+    )
+    return [tuple(row) for row in rows]
 
 
 async def of_account(

@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from rest.edge.values import Amount, Body, Id, Instant, Money, Note, PageQuery
-from rest.marketing.coupons.model import CouponState, Gift, Held, Template, TemplateChanges, Terms
+from rest.edge.values import Amount, Body, ByLanguage, Id, Instant, Money, Note, PageQuery, exactly
+from rest.marketing.coupons.model import CouponState, Gift, Held, Members, Template, TemplateChanges, Terms
 
 BusinessLine = Literal["homeservice", "freight", "rv", "ebike", "mall"]
 Name = Annotated[str, Meta(min_length=1, max_length=60)]
+Level = Annotated[str, Meta(pattern=exactly("[a-z][a-z0-9_]{0,31}"), examples=["gold"])]
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=40)]
 RegionCode = Annotated[str, Meta(pattern=r"^[0-9]{6}$(?!\n)")]
 Quota = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -28,14 +29,11 @@ STATES: Mapping[str, tuple[CouponState, ...]] = {
 """The lists people see (HS-183); a coupon held by an order that is not paid yet is not used."""
 
 
-class Names(Body, frozen=True, kw_only=True):
+class Names(ByLanguage, frozen=True, kw_only=True):
     """What the coupon is called, in both languages."""
 
     zh: Name = msgspec.field(name="zh-CN")
     en: Name
-
-    def as_dict(self) -> dict[str, str]:
-        return {"zh-CN": self.zh, "en": self.en}
 
 
 class TermsBody(Body, frozen=True, kw_only=True):
@@ -74,35 +72,63 @@ class TermsBody(Body, frozen=True, kw_only=True):
         )
 
 
+class MembersBody(Body, frozen=True, kw_only=True):
+    """Only members of this line may take one themselves: of one of these levels, or of any if there are none."""
+
+    line: BusinessLine
+    levels: Annotated[list[Level], Meta(max_length=100)] = msgspec.field(default_factory=list)
+
+    def members(self) -> Members:
+        return Members(line=self.line, levels=tuple(dict.fromkeys(self.levels)))
+
+
+class MembersView(msgspec.Struct, frozen=True, kw_only=True):
+    """Members of this line, of one of these levels or of any if there are none."""
+
+    line: str
+    levels: list[str]
+
+    @classmethod
+    def of(cls, template: Template) -> MembersView | None:
+        members = template.members
+        return None if members is None else cls(line=members.line, levels=list(members.levels))
+
+
 class TemplateBody(Body, frozen=True, kw_only=True):
-    """A new kind of coupon: how many there are, how many a person gets, whether people may take one themselves."""
+    """A new kind of coupon: how many there are, how many a person gets, whether people may take one themselves.
+
+    `members`: not everybody may. What staff give, they may give to anybody.
+    """
 
     name: Names
     terms: TermsBody
     quota: Quota
     per_account_max: PerAccount = 1
     claimable: bool = False
+    members: MembersBody | None = None
     active: bool = True
 
 
 class TemplateChange(Body, frozen=True, kw_only=True):
-    """What shall change; what is left out stays. Terms only while nobody has such a coupon."""
+    """What shall change; what is left out stays. Terms and members only while nobody has such a coupon."""
 
     name: Names | None = None
     terms: TermsBody | None = None
     quota: Quota | None = None
     per_account_max: PerAccount | None = None
     claimable: bool | None = None
+    members: MembersBody | None = None
     active: bool | None = None
 
     def changes(self) -> TemplateChanges:
         """Raises CouponTermsInvalid."""
         return TemplateChanges(
-            name=self.name.as_dict() if self.name is not None else None,
+            name=self.name.by_tag() if self.name is not None else None,
             terms=self.terms.terms() if self.terms is not None else None,
             quota=self.quota,
             per_account_max=self.per_account_max,
             claimable=self.claimable,
+            members=self.members.members() if self.members is not None else None,
             active=self.active,
         )
 
@@ -170,6 +196,7 @@ class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
     quota: int
     per_account_max: int
     claimable: bool
+    members: MembersView | None
     active: bool
     version: int
     created_at: datetime
@@ -184,6 +211,7 @@ class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
             quota=template.quota,
             per_account_max=template.per_account_max,
             claimable=template.claimable,
+            members=MembersView.of(template),
             active=template.active,
             version=template.version,
             created_at=template.created_at,
@@ -199,15 +227,17 @@ class CountsView(msgspec.Struct, frozen=True, kw_only=True):
     locked: int
     used: int
     expired: int
+    revoked: int
 
 
 class OfferView(msgspec.Struct, frozen=True, kw_only=True):
-    """Coupons people may take now."""
+    """Coupons I may take now; `members`: because I am one."""
 
     id: str
     name: Mapping[str, str]
     terms: TermsView
     per_account_max: int
+    members: MembersView | None
 
     @classmethod
     def of(cls, template: Template) -> OfferView:
@@ -216,6 +246,7 @@ class OfferView(msgspec.Struct, frozen=True, kw_only=True):
             name=template.name,
             terms=TermsView.of(template.terms),
             per_account_max=template.per_account_max,
+            members=MembersView.of(template),
         )
 
 
@@ -226,7 +257,7 @@ class CouponView(msgspec.Struct, frozen=True, kw_only=True):
     template_id: str
     name: Mapping[str, str]
     terms: TermsView
-    state: Literal["issued", "locked", "used", "expired"]
+    state: Literal["issued", "locked", "used", "expired", "revoked"]
     order_id: str | None
     source: Literal["claim", "gift"]
     valid_from: datetime

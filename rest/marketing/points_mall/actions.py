@@ -1,6 +1,6 @@
 """Verbs of the points mall.
 
-Lock order: purchase → product → points purse → payment → ledger accounts → job rows.
+Lock order: purchase → product → coupon template → coupon → points purse → payment → ledger accounts → job rows.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rest.marketing import coupons
-from rest.marketing.points_mall import store
-from rest.marketing.points_mall.facts import PurchaseChanged
+from rest.marketing import coupons, rewards
+from rest.marketing.points_mall import purchases, store
 from rest.marketing.points_mall.model import (
     LOCK_EPOCH,
     PAY_WITHIN,
+    ConfirmRequired,
     Product,
     ProductLimit,
     ProductOutOfStock,
@@ -22,9 +22,11 @@ from rest.marketing.points_mall.model import (
     PurchaseState,
 )
 from rest.money import channels, ledger, payments, points, wallet
-from rest.money.payments import Method, WrongPaymentState
+from rest.money.channels import Came
+from rest.money.points import InsufficientPoints, as_points
 from storage.base.errors import NotFound
 from storage.base.log import log
+from storage.base.money import as_money
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
@@ -35,18 +37,21 @@ REVENUE = "points_mall"
 
 
 async def redeem(
-    tx: Tx, account_id: str, product_id: str, *, method: str | None = None, payer: str | None = None
+    tx: Tx, account_id: str, product_id: str, *, confirmed: bool, method: str | None = None, payer: str | None = None
 ) -> Purchase:
     """Buy one piece: points and the piece are set aside, then it is paid; at once where that needs no channel.
 
-    `method` is for the cash, and needed where there is some. Raises NotFound, ProductOutOfStock, ProductLimit,
-    InsufficientPoints, InsufficientFunds: nothing has moved then.
+    `confirmed`: he has agreed to give the points, and is asked where there are some (RV-305). `method` is for the cash,
+    and needed where there is some. Raises NotFound, ProductOutOfStock, ConfirmRequired, ProductLimit,
+    InsufficientPoints (with ways to earn some), InsufficientFunds: nothing has moved then.
     """
     product = await store.take_piece(tx, product_id)
     if product is None:
         raise await _no_piece(tx, product_id)
     if product.cash_fen and method is None:
         raise RetryTx  # its price has got a cash part since the edge looked
+    if product.points and not confirmed:
+        raise ConfirmRequired(points=as_points(product.points), cash=as_money(product.cash_fen))
     if await store.bought(tx, product_id, account_id) >= product.per_account_max:
         raise ProductLimit(per_account_max=product.per_account_max)
     purchase = Purchase(
@@ -56,19 +61,34 @@ async def redeem(
         coupon_template=product.coupon_template,
         points=product.points,
         cash_fen=product.cash_fen,
+        list_fen=product.list_fen,
         method=method if product.cash_fen else None,
         state=PurchaseState.CREATED,
         reason=None,
         note=None,
         delivered_by=None,
+        coupon_id=None,
         version=1,
         created_at=tx.now,
         expires_at=tx.now + PAY_WITHIN,
         ended_at=None,
+        refunded_at=None,
     )
     await store.add(tx, purchase)
-    await points.hold(tx, account_id, purchase.points, holder_id=purchase.id, reason="mall")
+    if product.coupon_template is not None and not product.cash_fen:
+        await coupons.lock_template(tx, product.coupon_template)  # before the points, as whoever gives one back does
+    if purchase.points:
+        await _hold_points(tx, purchase)
     return await _pay(tx, purchase, payer)
+
+
+async def _hold_points(tx: Tx, purchase: Purchase) -> None:
+    """Raises InsufficientPoints, which says what is in force that gives some."""
+    try:
+        await points.hold(tx, purchase.account_id, purchase.points, holder_id=purchase.id, reason="mall")
+    except InsufficientPoints as short:
+        ways = [rule.way() for rule in await rewards.rules_in_force(tx)]
+        raise InsufficientPoints(**short.fields, needed=as_points(purchase.points), ways=ways) from None
 
 
 async def _no_piece(tx: Tx, product_id: str) -> NotFound | ProductOutOfStock:
@@ -79,44 +99,26 @@ async def _no_piece(tx: Tx, product_id: str) -> NotFound | ProductOutOfStock:
 async def _pay(tx: Tx, purchase: Purchase, payer: str | None) -> Purchase:
     if purchase.cash_fen == 0:
         return await _done(tx, purchase)
-    wanted: dict[str, Any] = {
-        "order_id": purchase.id,
-        "account_id": purchase.account_id,
-        "amount_fen": purchase.cash_fen,
-        "lock_epoch": LOCK_EPOCH,
-    }
-    if purchase.method == Method.WALLET:
-        payment = await payments.open_payment(tx, **wanted)
-        await payments.settle_paid(tx, payment.id)
-        return await _done(tx, purchase)
     assert purchase.method is not None  # noqa: S101 - the edge asks for one where there is cash
-    await channels.begin(
-        tx,
-        **wanted,
-        channel=purchase.method,
-        payer=payer,
-        description="积分商城",
-        expires_at=purchase.expires_at,
-    )
+    is_taken = await channels.take_price(
+        tx, purchase.id, purchase.account_id, purchase.cash_fen, lock_epoch=LOCK_EPOCH, method=purchase.method,
+        payer=payer, description="积分商城", expires_at=purchase.expires_at,
+    )  # fmt: skip
+    if is_taken:
+        return await _done(tx, purchase)
     tx.schedule(EXPIRE_KIND, f"{purchase.id}:expire", purchase.expires_at, {"purchase_id": purchase.id})
-    _tell(tx, purchase)
+    purchases.tell(tx, purchase)
     return purchase
 
 
 async def receive_money(tx: Tx, purchase_id: str, payment_id: str, *, ref: str | None = None) -> Purchase:
     """A channel has the cash: done if anybody still waits for it; else it goes back. Raises NotFound."""
-    purchase = await _lock(tx, purchase_id)
-    waits = LOCK_EPOCH if purchase.state is PurchaseState.CREATED else None
-    receipt = await payments.receive(tx, payment_id, lock_epoch=waits, ref=ref)
-    if receipt.repeated:
-        return purchase
-    if waits is None:
-        await payments.return_late(tx, payment_id)
-        return purchase
-    if receipt.late:  # of an attempt that was replaced, and the purchase still waits
-        await payments.restore_late(tx, payment_id, lock_epoch=LOCK_EPOCH)
-        await payments.close_open(tx, purchase_id, "paid_otherwise")
-    return await _done(tx, purchase)
+    purchase = await purchases.lock(tx, purchase_id)
+    waits = purchase.state is PurchaseState.CREATED
+    came = await channels.receive_price(
+        tx, purchase_id, payment_id, lock_epoch=LOCK_EPOCH, waits=waits, wanted=waits, ref=ref
+    )
+    return await _done(tx, purchase) if came is Came.GOOD else purchase
 
 
 async def _done(tx: Tx, purchase: Purchase) -> Purchase:
@@ -125,36 +127,42 @@ async def _done(tx: Tx, purchase: Purchase) -> Purchase:
     after = replace(purchase.after("pay"), ended_at=tx.now)
     await store.sell_piece(tx, purchase.product_id)
     if is_coupon and purchase.cash_fen == 0:
-        await _give(tx, purchase)
+        after = replace(after, coupon_id=await _give(tx, purchase))
     await points.use_held(tx, purchase.id, reason="mall")
     if purchase.cash_fen:
         await wallet.settle_order(tx, purchase.id, [(ledger.revenue(REVENUE), purchase.cash_fen)])
-    await _save(tx, purchase, after)
+    await purchases.save(tx, purchase, after)
     tx.unschedule(f"{purchase.id}:expire")
     if is_coupon and purchase.cash_fen:
         # It may be sold out by now, and money that has come must be booked all the same.
-        tx.schedule(COUPON_KIND, f"{purchase.id}:coupon", tx.now, {"purchase_id": purchase.id})
+        tx.schedule(COUPON_KIND, coupon_key(purchase.id), tx.now, {"purchase_id": purchase.id})
     if is_coupon and not purchase.cash_fen:
         return await _delivered(tx, after, note=None, by_id="system")
     return after
 
 
-async def _give(tx: Tx, purchase: Purchase) -> None:
+def coupon_key(purchase_id: str) -> str:
+    """Of the job that gives the coupon of one that was paid in cash."""
+    return f"{purchase_id}:coupon"
+
+
+async def _give(tx: Tx, purchase: Purchase) -> str:
     template_id = purchase.coupon_template or ""
-    await coupons.give(tx, template_id, [purchase.account_id], by_id="system", reason=purchase.id)
+    _, (coupon,) = await coupons.give(tx, template_id, [purchase.account_id], by_id="system", reason=purchase.id)
+    return coupon.id
 
 
 async def give_coupon(tx: Tx, payload: dict[str, Any]) -> None:
     """Once: the purchase is delivered then. One that cannot be given comes back, and waits for a person in the end."""
     purchase = await store.lock(tx, payload["purchase_id"])
     if purchase is not None and purchase.state is PurchaseState.DONE:
-        await _give(tx, purchase)
-        await _delivered(tx, purchase, note=None, by_id="system")
+        given = replace(purchase, coupon_id=await _give(tx, purchase))
+        await _delivered(tx, given, note=None, by_id="system")
 
 
 async def deliver(tx: Tx, purchase_id: str, *, note: str, by_id: str) -> Purchase:
     """Staff have sent or handed it over; who and how is kept (FR-096). Raises NotFound, WrongPurchaseState."""
-    purchase = await _lock(tx, purchase_id)
+    purchase = await purchases.lock(tx, purchase_id)
     done = await _delivered(tx, purchase, note=note, by_id=by_id)
     log("purchase.delivered", purchase_id=purchase_id, by=by_id)
     return done
@@ -162,24 +170,20 @@ async def deliver(tx: Tx, purchase_id: str, *, note: str, by_id: str) -> Purchas
 
 async def _delivered(tx: Tx, purchase: Purchase, *, note: str | None, by_id: str) -> Purchase:
     after = replace(purchase.after("deliver"), note=note, delivered_by=by_id)
-    await _save(tx, purchase, after)
+    await purchases.save(tx, purchase, after)
     return after
 
 
 async def refuse(tx: Tx, purchase_id: str, payment_id: str, reason: str) -> None:
     """A channel will not take the cash."""
-    purchase = await _lock(tx, purchase_id)
-    try:
-        await payments.fail(tx, payment_id, reason)
-    except WrongPaymentState:
-        return
-    if purchase.state is PurchaseState.CREATED:
+    purchase = await purchases.lock(tx, purchase_id)
+    if await channels.refuse_price(tx, payment_id, reason) and purchase.state is PurchaseState.CREATED:
         await _close(tx, purchase, "refused")
 
 
 async def close(tx: Tx, purchase_id: str, account_id: str) -> Purchase:
     """The buyer does not want it any more. Raises NotFound, WrongPurchaseState."""
-    purchase = await _lock(tx, purchase_id)
+    purchase = await purchases.lock(tx, purchase_id)
     if purchase.account_id != account_id:
         raise NotFound
     return purchase if purchase.state is PurchaseState.CLOSED else await _close(tx, purchase, "cancelled")
@@ -198,33 +202,9 @@ async def _close(tx: Tx, purchase: Purchase, reason: str) -> Purchase:
     await store.return_piece(tx, purchase.product_id)
     await points.release(tx, purchase.id, reason="mall_back")
     await payments.close_open(tx, purchase.id, reason)
-    await _save(tx, purchase, after)
+    await purchases.save(tx, purchase, after)
     tx.unschedule(f"{purchase.id}:expire")
     return after
-
-
-async def _lock(tx: Tx, purchase_id: str) -> Purchase:
-    purchase = await store.lock(tx, purchase_id)
-    if purchase is None:
-        raise NotFound
-    return purchase
-
-
-async def _save(tx: Tx, before: Purchase, after: Purchase) -> None:
-    if not await store.save(tx, before, after):
-        raise RetryTx
-    _tell(tx, after)
-
-
-def _tell(tx: Tx, purchase: Purchase) -> None:
-    fact = PurchaseChanged(
-        purchase_id=purchase.id,
-        product_id=purchase.product_id,
-        state=purchase.state.value,
-        version=purchase.version,
-        reason=purchase.reason,
-    )
-    tx.tell(fact, to=[f"customer:{purchase.account_id}"])
 
 
 # What ops sell
@@ -240,9 +220,13 @@ async def create_product(
     per_account_max: int,
     by_id: str,
     coupon_template: str | None = None,
+    list_fen: int | None = None,
     active: bool = True,
 ) -> Product:
-    """Sell something for points (FR-096). Raises NotFound for a coupon template that is none."""
+    """Sell something for points, for cash, or for both (FR-096, RV-306).
+
+    Raises NotFound for a coupon template that is none.
+    """
     if coupon_template is not None:
         await coupons.read_template(tx, coupon_template)
     product = Product(
@@ -251,6 +235,7 @@ async def create_product(
         coupon_template=coupon_template,
         points=points,
         cash_fen=cash_fen,
+        list_fen=list_fen,
         stock=stock,
         held=0,
         sold=0,

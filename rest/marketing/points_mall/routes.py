@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rest.edge.context import Ctx
 from rest.edge.registry import Link, Route
 from rest.edge.reply import Answer, Reply
 from rest.edge.values import Page, PageQuery
-from rest.marketing.points_mall import actions, store
+from rest.marketing.coupons import CouponLocked, CouponUsed
+from rest.marketing.points_mall import actions, refunding, store
 from rest.marketing.points_mall.model import (
+    ConfirmRequired,
+    NotRefundable,
     Product,
     ProductLimit,
     ProductOutOfStock,
@@ -25,32 +30,31 @@ from rest.marketing.points_mall.views import (
     PurchaseView,
     RedeemBody,
 )
-from rest.money.channels import CHANNELS, PaymentView, payment_view
+from rest.money import signing
+from rest.money.channels import ChannelUnavailable, PaymentView, check_channel, payment_view
 from rest.money.ledger import InsufficientFunds
 from rest.money.points import InsufficientPoints
-from rest.money.topups.model import ChannelUnavailable
+from rest.money.refunds import RefundWindow
 from storage.base.errors import Malformed, NotFound
 from storage.tx import Tx
 
 OPS = ("ops", "admin")
 
 
-def _before(ctx: Ctx) -> str:
-    return str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
-
-
 async def list_open(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.products(tx, only_active=True, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.products(tx, only_active=True, before_id=ctx.before_id, limit=query.limit + 1)
     return ctx.page(found, view=ProductView.of, key=lambda product: (product.id,))
 
 
 async def redeem(ctx: Ctx) -> Answer:
     body: RedeemBody = ctx.body
-    channels = ctx.app.get(CHANNELS)
-    if body.method not in {None, "wallet"} and (channels is None or body.method not in channels.names):
-        raise ChannelUnavailable(method=body.method)
+    proof = None
+    if body.method == "wallet":
+        proof = await signing.prove_in(ctx, body)
+    elif body.method is not None:
+        check_channel(ctx, body.method)
 
     async def act(tx: Tx) -> Answer:
         product = await store.product(tx, ctx.path["product_id"])
@@ -58,7 +62,10 @@ async def redeem(ctx: Ctx) -> Answer:
             raise NotFound
         if product.cash_fen and body.method is None:
             raise Malformed("Say how to pay the cash.", field="method")
-        made = await actions.redeem(tx, ctx.actor.account_id, product.id, method=body.method, payer=body.payer)
+        made = await actions.redeem(
+            tx, ctx.actor.account_id, product.id, confirmed=body.confirm, method=body.method, payer=body.payer
+        )
+        await signing.spend(tx, proof, action=signing.Action.REDEEM, subject=product.id, amount_fen=made.cash_fen)
         return _purchase(made, location=f"/v1/points_purchases/{made.id}")
 
     return await ctx.transact(act)
@@ -72,7 +79,7 @@ async def list_mine(ctx: Ctx) -> Answer:
     query: PurchaseQuery = ctx.query
     async with ctx.db.begin() as tx:
         found = await store.page(
-            tx, ctx.actor.account_id, state=query.state, before_id=_before(ctx), limit=query.limit + 1
+            tx, ctx.actor.account_id, state=query.state, before_id=ctx.before_id, limit=query.limit + 1
         )
     return ctx.page(found, view=PurchaseView.of, key=lambda one: (one.id,))
 
@@ -101,15 +108,25 @@ async def cancel(ctx: Ctx) -> Answer:
     return await ctx.transact(act)
 
 
+async def give_back(ctx: Ctx) -> Answer:
+    async def act(tx: Tx) -> Answer:
+        return _purchase(await refunding.give_back(tx, ctx.path["purchase_id"], ctx.actor.account_id))
+
+    return await ctx.transact(act)
+
+
 async def create(ctx: Ctx) -> Answer:
     body: ProductBody = ctx.body
+    if not body.points and not body.cash_fen:
+        raise Malformed("Nothing is sold for nothing.", field="points")
 
     async def act(tx: Tx) -> Answer:
         made = await actions.create_product(
             tx,
-            name={"zh-CN": body.name.zh, "en": body.name.en},
+            name=body.name.by_tag(),
             points=body.points,
             cash_fen=body.cash_fen,
+            list_fen=body.list_fen,
             stock=body.stock,
             per_account_max=body.per_account_max,
             coupon_template=body.coupon_template,
@@ -128,7 +145,7 @@ def _product(product: Product, *, location: str | None = None) -> Reply:
 async def list_all(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.products(tx, only_active=False, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.products(tx, only_active=False, before_id=ctx.before_id, limit=query.limit + 1)
     return ctx.page(found, view=ProductForStaff.of, key=lambda product: (product.id,))
 
 
@@ -140,6 +157,8 @@ async def change(ctx: Ctx) -> Answer:
         if product is None:
             raise NotFound
         ctx.expect(product.version)
+        if not (changed := replace(product, **body.changes())).points and not changed.cash_fen:
+            raise Malformed("Nothing is sold for nothing.", field="points")
         by = ctx.actor.account_id
         return _product(
             await actions.change_product(tx, product, body.changes(), stock_added=body.stock_added, by_id=by)
@@ -151,7 +170,9 @@ async def change(ctx: Ctx) -> Answer:
 async def list_purchases(ctx: Ctx) -> Answer:
     query: AdminPurchaseQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.page(tx, query.account_id, state=query.state, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.page(
+            tx, query.account_id, state=query.state, before_id=ctx.before_id, limit=query.limit + 1
+        )
     return ctx.page(found, view=PurchaseView.of, key=lambda one: (one.id,))
 
 
@@ -176,8 +197,12 @@ ROUTES = [
     Route(
         "POST", "/v1/points_products/{product_id}/redeem", redeem, "points_products.redeem", "Buy it for points",
         request=RedeemBody, response=PurchaseView, status=201, idempotent="required", has_etag=True, tags=_TAGS,
-        errors=(ProductOutOfStock, ProductLimit, InsufficientPoints, InsufficientFunds, ChannelUnavailable),
-        description="Points and the piece are set aside; cash over a channel is paid within 15 minutes.",
+        errors=(
+            ProductOutOfStock, ConfirmRequired, ProductLimit, InsufficientPoints, InsufficientFunds,
+            ChannelUnavailable, *signing.REFUSALS,
+        ),
+        description="Points and the piece are set aside; cash over a channel is paid within 15 minutes. Who has too "
+        "few points is told how many are `needed`, how many `available`, and `ways` to earn some: the rules in force.",
         links={"read": Link("points_purchases.read", {"purchase_id": "$response.body#/id"})},
     ),
     Route(
@@ -198,6 +223,14 @@ ROUTES = [
         "POST", "/v1/points_purchases/{purchase_id}/cancel", cancel, "points_purchases.cancel",
         "Give up a purchase that waits for its cash",
         response=PurchaseView, has_etag=True, idempotent="optional", tags=_TAGS, errors=(WrongPurchaseState,),
+    ),
+    Route(
+        "POST", "/v1/points_purchases/{purchase_id}/refund", give_back, "points_purchases.refund",
+        "Give back a coupon that I bought and have not used",
+        response=PurchaseView, has_etag=True, idempotent="required", tags=_TAGS,
+        errors=(NotRefundable, RefundWindow, CouponUsed, CouponLocked, WrongPurchaseState),
+        description="Within 24 hours of its payment. The coupon is gone; points return to the lots they were taken "
+        "from, and cash the way it came.",
     ),
     Route(
         "POST", "/v1/admin/points_products", create, "admin_points_products.create", "Sell something for points",

@@ -8,13 +8,10 @@ from rest.marketing.points_mall.model import Product, Purchase, PurchaseState
 from storage.base import codec
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "~"
-"""Greater than every id: where a list of the newest begins."""
-
-_PRODUCT = """id, name, coupon_template, points, cash_fen, stock, held, sold, per_account_max, active, version,
-    changed_by, created_at, updated_at"""
-_PURCHASE = """id, product_id, account_id, coupon_template, points, cash_fen, method, state, reason, note, delivered_by,
-    version, created_at, expires_at, ended_at"""
+_PRODUCT = """id, name, coupon_template, points, cash_fen, list_fen, stock, held, sold, per_account_max, active,
+    version, changed_by, created_at, updated_at"""
+_PURCHASE = """id, product_id, account_id, coupon_template, points, cash_fen, list_fen, method, state, reason, note,
+    delivered_by, coupon_id, version, created_at, expires_at, ended_at, refunded_at"""
 
 
 def _product(row: Any) -> Product:  # noqa: ANN401 - a row
@@ -29,8 +26,8 @@ async def add_product(tx: Tx, new: Product) -> None:
     await tx.execute(
         """
         INSERT INTO points_products (id, name, coupon_template, points, cash_fen, stock, per_account_max, active,
-                                     changed_by, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                                     changed_by, created_at, updated_at, list_fen)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
         """,
         new.id,
         codec.dumps(dict(new.name)).decode(),
@@ -42,6 +39,7 @@ async def add_product(tx: Tx, new: Product) -> None:
         new.active,
         new.changed_by,
         new.created_at,
+        new.list_fen,
     )
 
 
@@ -69,7 +67,7 @@ async def save_product(tx: Tx, after: Product, *, stock_added: int) -> bool:
         """
         UPDATE points_products
            SET points = $3, cash_fen = $4, per_account_max = $5, active = $6, stock = stock + $7, version = $2,
-               changed_by = $8, updated_at = $9
+               changed_by = $8, updated_at = $9, list_fen = $10
          WHERE id = $1 AND version = $2 - 1 AND stock + $7 >= 0
         """,
         after.id,
@@ -81,6 +79,7 @@ async def save_product(tx: Tx, after: Product, *, stock_added: int) -> bool:
         stock_added,
         after.changed_by,
         after.updated_at,
+        after.list_fen,
     )
     return written == 1
 
@@ -105,10 +104,18 @@ async def return_piece(tx: Tx, product_id: str) -> None:
     await tx.execute("UPDATE points_products SET held = held - 1, stock = stock + 1 WHERE id = $1", product_id)
 
 
+async def unsell_piece(tx: Tx, product_id: str) -> None:
+    """What was sold came back."""
+    await tx.execute("UPDATE points_products SET sold = sold - 1, stock = stock + 1 WHERE id = $1", product_id)
+
+
 async def bought(tx: Tx, product_id: str, account_id: str) -> int:
     """How many this account has or waits for; exact while the product is locked."""
     count: int = await tx.fetchval(
-        "SELECT count(*) FROM points_purchases WHERE product_id = $1 AND account_id = $2 AND state <> 'closed'",
+        """
+        SELECT count(*) FROM points_purchases
+         WHERE product_id = $1 AND account_id = $2 AND state NOT IN ('closed', 'refunded')
+        """,
         product_id,
         account_id,
     )
@@ -119,8 +126,8 @@ async def add(tx: Tx, new: Purchase) -> None:
     await tx.execute(
         """
         INSERT INTO points_purchases (id, product_id, account_id, coupon_template, points, cash_fen, method, state,
-                                      created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                      created_at, expires_at, list_fen)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         new.id,
         new.product_id,
@@ -132,6 +139,7 @@ async def add(tx: Tx, new: Purchase) -> None:
         new.state.value,
         new.created_at,
         new.expires_at,
+        new.list_fen,
     )
 
 
@@ -144,7 +152,9 @@ async def save(tx: Tx, before: Purchase, after: Purchase) -> bool:
     """Under the state and version it was read with."""
     written = await tx.execute(
         """
-        UPDATE points_purchases SET state = $4, reason = $5, note = $6, delivered_by = $7, ended_at = $8, version = $9
+        UPDATE points_purchases
+           SET state = $4, reason = $5, note = $6, delivered_by = $7, ended_at = $8, version = $9, coupon_id = $10,
+               refunded_at = $11
          WHERE id = $1 AND state = $2 AND version = $3
         """,
         before.id,
@@ -156,6 +166,8 @@ async def save(tx: Tx, before: Purchase, after: Purchase) -> bool:
         after.delivered_by,
         after.ended_at,
         after.version,
+        after.coupon_id,
+        after.refunded_at,
     )
     return written == 1
 

@@ -9,18 +9,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from rest.edge.values import Body, Id, Line, Money, PageQuery, exactly
+from rest.edge.values import Body, ByLanguage, Id, Line, Money, PageQuery, exactly
 from rest.marketing.points_mall.model import Product, Purchase
+from rest.money.signing import Digits, SignatureBody
 
-PurchaseStates = Literal["created", "done", "delivered", "closed"]
+PurchaseStates = Literal["created", "done", "delivered", "closed", "refunded"]
 Name = Annotated[str, Meta(min_length=1, max_length=60)]
-Price = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Price = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Fen = Annotated[int, Meta(ge=0, le=10**12)]
+ListPrice = Annotated[int, Meta(ge=1, le=10**12)]
 Pieces = Annotated[int, Meta(ge=0, le=10_000_000)]
 PerAccount = Annotated[int, Meta(ge=1, le=1_000)]
 
 
-class ProductNames(Body, frozen=True, kw_only=True):
+class ProductNames(ByLanguage, frozen=True, kw_only=True):
     """What it is called, in both languages."""
 
     zh: Name = msgspec.field(name="zh-CN")
@@ -28,11 +30,15 @@ class ProductNames(Body, frozen=True, kw_only=True):
 
 
 class ProductBody(Body, frozen=True, kw_only=True):
-    """Something for points, and `cash_fen` on top. With a `coupon_template` it is a coupon; others are delivered."""
+    """Something for points, for cash, or for both. With a `coupon_template` it is a coupon; others are delivered.
+
+    `list_fen`: what it costs elsewhere.
+    """
 
     name: ProductNames
     points: Price
     cash_fen: Fen = 0
+    list_fen: ListPrice | None = None
     stock: Pieces
     per_account_max: PerAccount = 1
     coupon_template: Id | None = None
@@ -44,6 +50,7 @@ class ProductChange(Body, frozen=True, kw_only=True):
 
     points: Price | UnsetType = UNSET
     cash_fen: Fen | UnsetType = UNSET
+    list_fen: ListPrice | UnsetType | None = UNSET
     per_account_max: PerAccount | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     stock_added: Annotated[int, Meta(ge=-10_000_000, le=10_000_000)] = 0
@@ -54,13 +61,16 @@ class ProductChange(Body, frozen=True, kw_only=True):
 
 
 class RedeemBody(Body, frozen=True, kw_only=True):
-    """How to pay the cash, where there is some.
+    """`confirm`: yes, take the points; needed where there are some. `method`: how to pay the cash, where there is some.
 
     `payer`: the payer's id in the channel's application (WeChat's `openid`); without it a code to scan is made.
     """
 
+    confirm: bool = False
     method: Literal["wallet", "wechat", "alipay"] | None = None
     payer: Annotated[str, Meta(pattern=exactly("[A-Za-z0-9_-]{1,64}"))] | None = None
+    password: Digits | None = None
+    signature: SignatureBody | None = None
 
 
 class DeliveryBody(Body, frozen=True, kw_only=True):
@@ -79,12 +89,13 @@ class AdminPurchaseQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class ProductView(msgspec.Struct, frozen=True, kw_only=True):
-    """What I can buy for points now."""
+    """What I can buy for points or cash now. `list_price` is what it costs elsewhere."""
 
     id: str
     name: Mapping[str, str]
     points: int
     cash: Money
+    list_price: Money | None
     stock: int
     per_account_max: int
     coupon_template: str | None
@@ -96,24 +107,18 @@ class ProductView(msgspec.Struct, frozen=True, kw_only=True):
             name=product.name,
             points=product.points,
             cash=Money(product.cash_fen),
+            list_price=None if product.list_fen is None else Money(product.list_fen),
             stock=product.stock,
             per_account_max=product.per_account_max,
             coupon_template=product.coupon_template,
         )
 
 
-class ProductForStaff(msgspec.Struct, frozen=True, kw_only=True):
+class ProductForStaff(ProductView, frozen=True, kw_only=True):
     """A product with its counters. They move without a new version."""
 
-    id: str
-    name: Mapping[str, str]
-    points: int
-    cash: Money
-    stock: int
     held: int
     sold: int
-    per_account_max: int
-    coupon_template: str | None
     active: bool
     version: int
     changed_by: str
@@ -121,16 +126,12 @@ class ProductForStaff(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, product: Product) -> ProductForStaff:
+        shown = ProductView.of(product)
+        given = {name: getattr(shown, name) for name in shown.__struct_fields__}
         return cls(
-            id=product.id,
-            name=product.name,
-            points=product.points,
-            cash=Money(product.cash_fen),
-            stock=product.stock,
+            **given,
             held=product.held,
             sold=product.sold,
-            per_account_max=product.per_account_max,
-            coupon_template=product.coupon_template,
             active=product.active,
             version=product.version,
             changed_by=product.changed_by,
@@ -146,14 +147,18 @@ class PurchaseView(msgspec.Struct, frozen=True, kw_only=True):
     product_id: str
     points: int
     cash: Money
+    list_price: Money | None
     method: str | None
     state: PurchaseStates
     reason: str | None
     note: str | None
+    coupon_id: str | None
     version: int
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+    refundable_until: datetime | None
+    refunded_at: datetime | None
 
     @classmethod
     def of(cls, one: Purchase) -> PurchaseView:
@@ -163,12 +168,16 @@ class PurchaseView(msgspec.Struct, frozen=True, kw_only=True):
             product_id=one.product_id,
             points=one.points,
             cash=Money(one.cash_fen),
+            list_price=None if one.list_fen is None else Money(one.list_fen),
             method=one.method,
             state=one.state.value,
             reason=one.reason,
             note=one.note,
+            coupon_id=one.coupon_id,
             version=one.version,
             created_at=one.created_at,
             expires_at=one.expires_at,
             ended_at=one.ended_at,
+            refundable_until=one.refundable_until,
+            refunded_at=one.refunded_at,
         )

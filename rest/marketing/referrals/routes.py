@@ -154,7 +154,7 @@ async def list_members(ctx: Ctx) -> Answer:
             tx,
             ctx.actor.account_id,
             side=None if query.side is None else Side(query.side),
-            before_id=str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
         )
         channels = await settlements.channels(tx, [one.worker_id for one in found if one.worker_id is not None])

@@ -10,9 +10,6 @@ from storage.tx import Tx
 ONE_AT_A_TIME = 5_120_167
 """Advisory lock of whoever binds: two who name each other at once would make a circle."""
 
-AFTER_ALL_IDS = "ref_~"
-"""Greater than every id: where a list begins."""
-
 
 async def hold_bindings(tx: Tx) -> None:
     """Wait for others who bind; they are few."""

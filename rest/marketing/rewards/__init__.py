@@ -11,8 +11,8 @@ Source    FR-092 to FR-094; RV-324 to RV-332
 Lines call `reward` and `keep` in the transaction of the event, before they move money (lock order).
 """
 
-from rest.marketing.rewards.actions import keep, reward, set_rule
+from rest.marketing.rewards.actions import keep, reward, rules_in_force, set_rule
 from rest.marketing.rewards.model import Event, Rule
 from rest.marketing.rewards.subscribers import DEADLINES, SUBSCRIBERS
 
-__all__ = ["DEADLINES", "SUBSCRIBERS", "Event", "Rule", "keep", "reward", "set_rule"]
+__all__ = ["DEADLINES", "SUBSCRIBERS", "Event", "Rule", "keep", "reward", "rules_in_force", "set_rule"]

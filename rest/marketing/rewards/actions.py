@@ -54,6 +54,11 @@ async def keep(tx: Tx, ref: str, kept_fen: int) -> int:
     return await points.claw_back(tx, number, earned_ref=ref, ref=f"{ref}:kept:{given.version}", reason="refund")
 
 
+async def rules_in_force(tx: Tx) -> list[Rule]:
+    """What gives points now."""
+    return [rule for rule in await store.rules(tx) if rule.active]
+
+
 async def set_rule(
     tx: Tx,
     *,

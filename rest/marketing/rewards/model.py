@@ -54,6 +54,16 @@ class Rule:
         if self.active and not self.fixed and not self.per_100_yuan:
             raise RewardRuleInvalid("Give points for the event or for what is paid.", field="fixed")
 
+    def way(self) -> dict[str, str | int]:
+        """What whoever wants points is told of it."""
+        return {
+            "event": self.event.value,
+            "line": self.line,
+            "fixed": self.fixed,
+            "per_100_yuan": self.per_100_yuan,
+            "points_max": self.points_max,
+        }
+
     def points(self, kept_fen: int) -> int:
         """What it gives for so much kept: rounded down, never more than its maximum; nothing when nothing is kept of
         what was paid."""

@@ -9,13 +9,14 @@ from msgspec import Meta
 
 from rest.edge.context import Ctx
 from rest.edge.values import Amount, Body, exactly
-from rest.money import passwords
+from rest.money import payments, signing
 from rest.money.channels import CHANNELS
 from rest.money.payments import CHANNELS as CHANNEL_TENDERS
 from rest.money.payments import Ask, Tender
+from rest.money.signing import Proof, Proving
+from storage.tx import Tx
 
 Asked = Literal["wallet", "credit", "prepaid", "points", "wechat", "alipay", "offline"]
-Digits = Annotated[str, Meta(min_length=1, max_length=32, description="The payment password, where one is set.")]
 Payer = Annotated[str, Meta(pattern=exactly("[A-Za-z0-9_-]{1,64}"))]
 QuoteHash = Annotated[str, Meta(min_length=1, max_length=64, description="Names the price you were shown.")]
 
@@ -34,13 +35,21 @@ def asks_of(tenders: Sequence[TenderBody]) -> list[Ask]:
     return [Ask(Tender(one.method), None if isinstance(one.amount, str) else one.amount.amount) for one in tenders]
 
 
-async def check_password(ctx: Ctx, asked: Sequence[Ask], given: str | None) -> None:
-    """Ask for the password where the customer's own accounts are among them.
+async def check_payer(ctx: Ctx, asked: Sequence[Ask], body: Proving) -> Proof | None:
+    """Ask for the password or a signature where the customer's own accounts are among them.
 
-    Raises PasswordRequired, PasswordWrong, PayLocked.
+    Raises as `signing.prove`.
     """
-    if any(ask.tender not in CHANNEL_TENDERS for ask in asked):
-        await passwords.require(ctx.db, ctx.actor.account_id, given, secret=ctx.settings.secret)
+    is_own = any(ask.tender not in CHANNEL_TENDERS for ask in asked)
+    return await signing.prove_in(ctx, body) if is_own else None
+
+
+async def spend_proof(tx: Tx, proof: Proof | None, order_id: str) -> None:
+    """What was signed must be the payment that was opened for this order now. Raises as `signing.spend`."""
+    if proof is not None:
+        opened = await payments.of_order(tx, order_id)
+        amount_fen = opened[-1].amount_fen if opened else 0
+        await signing.spend(tx, proof, action=signing.Action.PAY, subject=order_id, amount_fen=amount_fen)
 
 
 def open_channels(ctx: Ctx) -> frozenset[str]:

@@ -13,7 +13,7 @@ from rest.edge.reply import Answer
 from rest.edge.values import Money, Page, PageQuery
 from rest.money import payments
 from rest.money.cashier import store
-from rest.money.cashier.routes import AFTER_ALL, PaymentQuery, page_of
+from rest.money.cashier.routes import PaymentQuery, page_of
 from rest.money.channels import PaymentView, payment_views
 from rest.money.channels import actions as channel_actions
 from rest.money.channels.model import WrongChannelState
@@ -71,7 +71,7 @@ async def read_any(ctx: Ctx) -> Answer:
 async def list_abnormal(ctx: Ctx) -> Answer:
     query: AbnormalQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await _abnormal(tx, query, str(ctx.after[0]) if ctx.after else AFTER_ALL)
+        found = await _abnormal(tx, query, ctx.before_id)
     return ctx.page(found, view=lambda row: _view(query.kind, row), key=lambda row: (row["key"],))
 
 

@@ -12,15 +12,15 @@ from rest.edge.context import Ctx
 from rest.edge.registry import Link, Route, Routes
 from rest.edge.reply import Answer, PageReply, Reply
 from rest.edge.values import Body, Id, Money, Page, PageQuery
-from rest.money import passwords, payments
+from rest.money import payments, signing
 from rest.money.cashier.bodies import (
-    Digits,
     Payer,
     QuoteHash,
     Tenders,
     asks_of,
-    check_password,
+    check_payer,
     open_channels,
+    spend_proof,
 )
 from rest.money.cashier.payables import PAYABLES, Due, Payable
 from rest.money.channels import PaymentView, payment_view, payment_views
@@ -40,11 +40,9 @@ from rest.money.payments import (
 )
 from rest.money.payments import store as payment_store
 from rest.money.points import InsufficientPoints
+from rest.money.signing import Digits, SignatureBody
 from storage.base.errors import Conflict, HubError, NotFound
 from storage.tx import Tx
-
-AFTER_ALL = "~"
-"""Greater than every id: where a list begins."""
 
 POLICY_ERRORS = (MethodUnavailable, TooManyMethods, PartsMismatch, PointsShare, SingleLimit, DailyLimit)
 """What a policy refuses."""
@@ -66,6 +64,7 @@ class PayBody(Body, frozen=True, kw_only=True):
     tenders: Tenders
     payer: Payer | None = None
     password: Digits | None = None
+    signature: SignatureBody | None = None
     quote_hash: QuoteHash | None = None
 
 
@@ -118,7 +117,7 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True):
 async def pay(ctx: Ctx) -> Answer:
     body: PayBody = ctx.body
     asked = asks_of(body.tenders)
-    await check_password(ctx, asked, body.password)
+    proof = await check_payer(ctx, asked, body)
     account_id, payables = ctx.actor.account_id, ctx.app[PAYABLES]
 
     async def act(tx: Tx) -> Answer:
@@ -132,6 +131,7 @@ async def pay(ctx: Ctx) -> Answer:
             open_channels=open_channels(ctx),
             shown=body.quote_hash,
         )
+        await spend_proof(tx, proof, body.order_id)
         return await _done(tx, body.order_id)
 
     return await ctx.transact(act)
@@ -195,7 +195,7 @@ async def page_of(ctx: Ctx, account_id: str | None) -> PageReply[PaymentView]:
             order_id=query.order_id,
             states=None if query.state is None else [query.state],
             tender=query.tender,
-            before_id=str(ctx.after[0]) if ctx.after else AFTER_ALL,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
         )
         views = await payment_views(tx, found)
@@ -249,7 +249,7 @@ def _pay_route(refusals: tuple[type[HubError], ...]) -> Route:
         "POST", "/v1/payments", pay, "payments.pay", "Pay for something, in one way or several",
         request=PayBody, response=PaymentDone, status=201, idempotent="required", tags=_TAGS,
         errors=(
-            *POLICY_ERRORS, *passwords.REFUSALS, InsufficientFunds, InsufficientPoints, WrongPaymentState, NotFound,
+            *POLICY_ERRORS, *signing.REFUSALS, InsufficientFunds, InsufficientPoints, WrongPaymentState, NotFound,
             *refusals,
         ),
         links={"read": Link("payments.read", _ID), "cancel": Link("payments.cancel", _ID)},

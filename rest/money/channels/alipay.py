@@ -21,7 +21,6 @@ from rest.money.channels import alipay_bill, signing
 from rest.money.channels.alipay_sharing import AlipaySharing
 from rest.money.channels.bills import BillLine, BillNotReady
 from rest.money.channels.calls import Calls
-from rest.money.channels.days import local
 from rest.money.channels.errors import BadSignature, ChannelRefused, ChannelUnreachable
 from rest.money.channels.model import (
     CURRENCY,
@@ -34,10 +33,10 @@ from rest.money.channels.model import (
     Trade,
     TradeState,
     fen,
-    yuan,
 )
 from storage.base import codec
-from storage.base.clock import Clock
+from storage.base.clock import Clock, wall_time
+from storage.base.money import yuan
 
 _STATES = {
     "TRADE_SUCCESS": TradeState.PAID,
@@ -88,7 +87,7 @@ class Alipay:
             "total_amount": yuan(wanted.amount_fen),
             "subject": wanted.description[:_SUBJECT_MAX],
             "seller_id": self._account.seller_id,
-            "time_expire": local(wanted.expires_at),
+            "time_expire": wall_time(wanted.expires_at),
         }
         if wanted.is_shared:
             content["extend_params"] = {"royalty_freeze": "true"}
@@ -187,7 +186,7 @@ class Alipay:
             "format": "JSON",
             "charset": "utf-8",
             "sign_type": "RSA2",
-            "timestamp": local(self._clock.now()),
+            "timestamp": wall_time(self._clock.now()),
             "version": "1.0",
             "biz_content": codec.dumps(content).decode(),
         }

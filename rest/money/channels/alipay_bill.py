@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rest.money.channels.bills import BillBroken, BillLine, LineKind, LineState, fen_of, plain
-from rest.money.channels.days import SHANGHAI
+from storage.base.clock import BUSINESS_ZONE
 
 _TRADE_NO, _OUT_NO, _KIND, _ENDED = "支付宝交易号", "商户订单号", "业务类型", "完成时间"
 _AMOUNT, _OUT_REFUND_NO, _FEE = "订单金额（元）", "退款批次号/请求号", "服务费（元）"
@@ -101,7 +101,7 @@ def _line(values: list[str], places: list[int], account: str) -> BillLine:
         trade_no=plain(trade_no),
         amount_fen=abs(fen_of(amount)),
         fee_fen=fee_fen if kind is LineKind.PAYMENT else -fee_fen,
-        at=datetime.fromisoformat(ended).replace(tzinfo=SHANGHAI),
+        at=datetime.fromisoformat(ended).replace(tzinfo=BUSINESS_ZONE),
         state=LineState.DONE.value,
         merchant=account,
     )

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from rest.money.channels.errors import ChannelRefused, ChannelUnreachable
-from rest.money.channels.model import fen, yuan
+from rest.money.channels.model import fen
 from rest.money.channels.sharing import Receiver, ReturnNews, ReturnOrder, ShareNews, ShareState, SplitNews, SplitOrder
+from storage.base.money import yuan
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 

@@ -1,8 +1,8 @@
-"""How talking to a channel can fail. Three classes, the same for every channel."""
+"""How talking to a channel can fail: three classes, the same for every channel. And one that is not there."""
 
 from __future__ import annotations
 
-from storage.base.errors import Unauthorized
+from storage.base.errors import Invalid, Unauthorized
 
 
 class ChannelRefused(Exception):
@@ -21,3 +21,9 @@ class BadSignature(Unauthorized):
     """This message does not carry a valid signature of the channel."""
 
     code = "bad_signature"
+
+
+class ChannelUnavailable(Invalid):
+    """This channel is not set up here."""
+
+    code = "channel_unavailable"

@@ -38,3 +38,14 @@ class PaymentReady(Fact, frozen=True, kw_only=True):
     amount: Money
     params: Mapping[str, str]
     expires_at: datetime
+
+
+class RefundSlow(Fact, frozen=True, kw_only=True):
+    """A refund has not reached its customer within its working days: finance asks why. Told once."""
+
+    topic: ClassVar[str] = "refund.slow"
+    channel_refund_id: str
+    channel: str
+    state: str
+    amount: Money
+    requested_at: datetime

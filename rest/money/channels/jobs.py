@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from rest.money.channels import actions, store
 from rest.money.channels.actions.attempts import CLOSE, PREPAY, WATCH, watch_again
-from rest.money.channels.actions.refunds import REFUND
+from rest.money.channels.actions.refunds import REFUND, SLOW
 from rest.money.channels.errors import BadSignature, ChannelRefused, ChannelUnreachable
 from rest.money.channels.model import (
     LOOK_AFTER,
@@ -186,4 +186,4 @@ async def begin_purging(tx: Tx) -> None:
     tx.schedule(PURGE, PURGE, tx.now, {})
 
 
-DEADLINES = {PURGE: purge}
+DEADLINES = {PURGE: purge, SLOW: actions.slow}

@@ -262,7 +262,10 @@ REFUND_VERBS = tuple(dict.fromkeys(verb for _, verb in REFUND_TABLE))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money going back over a channel; its id is the channel's `out_refund_no`. Units: fen."""
+    """Money going back over a channel; its id is the channel's `out_refund_no`. Units: fen.
+
+    `slow_at`: when it had taken longer than it may, and finance was told.
+    """
 
     id: str
     payment_id: str | None
@@ -279,6 +282,7 @@ class Refund:
     version: int
     requested_at: datetime
     ended_at: datetime | None
+    slow_at: datetime | None = None
 
     def after(self, verb: str) -> Refund:
         """Raises WrongChannelState."""
@@ -337,11 +341,6 @@ def judge(trade: Trade, attempt: Attempt | None, channel: str) -> Outcome:
 # Amounts as Alipay writes them
 
 _YUAN = re.compile(r"(0|[1-9][0-9]{0,10})(?:\.([0-9]{1,2}))?", re.ASCII)
-
-
-def yuan(fen: int) -> str:
-    """`409.00`."""
-    return f"{fen // 100}.{fen % 100:02}"
 
 
 def fen(text: Any) -> int | None:  # noqa: ANN401 - whatever the channel sent

@@ -23,8 +23,6 @@ from storage.tx import Tx
 BODY_BYTES_MAX = 65_536
 BankRef = Annotated[str, Meta(pattern=exactly("[0-9A-Za-z._-]{4,64}"), examples=["20260105-000123"])]
 FINANCE = ("finance", "admin")
-_AFTER_ALL = "~"
-"""Greater than every id: where a list begins."""
 
 _not_signed = Seldom("channel.bad_signature")  # WeChat itself sends wrong ones now and then, to see them refused
 
@@ -61,7 +59,7 @@ def _say(ack: Ack) -> Reply:
 
 async def list_alarms(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    before_id = str(ctx.after[0]) if ctx.after else _AFTER_ALL
+    before_id = ctx.before_id
     async with ctx.db.begin() as tx:
         rows = await store.alarms(tx, before_id=before_id, limit=query.limit + 1)
     return ctx.page(
@@ -73,9 +71,9 @@ async def list_alarms(ctx: Ctx) -> Answer:
 
 async def list_refunds(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    before_id = str(ctx.after[0]) if ctx.after else _AFTER_ALL
+    before_id = ctx.before_id
     async with ctx.db.begin() as tx:
-        refunds = await store.manual_refunds(tx, before_id=before_id, limit=query.limit + 1)
+        refunds = await store.refunds_to_look_at(tx, before_id=before_id, limit=query.limit + 1)
     return ctx.page(refunds, view=RefundView.of, key=lambda refund: (refund.id,))
 
 
@@ -111,7 +109,7 @@ ROUTES = [
     ),
     Route(
         "GET", "/v1/admin/channel_refunds", list_refunds, "channels.refunds",
-        "Refunds that did not get through by themselves, newest first",
+        "Refunds that did not get through by themselves, or take longer than three working days, newest first",
         query=PageQuery, response=Page[RefundView], roles=FINANCE, tags=_TAGS,
     ),
     Route(

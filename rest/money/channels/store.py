@@ -14,7 +14,7 @@ from storage.tx import Tx
 _ATTEMPT = """payment_id, order_id, account_id, channel, amount_fen, state, payer, description, expires_at, params,
     trade_no, reason, version, created_at, is_shared"""
 _REFUND = """id, payment_id, trade_no, channel, ref, amount_fen, total_fen, reason, state, failures, problem,
-    channel_ref, version, requested_at, ended_at"""
+    channel_ref, version, requested_at, ended_at, slow_at"""
 _READ_ATTEMPT = f"SELECT {_ATTEMPT} FROM channel_attempts WHERE payment_id = $1"
 _READ_REFUND = f"SELECT {_REFUND} FROM channel_refunds WHERE id = $1"
 
@@ -220,10 +220,18 @@ async def save_refund(tx: Tx, refund: Refund) -> None:
         raise RetryTx
 
 
-async def manual_refunds(tx: Tx, *, before_id: str, limit: int) -> list[Refund]:
-    """Refunds that wait for a person, newest first."""
+async def save_slow(tx: Tx, refund_id: str) -> None:
+    """Needs the lock; what the refund itself does is not touched."""
+    await tx.execute("UPDATE channel_refunds SET slow_at = $2 WHERE id = $1", refund_id, tx.now)
+
+
+async def refunds_to_look_at(tx: Tx, *, before_id: str, limit: int) -> list[Refund]:
+    """Refunds that wait for a person or take too long, newest first. The condition is the index's."""
     rows = await tx.fetch(
-        f"SELECT {_REFUND} FROM channel_refunds WHERE state = 'manual' AND id < $1 ORDER BY id DESC LIMIT $2",
+        f"""
+        SELECT {_REFUND} FROM channel_refunds
+         WHERE state <> 'done' AND (state = 'manual' OR slow_at IS NOT NULL) AND id < $1 ORDER BY id DESC LIMIT $2
+        """,
         before_id,
         limit,
     )

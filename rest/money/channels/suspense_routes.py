@@ -18,7 +18,6 @@ from rest.money.channels.suspense_model import Item, ItemState, NothingToReturn,
 from storage.tx import Tx
 
 FINANCE = ("finance", "admin")
-_AFTER_ALL = "~"
 
 
 class SuspenseQuery(PageQuery, frozen=True, kw_only=True):
@@ -82,7 +81,7 @@ async def list_items(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         found = await suspense_store.page(
             tx,
-            before_id=str(ctx.after[0]) if ctx.after else _AFTER_ALL,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
             channel=query.channel,
             state=query.state,

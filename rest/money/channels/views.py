@@ -162,6 +162,7 @@ class RefundView(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     problem: str | None
     requested_at: datetime
+    slow_at: datetime | None
 
     @classmethod
     def of(cls, refund: Refund) -> RefundView:
@@ -175,4 +176,5 @@ class RefundView(msgspec.Struct, frozen=True, kw_only=True):
             failures=refund.failures,
             problem=refund.problem,
             requested_at=refund.requested_at,
+            slow_at=refund.slow_at,
         )

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from rest.money.channels import signing, wechat_bill
 from rest.money.channels.bills import BillBroken, BillLine, BillNotReady
 from rest.money.channels.calls import Answered, Calls
-from rest.money.channels.days import SHANGHAI
 from rest.money.channels.errors import BadSignature, ChannelRefused, ChannelUnreachable
 from rest.money.channels.model import (
     CURRENCY,
@@ -35,7 +34,7 @@ from rest.money.channels.model import (
 )
 from rest.money.channels.wechat_sharing import WechatSharing
 from storage.base import codec
-from storage.base.clock import Clock
+from storage.base.clock import BUSINESS_ZONE, Clock
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 TIME_APART = timedelta(seconds=300)
@@ -93,7 +92,7 @@ class Wechat:
             "mchid": self._account.merchant_id,
             "description": wanted.description[:DESCRIPTION_MAX],
             "out_trade_no": wanted.out_trade_no,
-            "time_expire": wanted.expires_at.astimezone(SHANGHAI).isoformat(timespec="seconds"),
+            "time_expire": wanted.expires_at.astimezone(BUSINESS_ZONE).isoformat(timespec="seconds"),
             "notify_url": self._account.notify_url,
             "amount": {"total": wanted.amount_fen, "currency": CURRENCY},
         }

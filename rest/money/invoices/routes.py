@@ -40,10 +40,6 @@ from storage.tx import Tx
 FINANCE = ("finance", "admin")
 
 
-def _before(ctx: Ctx) -> str:
-    return str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
-
-
 # Titles
 
 
@@ -61,7 +57,7 @@ async def add_title(ctx: Ctx) -> Answer:
 async def list_titles(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.titles(tx, ctx.actor.account_id, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.titles(tx, ctx.actor.account_id, before_id=ctx.before_id, limit=query.limit + 1)
     return ctx.page(found, view=TitleView.of, key=lambda known: (known.id,))
 
 
@@ -119,7 +115,7 @@ async def _page(ctx: Ctx, account_id: str | None) -> Answer:
     async with ctx.db.begin() as tx:
         found = await store.page(
             tx,
-            before_id=_before(ctx),
+            before_id=ctx.before_id,
             limit=query.limit + 1,
             account_id=account_id,
             state=query.state,

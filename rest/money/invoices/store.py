@@ -21,9 +21,6 @@ from rest.money.invoices.model import (
 from storage.base import codec
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "~"
-"""Greater than every id: where a list begins."""
-
 _INVOICE = """id, account_id, title, state, tax_bps, amount_fen, tax_fen, needs_red, number, red_number, file_id,
     red_file_id, reason, reissue, replaces_id, version, requested_at, changed_at"""
 

@@ -26,13 +26,22 @@ async def attempt(tx: Tx, account_id: str, salt: bytes, hashed: bytes) -> Passwo
         return None
     if password.salt != salt:
         raise RetryTx  # changed since it was hashed
+    return await _count(tx, password, is_right=hmac.compare_digest(password.hash, hashed))
+
+
+async def count_try(tx: Tx, account_id: str, *, is_right: bool) -> PasswordWrong | PayLocked | None:
+    """Something that stands for the password was tried, such as a signature: counted like the password itself."""
+    password = await store.lock(tx, account_id)
+    return None if password is None else await _count(tx, password, is_right=is_right)
+
+
+async def _count(tx: Tx, password: Password, *, is_right: bool) -> PasswordWrong | PayLocked | None:
     try:
-        is_right = hmac.compare_digest(password.hash, hashed)
         tries, refusal = password.tries.after(is_right=is_right, now=tx.now)
     except PayLocked as locked:
         return locked
     if tries != password.tries:
-        await store.save_tries(tx, account_id, tries)
+        await store.save_tries(tx, password.account_id, tries)
     if isinstance(refusal, PayLocked):
-        log("wallet.password_locked", level="warning", account_id=account_id)
+        log("wallet.password_locked", level="warning", account_id=password.account_id)
     return refusal

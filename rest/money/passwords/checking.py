@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from rest.money.passwords import actions, store
 from rest.money.passwords.hashing import slow_hash
-from rest.money.passwords.model import PasswordRequired
+from rest.money.passwords.model import Password, PasswordRequired
 from storage.postgres import Database
 
 
-async def require(db: Database, account_id: str, given: str | None, *, secret: str) -> None:
-    """Raises PasswordRequired, PasswordWrong, PayLocked; nothing where none is set."""
+async def require(db: Database, account_id: str, given: str | None, *, secret: str) -> Password | None:
+    """The password that was proved; None where none is set. Raises PasswordRequired, PasswordWrong, PayLocked."""
     async with db.look() as tx:
         known = await store.read(tx, account_id)
     if known is None:
-        return
+        return None
     known.tries.check_open(db.clock.now())
     if given is None:
         raise PasswordRequired
@@ -21,3 +21,4 @@ async def require(db: Database, account_id: str, given: str | None, *, secret: s
     refusal = await db.run(actions.attempt, account_id, known.salt, hashed)
     if refusal is not None:
         raise refusal
+    return known

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from rest.money.payments.model import CHANNELS, Part, Tender
 from storage.base.errors import Invalid
-from storage.base.money import BPS
+from storage.base.money import BPS, as_money
 
-BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
 SINGLE_MAX_FEN = 5_000_000
 """RV-280: 50,000 yuan in one payment."""
 DAILY_MAX_FEN = 20_000_000
@@ -167,13 +164,13 @@ class PayPolicy:
         self._check_named(asked, open_channels)
         amounts = self._amounts(payable_fen, asked, purse)
         if amounts.get(Tender.POINTS, 0) > self.points_max_fen(payable_fen):
-            raise PointsShare(maximum=_yuan(self.points_max_fen(payable_fen)))
+            raise PointsShare(maximum=as_money(self.points_max_fen(payable_fen)))
         parts: list[Part] = []
         for tender in self.tenders:
             if amounts.get(tender, 0) > 0:
                 parts += self._parts(tender, amounts[tender], purse)
         if self.limited_fen(parts) > self.single_max_fen:
-            raise SingleLimit(maximum=_yuan(self.single_max_fen))
+            raise SingleLimit(maximum=as_money(self.single_max_fen))
         return tuple(parts)
 
     def _check_named(self, asked: Sequence[Ask], open_channels: Collection[str]) -> None:
@@ -195,7 +192,7 @@ class PayPolicy:
         rest = payable_fen - sum(known.values())
         fits = rest >= 0 if open_ended else rest == 0
         if not fits or len(open_ended) > 1 or min(known.values(), default=0) < 0:
-            raise PartsMismatch(payable=_yuan(payable_fen), given=_yuan(sum(known.values())))
+            raise PartsMismatch(payable=as_money(payable_fen), given=as_money(sum(known.values())))
         return {**known, **dict.fromkeys(open_ended, rest)}
 
     def _used_up(self, payable_fen: int, asked: Sequence[Ask], purse: Purse) -> Mapping[Tender, int]:
@@ -210,7 +207,7 @@ class PayPolicy:
             left -= can
         wrong = [tender for tender, amount in said.items() if amount is not None and amount != amounts[tender]]
         if left or wrong:
-            raise PartsMismatch(payable=_yuan(payable_fen), given=_yuan(payable_fen - left))
+            raise PartsMismatch(payable=as_money(payable_fen), given=as_money(payable_fen - left))
         return amounts
 
     def _parts(self, tender: Tender, amount_fen: int, purse: Purse) -> list[Part]:
@@ -231,12 +228,3 @@ class PayPolicy:
         """How much of a payment of these parts the limits count: all or nothing of it."""
         is_free = any(part.tender in self.limitless for part in parts)
         return 0 if is_free else sum(part.amount_fen for part in parts)
-
-
-def business_day(now: datetime) -> date:
-    """The day whose limit counts a payment."""
-    return now.astimezone(BUSINESS_ZONE).date()
-
-
-def _yuan(fen: int) -> dict[str, object]:
-    return {"amount": fen, "currency": "CNY"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from rest.money.payments.model import Leg, Part, Payment, PaymentState, Tender
@@ -258,26 +258,3 @@ async def counted(tx: Tx, account_id: str, day: date) -> int:
         "SELECT amount_fen FROM payment_days WHERE account_id = $1 AND day = $2", account_id, day
     )
     return found or 0
-
-
-async def late(tx: Tx, *, before_id: str, limit: int) -> list[Payment]:
-    """Late money that nobody has decided on, newest first."""
-    rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM payments WHERE state = 'paid_late' AND id < $1 ORDER BY id DESC LIMIT $2",
-        before_id,
-        limit,
-    )
-    return await with_parts(tx, [_payment(row) for row in rows])
-
-
-async def refunds_of(tx: Tx, payment_id: str, *, limit: int) -> list[tuple[str, int, int, int, str, datetime]]:
-    """(ref, n, fen, points, reason, at) of a payment's refund legs, newest first."""
-    rows = await tx.fetch(
-        """
-        SELECT ref, n, amount_fen, points, reason, at FROM payment_refunds
-         WHERE payment_id = $1 ORDER BY at DESC, ref DESC, n LIMIT $2
-        """,
-        payment_id,
-        limit,
-    )
-    return [tuple(row) for row in rows]

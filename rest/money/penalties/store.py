@@ -8,9 +8,6 @@ from typing import Any
 from rest.money.penalties.model import Payer, Penalty, PenaltyState
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "pen_~"
-"""Greater than every id: where a list begins."""
-
 _COLUMNS = """id, order_id, line, payer_kind, payer_id, other_kind, other_id, cause, item_fen, travel_fen, state, by,
     note, at, reversed_by, reversed_reason, reversed_at"""
 

@@ -33,7 +33,7 @@ from rest.money.points.actions import (
     use_held,
 )
 from rest.money.points.deadlines import DEADLINES
-from rest.money.points.model import POINTS_MAX, InsufficientPoints, Lot, Totals
+from rest.money.points.model import POINTS_MAX, InsufficientPoints, Lot, Totals, as_points
 
 __all__ = [
     "DEADLINES",
@@ -42,6 +42,7 @@ __all__ = [
     "Lot",
     "Totals",
     "adjust",
+    "as_points",
     "claw_back",
     "earn",
     "give_back",

@@ -26,6 +26,11 @@ class InsufficientPoints(Conflict):
     code = "insufficient_points"
 
 
+def as_points(number: int) -> dict[str, object]:
+    """A number of points among the fields of a refusal."""
+    return {"amount": number, "unit": "PTS"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
     """Points that came together and end together. All counts are points.
@@ -142,7 +147,7 @@ def expire(purse: Purse, lot_id: str) -> Purse:
 def hold(purse: Purse, points: int, holder_id: str) -> tuple[Purse, list[Use]]:
     """Set points aside for this holder. Raises InsufficientPoints."""
     if points > purse.totals.available:
-        raise InsufficientPoints(available={"amount": purse.totals.available, "unit": "PTS"})
+        raise InsufficientPoints(available=as_points(purse.totals.available))
     uses = []
     for lot, part in _take(purse.spendable(), points):
         purse = purse.with_lot(replace(lot, held=lot.held + part), available=-part, held=part)

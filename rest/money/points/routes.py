@@ -152,7 +152,7 @@ async def list_lots(ctx: Ctx) -> Answer:
 
 async def _lots(ctx: Ctx, account_id: str) -> Answer:
     query: PageQuery = ctx.query
-    before_id = str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
+    before_id = ctx.before_id
     async with ctx.db.begin() as tx:
         await people.account_of(tx, account_id)
         found = await store.lots_of_account(tx, account_id, before_id=before_id, limit=query.limit + 1)

@@ -9,9 +9,6 @@ from rest.money.points.model import Lot, Totals, Use
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "~"
-"""Greater than every id: where a list of the newest begins."""
-
 _TOTALS = "available, pending, held, owed, earned, used, expired, clawed, version"
 _LOT = """id, account_id, ref, reason, earned, held, used, expired, clawed, repaid, undone, is_pending, available_at,
     expires_at, created_at, version"""

@@ -18,12 +18,12 @@ from rest.money.channels import BadSignature, ChannelRefused, Channels, ChannelU
 from rest.money.channels import actions as channel_actions
 from rest.money.channels import store as channel_store
 from rest.money.channels.bills import BillBroken, BillLine, BillNotReady, LineKind
-from rest.money.channels.days import SHANGHAI, day_of
 from rest.money.channels.model import Channel, RefundOrder, RefundWord, TradeState
 from rest.money.reconciliation import actions, matching, store
 from rest.money.reconciliation.actions.comparing import ASK
 from rest.money.reconciliation.actions.runs import FETCH, MONTH
 from rest.money.reconciliation.model import BEGIN_AT, DayMissing, Difference, DifferenceState, Run, RunKind
+from storage.base.clock import BUSINESS_ZONE, business_day
 from storage.base.settings import Settings
 from storage.postgres import Database
 from storage.tx import Tx
@@ -166,12 +166,12 @@ def outside_jobs(
 
 async def begin_reconciling(tx: Tx) -> None:
     """Have today's comparisons begun; called at start, harmless when repeated."""
-    _schedule(tx, datetime.combine(day_of(tx.now), BEGIN_AT, SHANGHAI))
+    _schedule(tx, datetime.combine(business_day(tx.now), BEGIN_AT, BUSINESS_ZONE))
 
 
 async def schedule_next(tx: Tx) -> None:
-    _schedule(tx, datetime.combine(day_of(tx.now) + timedelta(days=1), BEGIN_AT, SHANGHAI))
+    _schedule(tx, datetime.combine(business_day(tx.now) + timedelta(days=1), BEGIN_AT, BUSINESS_ZONE))
 
 
 def _schedule(tx: Tx, at: datetime) -> None:
-    tx.schedule(BEGIN, f"{BEGIN}:{day_of(at)}", at.astimezone(UTC), {})
+    tx.schedule(BEGIN, f"{BEGIN}:{business_day(at)}", at.astimezone(UTC), {})

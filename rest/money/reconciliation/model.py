@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from rest.money.channels.bills import LineKind, LineState
-from rest.money.channels.days import begin_of, day_of
+from storage.base.clock import business_day, day_begins
 from storage.base.errors import Conflict, Invalid
 
 BEGIN_AT = time(10, 30)
@@ -130,7 +130,7 @@ class Run:
     @property
     def span(self) -> tuple[datetime, datetime]:
         """From the first instant of its period to the first one after it."""
-        return begin_of(self.period_on), begin_of(after_period(self.kind, self.period_on))
+        return day_begins(self.period_on), day_begins(after_period(self.kind, self.period_on))
 
 
 def after_period(kind: RunKind, period_on: date) -> date:
@@ -302,12 +302,12 @@ def _judge(pair: Pair, day: date) -> Finding | None:
     """A pair that has a line."""
     billed = _signed(pair, pair.bill_fen) if pair.bill_state is LineState.DONE and pair.is_ours else 0
     booked = 0 if pair.is_repeat else _signed(pair, pair.book_fen)
-    is_booked_today = pair.booked_at is not None and day_of(pair.booked_at) == day
+    is_booked_today = pair.booked_at is not None and business_day(pair.booked_at) == day
     effect, gap = billed - (booked if is_booked_today else 0), billed - booked
     kind = _kind(pair, day)
     if kind is None:
         return None
-    is_near = pair.booked_at is not None and abs(day_of(pair.booked_at) - day) <= DAY
+    is_near = pair.booked_at is not None and abs(business_day(pair.booked_at) - day) <= DAY
     state = DifferenceState.OPEN if kind is not DifferenceKind.DATE or not is_near else DifferenceState.RESOLVED
     return Finding(kind, state, effect, gap)
 
@@ -323,13 +323,13 @@ def _kind(pair: Pair, day: date) -> DifferenceKind | None:  # noqa: PLR0911 - a 
         return DifferenceKind.STATUS if is_known else DifferenceKind.MISSING
     if pair.bill_state is not LineState.DONE:
         # Under way when the bill was made, and done on a later day, is how refunds are.
-        is_later = pair.booked_at is not None and day_of(pair.booked_at) > day
+        is_later = pair.booked_at is not None and business_day(pair.booked_at) > day
         if pair.bill_state is LineState.PROCESSING:
             return DifferenceKind.STATUS if is_booked and not is_later else None
         return DifferenceKind.STATUS if is_booked or pair.record_state in {"requested", "accepted", "paid"} else None
     if pair.bill_fen != pair.book_fen:
         return DifferenceKind.AMOUNT
-    return DifferenceKind.DATE if pair.booked_at is not None and day_of(pair.booked_at) != day else None
+    return DifferenceKind.DATE if pair.booked_at is not None and business_day(pair.booked_at) != day else None
 
 
 def _only_booked(pair: Pair, day: date) -> Finding:
@@ -337,7 +337,7 @@ def _only_booked(pair: Pair, day: date) -> Finding:
     booked = _signed(pair, pair.book_fen)
     if pair.billed_on is not None:
         return Finding(DifferenceKind.DATE, DifferenceState.RESOLVED, -booked, 0)
-    if pair.booked_at is not None and pair.booked_at >= begin_of(day + DAY) - MIDNIGHT:
+    if pair.booked_at is not None and pair.booked_at >= day_begins(day + DAY) - MIDNIGHT:
         return Finding(DifferenceKind.DATE, DifferenceState.WAITING, -booked, -booked)
     return Finding(DifferenceKind.EXTRA, DifferenceState.OPEN, -booked, -booked)
 

@@ -25,6 +25,7 @@ from rest.money.reconciliation.model import (
 )
 from rest.money.reconciliation.views import DifferenceView, ReconciliationView
 from storage.base.errors import NotFound
+from storage.base.ids import AFTER_ALL_IDS
 from storage.tx import Tx
 
 FINANCE = ("finance", "admin")
@@ -67,7 +68,7 @@ async def list_runs(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         found = await store.page_runs(
             tx,
-            before=before or (store.AFTER_ALL_DAYS, store.AFTER_ALL_IDS),
+            before=before or (store.AFTER_ALL_DAYS, AFTER_ALL_IDS),
             limit=query.limit + 1,
             channel=query.channel,
             kind=query.kind,

@@ -21,7 +21,6 @@ from rest.money.reconciliation.model import (
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "~"
 AFTER_ALL_DAYS = date(9999, 1, 1)
 
 _SUMS = tuple(Sums.__dataclass_fields__)

@@ -15,17 +15,14 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
 from storage.base import codec
+from storage.base.clock import business_day
 from storage.base.errors import Conflict, Invalid
 from storage.base.money import BPS, FEN_MAX, share_bps
-
-BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
-"""Days of a calendar policy are days of this zone."""
 
 PAID = "paid"
 TERMS = (PAID, "item", "travel")
@@ -255,7 +252,7 @@ def _holds(policy: Policy, tier: Tier, occasion: Occasion) -> bool:
     if occasion.start_at is None:
         raise LookupError(f"{policy.name} needs a start")
     if policy.clock == "days":
-        days = (_day(occasion.start_at) - _day(occasion.now)).days
+        days = (business_day(occasion.start_at) - business_day(occasion.now)).days
         return (tier.at_least is None or days >= tier.at_least) and (tier.below is None or days < tier.below)
     left = occasion.start_at - occasion.now
     return (tier.at_least is None or left >= timedelta(minutes=tier.at_least)) and (
@@ -263,5 +260,4 @@ def _holds(policy: Policy, tier: Tier, occasion: Occasion) -> bool:
     )
 
 
-def _day(at: datetime) -> Any:  # noqa: ANN401 - a date; only differences are taken
-    return at.astimezone(BUSINESS_ZONE).date()
+

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from storage.base.errors import Conflict, Denied, Invalid
+from storage.base.money import as_money
 
 SYSTEM = "system"
 """Who acts when no person does."""
@@ -160,7 +161,7 @@ class Request:
         agreed = self.approved_fen or self.amount_fen
         fen = agreed if amount_fen is None else amount_fen
         if not 0 < fen <= agreed or (self.state is _APPROVING and fen != agreed):
-            raise ApprovedAmount(maximum={"amount": agreed, "currency": "CNY"})
+            raise ApprovedAmount(maximum=as_money(agreed))
         needs_another = self.state is _REQUESTED and fen > self.second_over_fen
         verb = "approve_first" if needs_another else "execute"
         moved = replace(self.after(verb, now), approved_fen=fen, approved_by=self.approved_by or by)

@@ -88,7 +88,7 @@ async def list_all(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         found = await store.page(
             tx,
-            before_id=str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
             order_id=query.order_id,
             state=query.state.value if query.state else None,

@@ -12,9 +12,6 @@ from rest.money.refunds.ready import content, policy_of
 from storage.base import codec
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "rfq_~"
-"""Greater than every id: where a list begins."""
-
 OPEN_STATES = ("review", "requested", "approving")
 
 _COLUMNS = """r.id, r.order_id, r.line, r.customer_id, r.worker_id, r.asker_role, r.asker_id, r.amount_fen,
@@ -155,6 +152,8 @@ async def page(
     state: str | None = None,
     line: str | None = None,
     manual: bool | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Request]:
     """Newest first, older than `before_id`. `manual`: whether a leg waits for a person."""
     rows = await tx.fetch(
@@ -165,6 +164,7 @@ async def page(
            AND ($6::bool IS NULL OR $6 = EXISTS (
                 SELECT FROM payment_refunds l JOIN channel_refunds c ON c.ref = l.ref
                  WHERE l.given_as = r.id AND c.state = 'manual'))
+           AND ($7::timestamptz IS NULL OR r.requested_at >= $7) AND ($8::timestamptz IS NULL OR r.requested_at < $8)
          ORDER BY r.id DESC LIMIT $2
         """,
         before_id,
@@ -173,6 +173,8 @@ async def page(
         state,
         line,
         manual,
+        since,
+        until,
     )
     return [_request(row) for row in rows]
 

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from rest.money.settlement import store
 from rest.money.settlement.model import Party, Settlement
 from rest.papers.exports import Kind, Wanted
+from rest.papers.exports.lists import pages
 from rest.papers.sheet import Column, Row
 from storage.tx import Tx
 
 FINANCE = ("finance", "admin")
 PAGE = 200
+"""Each comes with all its lines."""
 _TAKES = frozenset({"since", "until", "party", "reversed"})
 
 
-async def settlements(tx: Tx, wanted: Wanted) -> AsyncIterator[list[Settlement]]:
+def settlements(tx: Tx, wanted: Wanted) -> AsyncIterator[Sequence[Settlement]]:
     """Pages of what the list shows under these filters, newest first."""
     filters = wanted.filters
-    before_id = store.AFTER_ALL_IDS
-    while True:
-        found = await store.page(
+
+    def read(before_id: str, limit: int) -> Awaitable[list[Settlement]]:
+        return store.page(
             tx,
             before_id=before_id,
-            limit=PAGE,
+            limit=limit,
             party=None if filters.party is None else Party(*_party(filters.party)),
             worker_id=wanted.scope.get("worker_id"),
             is_reversed=filters.reversed,
             since=filters.since,
             until=filters.until,
         )
-        if found:
-            yield found
-        if len(found) < PAGE:
-            return
-        before_id = found[-1].id
+
+    return pages(read, size=PAGE)
 
 
 def _party(text: str) -> tuple[str, str]:

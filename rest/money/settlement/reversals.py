@@ -22,6 +22,7 @@ from rest.money.settlement.model import (
 from rest.money.settlement.split import PLATFORM
 from rest.money.wallet.model import AmountRange
 from storage.base.errors import NotFound
+from storage.base.money import as_money
 from storage.tx import Tx
 
 
@@ -34,7 +35,7 @@ async def reverse(tx: Tx, order_id: str, kept_fen: int, *, reason: str) -> Settl
     """
     settlement = await _lock_of_order(tx, order_id)
     if not 0 <= kept_fen <= settlement.kept_fen:
-        raise AmountRange(maximum={"amount": settlement.kept_fen, "currency": "CNY"})
+        raise AmountRange(maximum=as_money(settlement.kept_fen))
     if kept_fen == settlement.kept_fen:
         return settlement
     nets = nets_when_kept(settlement, kept_fen)
@@ -63,7 +64,7 @@ async def adjust(tx: Tx, settlement_id: str, line_id: str, amount_fen: int, *, b
     if not line.is_live:
         raise AlreadyReversed
     if not 0 <= amount_fen <= settlement.kept_fen or amount_fen == line.net_fen:
-        raise AmountRange(maximum={"amount": settlement.kept_fen, "currency": "CNY"})
+        raise AmountRange(maximum=as_money(settlement.kept_fen))
     await _check_cap(tx, settlement, line, amount_fen)
     draft = _Draft(tx, settlement, "adjusted", reason, by)
     draft.replace_with(line, amount_fen)
@@ -84,7 +85,7 @@ async def _check_cap(tx: Tx, settlement: Settlement, line: Line, amount_fen: int
     channel = await store.lock_channel(tx, settlement.worker_id)
     left = capped.cap_fen - (channel.bonus_fen if channel else 0) + line.net_fen
     if amount_fen > left:
-        raise AmountRange(maximum={"amount": max(0, left), "currency": "CNY"})
+        raise AmountRange(maximum=as_money(max(0, left)))
 
 
 class _Draft:

@@ -130,7 +130,7 @@ async def page(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         found = await store.page(
             tx,
-            before_id=str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
             party=party,
             is_reversed=query.reversed,

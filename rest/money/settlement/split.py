@@ -18,21 +18,23 @@ from storage.base.money import BPS, FEN_MAX, share_bps
 
 PLATFORM = "platform"
 
-TERMS = ("item", "travel", "coupon", "voucher", "extension", "tip", "penalty_item", "penalty_travel")
+TERMS = ("item", "travel", "member", "coupon", "voucher", "extension", "tip", "penalty_item", "penalty_travel")
 """What a rule may name: the amounts of a basis."""
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
     """What an order's parts are made of, fen. `kept` is the cash: paid less refunded.
 
-    `rate_bps` is the technician's rate as the order snapshotted it. `coupon` is borne by the platform, `voucher` by the
-    technician. The parts of a penalty stand alone: its order gives no item and no travel.
+    `rate_bps` is the technician's rate as the order snapshotted it. `member` (a member's discount) and `coupon` are
+    borne by the platform, `voucher` by the technician. The parts of a penalty stand alone: its order gives no item and
+    no travel.
     """
 
     kept: int
     rate_bps: int
     item: int = 0
     travel: int = 0
+    member: int = 0
     coupon: int = 0
     voucher: int = 0
     extension: int = 0

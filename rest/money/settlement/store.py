@@ -12,10 +12,8 @@ import msgspec
 from rest.money.settlement.model import Line, LineState, Party, Settlement
 from rest.money.settlement.split import Basis, Part, Rule
 from storage.base import codec
+from storage.base.ids import AFTER_ALL_IDS
 from storage.tx import Tx
-
-AFTER_ALL_IDS = "stl_~"
-"""Greater than every id: where a list begins."""
 
 _SETTLEMENT = """s.id, s.order_id, s.line, s.split_version, s.worker_id, s.basis, s.settled_fen, s.kept_fen,
     s.base_kept_fen, s.version, s.created_at, s.matures_at"""

@@ -161,7 +161,7 @@ async def receivers(ctx: Ctx) -> Answer:
     query: ReceiverQuery = ctx.query
     async with ctx.db.begin() as tx:
         found = await store.receivers(
-            tx, before_id=_before(ctx), limit=query.limit + 1, worker_id=query.worker_id, state=query.state
+            tx, before_id=ctx.before_id, limit=query.limit + 1, worker_id=query.worker_id, state=query.state
         )
     return ctx.page(found, view=ReceiverView.of, key=lambda one: (one.id,))
 
@@ -170,13 +170,9 @@ async def splits(ctx: Ctx) -> Answer:
     query: SplitQuery = ctx.query
     async with ctx.db.begin() as tx:
         found = await store.splits(
-            tx, before_id=_before(ctx), limit=query.limit + 1, order_id=query.order_id, state=query.state
+            tx, before_id=ctx.before_id, limit=query.limit + 1, order_id=query.order_id, state=query.state
         )
     return ctx.page(found, view=SplitView.of, key=lambda one: (one.id,))
-
-
-def _before(ctx: Ctx) -> str:
-    return str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
 
 
 ROUTES = [

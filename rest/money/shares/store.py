@@ -10,9 +10,6 @@ from rest.money.shares.model import Part, Receiver, ReceiverState, Return, Retur
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "~"
-"""Greater than every id: where a list begins."""
-
 _RECEIVER = "id, worker_id, channel, account, name, name_hash, state, reason, by_id, version, created_at, ended_at"
 _SPLIT = """id, payment_id, settlement_id, order_id, channel, trade_no, state, reason, version, created_at, ended_at"""
 _RETURN = "id, split_id, n, refund_id, amount_fen, state, reason, version, created_at, ended_at"

@@ -13,7 +13,7 @@ from typing import Any
 import dispatch
 from rest.edge.values import Money
 from rest.money import channels, payments, wallet
-from rest.money.payments import WrongPaymentState
+from rest.money.channels import Came
 from rest.money.topups import store
 from rest.money.topups.facts import TopupClosed, TopupPaid
 from rest.money.topups.model import (
@@ -32,6 +32,7 @@ from rest.money.topups.model import (
 from rest.money.wallet.model import AmountRange
 from storage.base.errors import NotFound
 from storage.base.log import log
+from storage.base.money import as_money
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
@@ -96,12 +97,8 @@ async def _amount(tx: Tx, kind: Kind, amount_fen: int | None, tier_id: str | Non
             raise TierInactive
         return tier.amount_fen, tier.id
     if amount_fen is None or kind is Kind.RECHARGE or not least <= amount_fen <= most:
-        raise AmountRange(minimum=_yuan(least), maximum=_yuan(most))
+        raise AmountRange(minimum=as_money(least), maximum=as_money(most))
     return amount_fen, None
-
-
-def _yuan(fen: int) -> dict[str, Any]:
-    return {"amount": fen, "currency": "CNY"}
 
 
 async def _offer(tx: Tx, account_id: str, kind: Kind, tier_id: str | None, offer_id: str | None) -> Offer | None:
@@ -135,17 +132,11 @@ async def _begin(tx: Tx, topup: Topup, payer: str | None) -> None:
 async def receive_money(tx: Tx, topup_id: str, payment_id: str, *, ref: str | None = None) -> Topup:
     """A channel has money for it: credited once, late or not; what comes twice goes back. Raises NotFound."""
     topup = await _lock(tx, topup_id)
-    waits = LOCK_EPOCH if topup.state is TopupState.CREATED else None
-    receipt = await payments.receive(tx, payment_id, lock_epoch=waits, ref=ref)
-    if receipt.repeated:
-        return topup
-    if topup.state is TopupState.PAID:
-        await payments.return_late(tx, payment_id)
-        return topup
-    if receipt.late:
-        await payments.restore_late(tx, payment_id, lock_epoch=LOCK_EPOCH)
-        await payments.close_open(tx, topup_id, "paid_otherwise")
-    return await _credit(tx, topup)
+    came = await channels.receive_price(
+        tx, topup_id, payment_id, lock_epoch=LOCK_EPOCH, waits=topup.state is TopupState.CREATED,
+        wanted=topup.state is not TopupState.PAID, ref=ref,
+    )  # fmt: skip
+    return await _credit(tx, topup) if came is Came.GOOD else topup
 
 
 async def _credit(tx: Tx, topup: Topup) -> Topup:
@@ -180,11 +171,7 @@ async def _is_still_offered(tx: Tx, topup: Topup) -> bool:
 async def refuse(tx: Tx, topup_id: str, payment_id: str, reason: str) -> None:
     """A channel will not take it: closed; the customer asks for another. One that has moved on is left alone."""
     topup = await _lock(tx, topup_id)
-    try:
-        await payments.fail(tx, payment_id, reason)
-    except WrongPaymentState:
-        return
-    if topup.state is TopupState.CREATED:
+    if await channels.refuse_price(tx, payment_id, reason) and topup.state is TopupState.CREATED:
         await _close(tx, topup, "refused")
 
 
@@ -235,7 +222,7 @@ async def create_tier(tx: Tx, *, kind: Kind, amount_fen: int, place: int, active
     """Offer an amount (FR-079). Raises TierExists, AmountRange."""
     least, most = LIMITS[kind]
     if not least <= amount_fen <= most:
-        raise AmountRange(minimum=_yuan(least), maximum=_yuan(most))
+        raise AmountRange(minimum=as_money(least), maximum=as_money(most))
     tier = Tier(
         id=tx.new_id("tir"),
         kind=kind,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rest.money import ledger
-from storage.base.errors import Conflict, Invalid, Malformed
+from storage.base.errors import Conflict, Malformed
 
 PREFIX = "top_"
 """How a top-up's id begins: payments name what they are for by its id."""
@@ -66,12 +66,6 @@ class WrongTopupState(Conflict):
     """This top-up is past that."""
 
     code = "topup_state"
-
-
-class ChannelUnavailable(Invalid):
-    """This channel is not set up here."""
-
-    code = "channel_unavailable"
 
 
 class TierInactive(Conflict):

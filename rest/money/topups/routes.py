@@ -7,11 +7,10 @@ from rest.edge.context import Ctx
 from rest.edge.registry import Link, Route
 from rest.edge.reply import Answer, Reply
 from rest.edge.values import Money, Page, PageQuery
-from rest.money.channels import CHANNELS, PaymentView, payment_view
+from rest.money.channels import ChannelUnavailable, PaymentView, check_channel, payment_view
 from rest.money.topups import actions, store
 from rest.money.topups.model import (
     LIMITS,
-    ChannelUnavailable,
     Kind,
     Offer,
     OfferUnavailable,
@@ -51,16 +50,6 @@ OWN = [Kind.PLATFORM.value, Kind.RECHARGE.value, Kind.TECHNICIAN.value]
 TIERS_MAX = 100
 
 
-def _before(ctx: Ctx) -> str:
-    return str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
-
-
-def _check_channel(ctx: Ctx, method: str) -> None:
-    channels = ctx.app.get(CHANNELS)
-    if channels is None or method not in channels.names:
-        raise ChannelUnavailable(method=method)
-
-
 async def list_offers(ctx: Ctx) -> Answer:
     query: TopupOffersQuery = ctx.query
     kind = Kind(query.kind)
@@ -89,7 +78,7 @@ async def list_offers(ctx: Ctx) -> Answer:
 async def create(ctx: Ctx) -> Answer:
     body: TopupBody = ctx.body
     kind = Kind(body.kind)
-    _check_channel(ctx, body.method)
+    check_channel(ctx, body.method)
     if (body.tier_id is None) == (body.amount is None):
         raise Malformed("Give a tier or an amount.", field="tier_id")
     if (kind is Kind.TECHNICIAN) != (body.worker_id is not None):
@@ -124,7 +113,7 @@ async def _page(ctx: Ctx, kinds: list[str]) -> Answer:
     query: TopupQuery = ctx.query
     async with ctx.db.begin() as tx:
         found = await store.of_account(
-            tx, ctx.actor.account_id, kinds=kinds, state=query.state, before_id=_before(ctx), limit=query.limit + 1
+            tx, ctx.actor.account_id, kinds=kinds, state=query.state, before_id=ctx.before_id, limit=query.limit + 1
         )
     return ctx.page(found, view=TopupView.of, key=lambda one: (one.id,))
 
@@ -157,7 +146,7 @@ async def cancel(ctx: Ctx) -> Answer:
 
 async def create_own(ctx: Ctx) -> Answer:
     body: OwnTopupBody = ctx.body
-    _check_channel(ctx, body.method)
+    check_channel(ctx, body.method)
 
     async def act(tx: Tx) -> Answer:
         worker = await dispatch.worker_of(tx, ctx.actor.account_id)
@@ -182,7 +171,7 @@ async def list_all(ctx: Ctx) -> Answer:
     kinds = [query.kind] if query.kind else [kind.value for kind in Kind]
     async with ctx.db.begin() as tx:
         found = await store.of_account(
-            tx, query.account_id, kinds=kinds, state=query.state, before_id=_before(ctx), limit=query.limit + 1
+            tx, query.account_id, kinds=kinds, state=query.state, before_id=ctx.before_id, limit=query.limit + 1
         )
     return ctx.page(found, view=TopupView.of, key=lambda one: (one.id,))
 
@@ -211,7 +200,7 @@ def _tier(tier: Tier, *, location: str | None = None) -> Reply:
 async def list_tiers(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.tiers(tx, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.tiers(tx, before_id=ctx.before_id, limit=query.limit + 1)
     return ctx.page(found, view=TopupTierView.of, key=lambda tier: (tier.id,))
 
 
@@ -235,7 +224,7 @@ async def create_offer(ctx: Ctx) -> Answer:
     async def act(tx: Tx) -> Answer:
         made = await actions.create_offer(
             tx,
-            name={"zh-CN": body.name.zh, "en": body.name.en},
+            name=body.name.by_tag(),
             kind=Kind(body.kind),
             tier_ids=tuple(body.tier_ids),
             bonus_fen=body.bonus.amount if body.bonus is not None else 0,
@@ -261,7 +250,7 @@ def _offer(offer: Offer, *, location: str | None = None) -> Reply:
 async def list_all_offers(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
     async with ctx.db.begin() as tx:
-        found = await store.offers(tx, before_id=_before(ctx), limit=query.limit + 1)
+        found = await store.offers(tx, before_id=ctx.before_id, limit=query.limit + 1)
     return ctx.page(found, view=TopupOfferView.of, key=lambda offer: (offer.id,))
 
 

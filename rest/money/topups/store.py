@@ -12,9 +12,6 @@ from storage.base import codec
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "~"
-"""Greater than every id: where a list of the newest begins."""
-
 _TOPUP = """id, account_id, kind, worker_id, amount_fen, tier_id, offer_id, bonus_fen, bonus_points, bonus_coupon,
     method, state, reason, version, created_at, expires_at, paid_at, closed_at"""
 _TIER = "id, kind, amount_fen, place, active, version, changed_by, created_at, updated_at"

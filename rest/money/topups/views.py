@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from rest.edge.values import Amount, Body, Id, Instant, Money, PageQuery, Query, exactly
+from rest.edge.values import Amount, Body, ByLanguage, Id, Instant, Money, PageQuery, Query, exactly
 from rest.money.topups.model import Offer, Tier, Topup
 
 OfferedKind = Literal["platform", "recharge", "technician"]
@@ -60,7 +60,7 @@ class TopupTierChange(Body, frozen=True, kw_only=True):
     active: bool | None = None
 
 
-class TopupOfferNames(Body, frozen=True, kw_only=True):
+class TopupOfferNames(ByLanguage, frozen=True, kw_only=True):
     """What the offer is called, in both languages."""
 
     zh: Name = msgspec.field(name="zh-CN")

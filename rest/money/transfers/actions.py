@@ -19,6 +19,7 @@ from rest.money.transfers.model import (
 from storage import files
 from storage.base.errors import NotFound
 from storage.base.log import log
+from storage.base.money import as_money
 from storage.tx import Tx
 
 REMIND = "transfers.remind"
@@ -64,7 +65,7 @@ async def confirm(tx: Tx, payment_id: str, *, amount_fen: int, bank_ref: str, by
         return found
     confirmed = found.decided("confirm", by=by, at=tx.now, bank_ref=bank_ref)
     if amount_fen != found.amount_fen:
-        raise AmountMismatch(expected=_yuan(found.amount_fen), given=_yuan(amount_fen))
+        raise AmountMismatch(expected=as_money(found.amount_fen), given=as_money(amount_fen))
     if not await store.take_ref(tx, bank_ref):
         raise TransferRefUsed
     await _decide(tx, confirmed)
@@ -121,7 +122,3 @@ async def _lock(tx: Tx, payment_id: str) -> Transfer:
     if found is None:
         raise NotFound
     return found
-
-
-def _yuan(fen: int) -> dict[str, object]:
-    return {"amount": fen, "currency": "CNY"}

@@ -13,7 +13,7 @@ from rest.edge.registry import Route
 from rest.edge.reply import Answer
 from rest.edge.values import Amount, Body, Id, Line, Money, Page, PageQuery, exactly
 from rest.money.cashier import PAYABLES
-from rest.money.cashier.routes import AFTER_ALL, mine
+from rest.money.cashier.routes import mine
 from rest.money.payments import WrongPaymentState
 from rest.money.transfers import actions, store
 from rest.money.transfers.model import (
@@ -103,7 +103,7 @@ async def list_all(ctx: Ctx) -> Answer:
         found = await store.page(
             tx,
             state=query.state,
-            before_id=str(ctx.after[0]) if ctx.after else AFTER_ALL,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
         )
     return ctx.page(found, view=TransferView.of, key=lambda one: (one.payment_id,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from storage.base.errors import Conflict, Invalid
+from storage.base.money import as_money
 
 
 class RefundExceedsPaid(Invalid):
@@ -11,7 +12,7 @@ class RefundExceedsPaid(Invalid):
     code = "refund_exceeds_paid"
 
     def __init__(self, held_fen: int) -> None:
-        super().__init__(remaining_refundable={"amount": held_fen, "currency": "CNY"})
+        super().__init__(remaining_refundable=as_money(held_fen))
 
 
 class SplitMismatch(Conflict):
@@ -37,4 +38,4 @@ CREDIT_MAX_FEN = 100_000_000
 def check_credit(amount_fen: int) -> None:
     """Raises AmountRange."""
     if not 0 < amount_fen <= CREDIT_MAX_FEN:
-        raise AmountRange(maximum={"amount": CREDIT_MAX_FEN, "currency": "CNY"})
+        raise AmountRange(maximum=as_money(CREDIT_MAX_FEN))

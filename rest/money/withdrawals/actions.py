@@ -18,12 +18,13 @@ from rest.money.withdrawals.model import (
     Withdrawal,
     WithdrawalState,
     WrongWithdrawalState,
-    business_day,
 )
 from rest.money.withdrawals.payouts import MANUAL, Payout
 from rest.money.withdrawals.rules import WithdrawalRules
+from storage.base.clock import business_day
 from storage.base.errors import NotFound
 from storage.base.log import log
+from storage.base.money import as_money
 from storage.tx import Tx
 
 SEND = "withdrawals.send"
@@ -37,7 +38,7 @@ async def request(
     Raises BelowMinimum, DayLimit, InsufficientFunds (also while the wallet is negative, HS-180).
     """
     if amount_fen < rules.min_fen:
-        raise BelowMinimum(minimum=_yuan(rules.min_fen))
+        raise BelowMinimum(minimum=as_money(rules.min_fen))
     withdrawal = Withdrawal(
         id=tx.new_id("wdr"),
         owner=owner,
@@ -56,7 +57,7 @@ async def request(
     await _check_owed(tx, owner, left, amount_fen)
     times, total = await store.asked_on(tx, owner, withdrawal.day)
     if times >= rules.day_count_max or total + amount_fen > rules.day_max_fen:
-        raise DayLimit(maximum=_yuan(rules.day_max_fen), left=_yuan(max(0, rules.day_max_fen - total)))
+        raise DayLimit(maximum=as_money(rules.day_max_fen), left=as_money(max(0, rules.day_max_fen - total)))
     await store.insert(tx, withdrawal)
     await _record(tx, None, withdrawal, actor=f"account:{account_id}", verb="request", detail=None)
     return withdrawal
@@ -242,7 +243,3 @@ async def _lock(tx: Tx, withdrawal_id: str) -> Withdrawal:
     if found is None:
         raise NotFound
     return found
-
-
-def _yuan(fen: int) -> dict[str, object]:
-    return {"amount": fen, "currency": "CNY"}

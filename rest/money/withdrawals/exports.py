@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from rest.money.withdrawals import store
 from rest.money.withdrawals.model import WithdrawalState
-from rest.papers.exports import Filters, FilterUnknown, Kind, Wanted
+from rest.papers.exports import Kind, Wanted
+from rest.papers.exports.lists import by_state, pages
 from rest.papers.sheet import Column, Row
 from storage.tx import Tx
 
 FINANCE = ("finance", "admin")
-PAGE = 500
 
 
 async def _rows(tx: Tx, wanted: Wanted) -> AsyncIterator[Sequence[Row]]:
     state = wanted.filters.state
-    before_id = store.AFTER_ALL_IDS
-    while True:
-        found = await store.page(
-            tx, before_id=before_id, limit=PAGE, states=None if state is None else [WithdrawalState(state)]
-        )
+    states = None if state is None else [WithdrawalState(state)]
+    async for found in pages(lambda before_id, limit: store.page(tx, before_id=before_id, limit=limit, states=states)):
         yield [
             (one.requested_at, one.id, f"{one.owner.kind}:{one.owner.id}", one.payee.method.value,
              "*" * 4 + one.payee.number[-4:], one.state.value, one.amount_fen, one.reason, one.changed_at)
             for one in found
         ]  # fmt: skip
-        if len(found) < PAGE:
-            return
-        before_id = found[-1].id
-
-
-async def _check(_tx: Tx, _account_id: str, filters: Filters) -> Mapping[str, str]:
-    """Raises FilterUnknown for a state that is none."""
-    if filters.state is not None and filters.state not in set(WithdrawalState):
-        raise FilterUnknown(field="filters.state")
-    return {}
 
 
 EXPORTS = (
@@ -56,6 +43,6 @@ EXPORTS = (
             Column("更新时间", "Changed at", "instant", 20),
         ),
         source=_rows,
-        scoping=_check,
+        scoping=by_state(WithdrawalState),
     ),
 )

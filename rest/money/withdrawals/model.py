@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from rest.money import ledger
 from storage.base.errors import Conflict, Denied, Invalid
-
-BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
-"""A day of the limits is a day of this zone."""
 
 SYSTEM = "system"
 """Who acts when no person does: a payout adapter."""
@@ -161,7 +157,3 @@ class Event:
     from_state: str | None
     to_state: str
     detail: str | None
-
-
-def business_day(now: datetime) -> date:
-    return now.astimezone(BUSINESS_ZONE).date()

@@ -13,8 +13,9 @@ from rest.edge.context import Ctx
 from rest.edge.registry import Route, Routes
 from rest.edge.reply import Answer, Reply
 from rest.edge.values import Amount, Body, Line, Money, Page, PageQuery, exactly
-from rest.money import passwords, withdrawals
+from rest.money import signing, withdrawals
 from rest.money.ledger import InsufficientFunds
+from rest.money.signing import Digits, SignatureBody
 from rest.money.withdrawals import store
 from rest.money.withdrawals.model import (
     BankRefUsed,
@@ -39,7 +40,6 @@ OwnerOf = Callable[[Tx, Ctx], Awaitable[Owner]]
 """Whose wallet a caller's own is."""
 
 Number = Annotated[str, Meta(pattern=exactly("[0-9A-Za-z@._+-]{4,64}"), examples=["6222020200112233445"])]
-Password = Annotated[str, Meta(min_length=1, max_length=32, description="The payment password, where one is set.")]
 BankRef = Annotated[str, Meta(pattern=exactly("[0-9A-Za-z._-]{4,64}"), examples=["20260105-000123"])]
 
 
@@ -56,7 +56,8 @@ class WithdrawalBody(Body, frozen=True, kw_only=True):
 
     amount: Amount
     payee: PayeeBody
-    password: Password | None = None
+    password: Digits | None = None
+    signature: SignatureBody | None = None
 
 
 class DecisionReason(Body, frozen=True, kw_only=True):
@@ -176,7 +177,7 @@ def owner_routes(
 
     async def ask(ctx: Ctx) -> Answer:
         body: WithdrawalBody = ctx.body
-        await passwords.require(ctx.db, ctx.actor.account_id, body.password, secret=ctx.settings.secret)
+        proof = await signing.prove_in(ctx, body)
 
         async def act(tx: Tx) -> Answer:
             owner = await owner_of(tx, ctx)
@@ -189,6 +190,8 @@ def owner_routes(
                 amount_fen=body.amount.amount,
                 payee=payee,
             )
+            number, fen = body.payee.number, body.amount.amount
+            await signing.spend(tx, proof, action=signing.Action.WITHDRAW, subject=number, amount_fen=fen)
             return Reply(WithdrawalView.of(asked), etag=asked.version, location=f"{path}/{asked.id}")
 
         return await ctx.transact(act)
@@ -209,7 +212,7 @@ def owner_routes(
         Route(
             "POST", path, ask, f"{operation}.ask", "Have money of my wallet paid out",
             request=WithdrawalBody, response=WithdrawalView, status=201, idempotent="required", has_etag=True,
-            roles=roles, tags=tags, errors=(*errors, InsufficientFunds, BelowMinimum, DayLimit, *passwords.REFUSALS),
+            roles=roles, tags=tags, errors=(*errors, InsufficientFunds, BelowMinimum, DayLimit, *signing.REFUSALS),
         ),
         Route(
             "GET", path, page, f"{operation}.list", "My withdrawals, newest first",
@@ -225,7 +228,7 @@ def owner_routes(
 async def _page(ctx: Ctx, tx: Tx, query: WithdrawalQuery, owner: Owner | None) -> list[Withdrawal]:
     return await store.page(
         tx,
-        before_id=str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS,
+        before_id=ctx.before_id,
         limit=query.limit + 1,
         owner=owner,
         states=None if query.state is None else [query.state],

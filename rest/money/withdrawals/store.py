@@ -11,9 +11,6 @@ import asyncpg
 from rest.money.withdrawals.model import BankRefUsed, Event, Owner, Payee, PayoutMethod, Withdrawal, WithdrawalState
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "wdr_~"
-"""Greater than every id: where a list begins."""
-
 _COLUMNS = """id, owner_kind, owner_id, account_id, method, payee, payee_no, amount_fen, state, reason, version, day,
     requested_at, changed_at"""
 

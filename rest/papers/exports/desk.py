@@ -16,7 +16,8 @@ from aiohttp import web
 from rest.papers.exports import actions
 from rest.papers.exports.model import Export, Kind, KindUnknown
 from rest.papers.press import Press
-from rest.papers.sheet import Head, Row, local, period_note
+from rest.papers.sheet import Head, Row, period_note
+from storage.base.clock import wall_time
 from storage.base.errors import HubError
 from storage.base.log import log
 from storage.base.settings import Settings
@@ -123,7 +124,7 @@ def _notes(export: Export) -> tuple[str, ...]:
     notes = [period_note(filters.since, filters.until, export.language)]
     notes += [f"{name}: {getattr(filters, name)}" for name in others]
     made = "申请时间" if export.language == "zh" else "Asked for"
-    return (*notes, f"{made}: {local(export.created_at)}  {export.id}")
+    return (*notes, f"{made}: {wall_time(export.created_at)}  {export.id}")
 
 
 EXPORTS = web.AppKey("exports", ExportDesk)

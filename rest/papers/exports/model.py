@@ -78,6 +78,11 @@ class Filters(Body, frozen=True, kw_only=True):
     line: Word | None = None
     account: Word | None = None
     reversed: bool | None = None
+    q: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    conversation_id: Word | None = None
+    customer_id: Word | None = None
+    agent_id: Word | None = None
+    order_id: Word | None = None
 
     @property
     def named(self) -> frozenset[str]:

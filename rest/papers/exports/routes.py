@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from aiohttp import hdrs
 from msgspec import Meta
 
-from rest.edge import wording
 from rest.edge.context import Ctx
 from rest.edge.errors import Forbidden
 from rest.edge.registry import Route
@@ -85,7 +83,6 @@ async def ask(ctx: Ctx) -> Answer:
     if not ctx.actor.has_any(kind.roles):
         raise Forbidden
     desk.press.check(body.format)
-    language = wording.language(ctx.request.headers.get(hdrs.ACCEPT_LANGUAGE))
 
     async def act(tx: Tx) -> Answer:
         export = await actions.ask(
@@ -94,7 +91,7 @@ async def ask(ctx: Ctx) -> Answer:
             body.filters,
             account_id=ctx.actor.account_id,
             made_as=body.format,
-            language="zh" if language == "zh" else "en",
+            language=ctx.language,
         )
         return Reply(ExportView.of(export), location=f"/v1/exports/{export.id}")
 
@@ -111,22 +108,21 @@ async def read(ctx: Ctx) -> Answer:
 
 async def page(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    before_id = str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
+    before_id = ctx.before_id
     async with ctx.db.begin() as tx:
         found = await store.page(tx, ctx.actor.account_id, before_id=before_id, limit=query.limit + 1)
     return ctx.page(found, view=ExportView.of, key=lambda export: (export.id,))
 
 
 async def kinds(ctx: Ctx) -> Answer:
-    zh = wording.language(ctx.request.headers.get(hdrs.ACCEPT_LANGUAGE)) == "zh"
     return KindsView(
         data=[
             KindView(
                 kind=kind.name,
-                title=kind.title["zh" if zh else "en"],
+                title=kind.title[ctx.language],
                 takes=sorted(kind.takes),
                 needs=sorted(kind.needs),
-                columns=[column.title("zh" if zh else "en") for column in kind.columns],
+                columns=[column.title(ctx.language) for column in kind.columns],
             )
             for kind in ctx.app[EXPORTS].kinds
             if ctx.actor.has_any(kind.roles)

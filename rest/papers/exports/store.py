@@ -12,9 +12,6 @@ from rest.papers.sheet import Format
 from storage.base import codec
 from storage.tx import Tx
 
-AFTER_ALL_IDS = "exp_~"
-"""Greater than every id: where a list begins."""
-
 _COLUMNS = """id, account_id, kind, format, language, filters, scope, state, attempts, claimed_until, file_id,
     row_count, problem, created_at, ended_at"""
 

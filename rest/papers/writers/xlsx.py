@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 import xlsxwriter
 
-from rest.papers.sheet import BUSINESS_ZONE, Cell, Head, Row, is_formula
+from rest.papers.sheet import Cell, Head, Row, is_formula
+from storage.base.clock import BUSINESS_ZONE
 
 OPTIONS = {
     "constant_memory": True,

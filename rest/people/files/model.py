@@ -11,11 +11,12 @@ from storage.base.errors import HubError, Invalid
 
 
 class Purpose(StrEnum):
-    """What people send pictures for. Files made by ourselves have purposes of their own."""
+    """What people send pictures for, and in a chat documents. Files made by ourselves have purposes of their own."""
 
     VOUCHER = "voucher"
     CHAT = "chat"
     EVIDENCE = "evidence"
+    FEEDBACK = "feedback"
 
 
 UPLOADS = frozenset(Purpose)
@@ -30,7 +31,7 @@ SIDE_MAX = 2_560
 
 
 class TypeRefused(HubError):
-    """Only JPEG, PNG and WebP pictures are taken."""
+    """Only JPEG, PNG and WebP pictures are taken; in a chat PDF documents too."""
 
     code = "file_type"
     status = 415
@@ -44,6 +45,15 @@ class PictureUnreadable(Invalid):
 
 PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 """Media type → the decoder that is allowed to see it."""
+
+
+DOCUMENT = "application/pdf"
+"""Taken as it is, for nobody but people ever opens it here: given out as a download, never shown by a page of ours."""
+
+
+def is_document(content: bytes) -> bool:
+    """Whether the bytes begin as a PDF does. Source: WHATWG MIME Sniffing §7.1."""
+    return content.startswith(b"%PDF-")
 
 
 def sniff(content: bytes) -> str:

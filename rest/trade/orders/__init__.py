@@ -31,7 +31,16 @@ from rest.trade.orders.model import (
     new_no,
     rows,
 )
-from rest.trade.orders.store import ORDER_COLUMNS, events, lines_of, order_of, order_of_call, parties_of, write_lines
+from rest.trade.orders.store import (
+    ORDER_COLUMNS,
+    events,
+    lines_of,
+    numbers_of,
+    order_of,
+    order_of_call,
+    parties_of,
+    write_lines,
+)
 
 __all__ = [
     "ORDER_COLUMNS",
@@ -58,6 +67,7 @@ __all__ = [
     "lock_for_system",
     "lock_for_worker",
     "new_no",
+    "numbers_of",
     "order_of",
     "order_of_call",
     "parties_of",

@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
+from storage.base.clock import BUSINESS_ZONE
 from storage.base.errors import Conflict, Denied
-
-BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
-"""Calendar days of the business (order numbers, reports) are days of this zone."""
 
 
 class Role(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rest.trade.orders.model import Event, Order
@@ -44,6 +45,34 @@ def order_of(row: Mapping[str, Any]) -> Order:
     return Order(**values)
 
 
+async def page(
+    tx: Tx,
+    *,
+    line: str | None,
+    status: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    before_id: str,
+    limit: int,
+) -> list[Order]:
+    """Of all customers, newest first; `[since, until)` is when they were made."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {ORDER_COLUMNS} FROM orders o
+         WHERE o.id < $1 AND ($3::text IS NULL OR o.line = $3) AND ($4::text IS NULL OR o.status = $4)
+           AND ($5::timestamptz IS NULL OR o.created_at >= $5) AND ($6::timestamptz IS NULL OR o.created_at < $6)
+         ORDER BY o.id DESC LIMIT $2
+        """,
+        before_id,
+        limit,
+        line,
+        status,
+        since,
+        until,
+    )
+    return [order_of(row) for row in rows]
+
+
 async def gate(tx: Tx, order_id: str, owner: str | None) -> tuple[bool, str | None]:
     """Hold the order's worker still; (whether there is such an order of this owner, its worker)."""
     row = await tx.fetchrow("SELECT provider_id FROM order_gate($1, $2)", order_id, owner)
@@ -54,6 +83,12 @@ async def parties_of(tx: Tx, order_id: str) -> tuple[str, str | None] | None:
     """Whose order it is, and which worker is bound to it; for callers that decide themselves who may know."""
     row = await tx.fetchrow("SELECT customer_id, provider_id FROM orders WHERE id = $1", order_id)
     return None if row is None else (row["customer_id"], row["provider_id"])
+
+
+async def numbers_of(tx: Tx, order_ids: Sequence[str]) -> dict[str, str]:
+    """Order → the number people know it by."""
+    rows = await tx.fetch("SELECT id, no FROM orders WHERE id = ANY ($1::text[])", list(order_ids))
+    return {row["id"]: row["no"] for row in rows}
 
 
 async def order_of_call(tx: Tx, call_id: str) -> str | None:

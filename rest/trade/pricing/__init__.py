@@ -9,6 +9,7 @@ Source    HS-045, HS-046, HS-186, HS-220; spec part 8
 from rest.trade.pricing.lines import (
     COUPON,
     ITEM,
+    MEMBER,
     TRAVEL,
     VOUCHER,
     CouponStacking,
@@ -25,6 +26,7 @@ from rest.trade.pricing.model import DistanceTariff, PriceLine, total, travel_fe
 __all__ = [
     "COUPON",
     "ITEM",
+    "MEMBER",
     "TRAVEL",
     "VOUCHER",
     "CouponStacking",

@@ -20,13 +20,17 @@ from storage.base.money import allocate
 
 ITEM = "item"
 TRAVEL = "travel"
+MEMBER = "discount.member"
 COUPON = "discount.coupon"
 VOUCHER = "discount.voucher"
 
-DISCOUNTS = (COUPON, VOUCHER)
-"""In the order they are applied: the platform's before the technician's."""
+DISCOUNTS = (MEMBER, COUPON, VOUCHER)
+"""In the order they are applied: what everybody of a level has, what one gives up for it, what the technician adds."""
 
 STACKING: Mapping[tuple[str, str], bool] = {
+    (MEMBER, MEMBER): False,
+    (MEMBER, COUPON): True,
+    (MEMBER, VOUCHER): True,
     (COUPON, COUPON): False,
     (COUPON, VOUCHER): True,
     (VOUCHER, VOUCHER): False,
@@ -50,7 +54,7 @@ class PriceChanged(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """What shall be taken off the items: at most this many fen. `ref` names the coupon or whose voucher it is."""
+    """What shall be taken off the items: at most this many fen. `ref` names the level, the coupon, or who gave it."""
 
     kind: str
     amount_fen: int

@@ -26,6 +26,12 @@ from rest.lines.homeservice.payable import HomeservicePayable
 from rest.lines.homeservice.regions import AREAS
 from rest.lines.homeservice.routes import ROUTES as HOMESERVICE
 from rest.lines.homeservice.subscribers import SUBSCRIBERS as HOMESERVICE_SUBSCRIBERS
+from rest.marketing.claims.routes import ROUTES as CLAIMS
+from rest.marketing.coupons import DEADLINES as COUPON_DEADLINES
+from rest.marketing.coupons.routes import ROUTES as COUPONS
+from rest.marketing.membership import DEADLINES as MEMBERSHIP_DEADLINES
+from rest.marketing.membership import SUBSCRIBERS as MEMBERSHIP_SUBSCRIBERS
+from rest.marketing.membership.routes import ROUTES as MEMBERSHIP
 from rest.marketing.points_mall import DEADLINES as MALL_DEADLINES
 from rest.marketing.points_mall import SUBSCRIBERS as MALL_SUBSCRIBERS
 from rest.marketing.points_mall.routes import ROUTES as MALL
@@ -34,6 +40,7 @@ from rest.money.cashier import PAYABLES, Payables
 from rest.money.cashier.finance import ROUTES as FINANCE
 from rest.money.cashier.routes import cashier_routes
 from rest.money.channels import CHANNELS, Channels, open_channels
+from rest.money.channels.jobs import DEADLINES as CHANNEL_DEADLINES
 from rest.money.channels.jobs import outside_jobs
 from rest.money.channels.routes import ROUTES as CHANNEL
 from rest.money.channels.simulator import Identity, Simulator, make_identity, settings_of
@@ -48,6 +55,7 @@ from rest.money.shares.routes import ROUTES as SHARES
 from rest.money.topups import DEADLINES as TOPUP_DEADLINES
 from rest.money.topups import SUBSCRIBERS as TOPUP_SUBSCRIBERS
 from rest.money.topups.routes import ROUTES as TOPUPS
+from rest.money.workdays.routes import ROUTES as WORKDAYS
 from storage.base.clock import ManualClock
 from storage.base.settings import Settings
 from storage.jobs import JobRunner, join_subscribers
@@ -225,21 +233,26 @@ async def till(  # noqa: PLR0917 - fixtures
             **cases.DEADLINES,
             **TOPUP_DEADLINES,
             **MALL_DEADLINES,
+            **MEMBERSHIP_DEADLINES,
+            **COUPON_DEADLINES,
+            **CHANNEL_DEADLINES,
         },
         outside={
             **outside_jobs(db, channels, RETURNING),
             **share_jobs.outside_jobs(db, channels, channel_settings),
             **reconciliation_jobs.outside_jobs(db, channels, channel_settings),
         },
-        subscribers=join_subscribers(HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS, MALL_SUBSCRIBERS),
+        subscribers=join_subscribers(
+            HOMESERVICE_SUBSCRIBERS, SUBSCRIBERS, TOPUP_SUBSCRIBERS, MALL_SUBSCRIBERS, MEMBERSHIP_SUBSCRIBERS
+        ),
     )
     app = web.Application(middlewares=[around], client_max_size=channel_settings.request_bytes_max)
     app[MACHINE] = Machine(db, channel_settings, KnownPeople(db, PEOPLE))
     app[AREAS] = LiveAreas(db)
     app[CHANNELS] = channels
     app[PAYABLES] = Payables(KINDS)
-    money = [*CHANNEL, *cashier_routes(KINDS), *FINANCE, *TOPUPS, *SUSPENSE, *RECONCILIATION, *SHARES]
-    mount(app, [*HOMESERVICE, *MALL, *money])
+    money = [*CHANNEL, *cashier_routes(KINDS), *FINANCE, *TOPUPS, *SUSPENSE, *RECONCILIATION, *SHARES, *WORKDAYS]
+    mount(app, [*HOMESERVICE, *COUPONS, *CLAIMS, *MALL, *MEMBERSHIP, *money])
     runner = ProblemRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", notify_port).start()

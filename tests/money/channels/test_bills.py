@@ -19,19 +19,18 @@ from wechatpayv3.core import Core
 
 from rest.money.channels import ChannelRefused, ChannelUnreachable, wechat_bill
 from rest.money.channels.bills import BillBroken, BillLine, BillNotReady, fen_of
-from rest.money.channels.days import begin_of, day_of
 from rest.money.channels.model import Channel, Prepay, RefundOrder
 from rest.money.channels.simulator import Identity, Simulator
 from rest.money.channels.simulator.bills import OTHER_MERCHANT, Item, wechat_file
 from rest.money.channels.wiring import Channels
-from storage.base.clock import ManualClock
+from storage.base.clock import ManualClock, business_day, day_begins
 from tests.conftest import MONDAY
 from tests.money.channels.conftest import BOTH
 from tests.money.channels.test_oracles import core, sdk
 
 __all__ = ["core", "sdk"]
 
-DAY = day_of(MONDAY)
+DAY = business_day(MONDAY)
 
 
 @dataclass
@@ -90,7 +89,7 @@ async def test_a_bill_tells_what_happened(clerk: Clerk) -> None:
 
 async def test_a_bill_is_not_ready_before_its_hour(clerk: Clerk) -> None:
     hour = {"wechat": 10, "alipay": 9}[clerk.name]
-    at = begin_of(DAY) + timedelta(days=2, hours=hour)
+    at = day_begins(DAY) + timedelta(days=2, hours=hour)
     clerk.clock.advance(seconds=(at - clerk.clock.now()).total_seconds() - 1)
     with pytest.raises(BillNotReady):
         await clerk.bill(DAY + timedelta(days=1))

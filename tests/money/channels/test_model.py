@@ -26,10 +26,9 @@ from rest.money.channels.model import (
     WrongChannelState,
     fen,
     judge,
-    yuan,
 )
 from rest.money.channels.simulator import Identity
-from storage.base.money import FEN_MAX
+from storage.base.money import FEN_MAX, yuan
 from tests.conftest import MONDAY
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from rest.marketing import coupons, points_mall
+from rest.marketing import coupons, points_mall, rewards
 from rest.marketing.coupons import Terms
 from rest.marketing.points_mall import Purchase, PurchaseState
 from rest.marketing.points_mall.model import TRANSITIONS, VERBS, WrongPurchaseState
+from rest.marketing.rewards import Event
 from rest.money import ledger, points, wallet
 from storage.base.errors import HubError
 from tests.conftest import MONDAY
@@ -43,7 +44,7 @@ async def product(till: Till, **more: Any) -> str:
 
 
 async def redeem(till: Till, product_id: str, **body: Any) -> Any:
-    return await ask(till, "cust1", "POST", f"/v1/points_products/{product_id}/redeem", body)
+    return await ask(till, "cust1", "POST", f"/v1/points_products/{product_id}/redeem", {"confirm": True} | body)
 
 
 async def stock(till: Till, product_id: str) -> tuple[int, int, int]:
@@ -108,6 +109,51 @@ async def test_what_is_refused_takes_nothing(till: Till, more: dict[str, Any], o
     assert await faults(till) == []
 
 
+@pytest.mark.parametrize("body", [{}, {"confirm": False}, {"confirm": False, "method": "wallet"}])
+@pytest.mark.parametrize("cash_fen", [0, 500])
+async def test_no_points_are_taken_that_nobody_has_agreed_to_give(
+    till: Till, body: dict[str, Any], cash_fen: int
+) -> None:
+    """RV-305; cash alone needs no such word (RV-306)."""
+    await rich(till, fen=2_000)
+    cup = await product(till, cash_fen=cash_fen)
+    status, _, refused = await redeem(till, cup, **({"confirm": False, "method": "wallet"} | body))
+    assert (status, refused["code"]) == (422, "confirm_required")
+    assert (refused["points"], refused["cash"]["amount"]) == ({"amount": 300, "unit": "PTS"}, cash_fen)
+    assert (await have(till), await stock(till, cup)) == ((1_000, 0), (5, 0, 0))
+    assert await till.value("SELECT count(*) FROM points_purchases") == 0
+    sold = await product(till, points=0, cash_fen=500)
+    assert (await redeem(till, sold, confirm=False, method="wallet"))[2]["state"] == "done"
+    for wrong in ("true", 1, None):
+        assert (await redeem(till, cup, confirm=wrong, method="wallet"))[0] == 400
+    assert await faults(till) == []
+
+
+async def test_who_has_too_few_points_is_told_how_to_earn_some(till: Till) -> None:
+    """The rules in force, and no other: neither what ops have switched off nor what a rule said before."""
+    await rich(till, number=299)
+    cup = await product(till)
+    assert (await redeem(till, cup))[2]["ways"] == []
+    rule = {"fixed": 0, "per_100_yuan": 0, "points_max": 500, "pending_s": 0, "valid_days": None, "by_id": "acc_opal"}
+    for event, line, active, changes in (
+        (Event.REVIEW, "homeservice", True, {"fixed": 5}),
+        (Event.REVIEW, "homeservice", True, {"fixed": 20}),
+        (Event.ORDER_COMPLETED, "", True, {"per_100_yuan": 10}),
+        (Event.CHECK_IN, "", True, {"fixed": 1}),
+        (Event.CHECK_IN, "", False, {"fixed": 1}),
+    ):
+        await till.db.run(rewards.set_rule, event=event, line=line, active=active, **(rule | changes))
+    status, _, refused = await redeem(till, cup)
+    assert (status, refused["code"]) == (409, "insufficient_points")
+    assert (refused["needed"]["amount"], refused["available"]["amount"]) == (300, 299)
+    assert refused["ways"] == [
+        {"event": "order_completed", "line": "", "fixed": 0, "per_100_yuan": 10, "points_max": 500},
+        {"event": "review", "line": "homeservice", "fixed": 20, "per_100_yuan": 0, "points_max": 500},
+    ]
+    assert (await have(till), await stock(till, cup)) == ((299, 0), (5, 0, 0))
+    assert await faults(till) == []
+
+
 async def test_points_and_cash_over_a_channel(till: Till) -> None:
     await rich(till)
     cup = await product(till, cash_fen=990)
@@ -145,7 +191,8 @@ async def test_of_twenty_that_want_the_last_two_two_get_one(till: Till) -> None:
     for n in range(20):
         await rich(till, f"acc_{n}", fen=100)
     buyers = [
-        till.db.run(points_mall.redeem, f"acc_{n}", cup, method="wallet" if n % 2 else "wechat") for n in range(20)
+        till.db.run(points_mall.redeem, f"acc_{n}", cup, confirmed=True, method="wallet" if n % 2 else "wechat")
+        for n in range(20)
     ]
     answers = await asyncio.gather(*map(answer, buyers))
     assert sorted(answers).count("out_of_stock") == 18
@@ -157,7 +204,8 @@ async def test_of_twenty_that_want_the_last_two_two_get_one(till: Till) -> None:
 async def test_one_person_at_many_taps_gets_no_more_than_allowed(till: Till) -> None:
     await rich(till)
     cup = await product(till)
-    answers = await asyncio.gather(*(answer(till.db.run(points_mall.redeem, ANN, cup)) for _ in range(8)))
+    taps = [till.db.run(points_mall.redeem, ANN, cup, confirmed=True) for _ in range(8)]
+    answers = await asyncio.gather(*map(answer, taps))
     assert sorted(answers) == ["done"] * 2 + ["limit_reached"] * 6
     assert (await have(till), await stock(till, cup)) == ((400, 0), (3, 0, 2))
     assert await faults(till) == []
@@ -188,8 +236,8 @@ async def test_paying_cancelling_and_the_end_of_the_window_at_once_have_one_winn
 def test_every_verb_in_every_state(before: PurchaseState, verb: str) -> None:
     purchase = Purchase(
         id="pmo_1", product_id="ppr_1", account_id=ANN, coupon_template=None, points=1, cash_fen=0, method=None,
-        state=before, reason=None, note=None, delivered_by=None, version=1, created_at=MONDAY,
-        expires_at=MONDAY + timedelta(minutes=15), ended_at=None,
+        state=before, reason=None, note=None, delivered_by=None, version=1, created_at=MONDAY, list_fen=None,
+        expires_at=MONDAY + timedelta(minutes=15), ended_at=None, coupon_id=None, refunded_at=None,
     )  # fmt: skip
     to = TRANSITIONS.get((before, verb))
     if to is None:

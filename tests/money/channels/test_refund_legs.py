@@ -15,6 +15,7 @@ from rest.money.refunds import store as requests
 from rest.money.refunds.model import progress
 from rest.trade import orders
 from rest.trade.orders import By, Role
+from storage.base.ids import AFTER_ALL_IDS
 from tests.homeservice.conftest import WAY_TO
 from tests.money.channels.conftest import BOTH, Till
 
@@ -41,7 +42,7 @@ async def given(till: Till, channel: str, fen: int) -> Any:
 async def state(till: Till, one: Any) -> tuple[str, list[tuple[str, int, str]]]:
     async with till.db.begin() as tx:
         legs = (await requests.legs_of(tx, [one.id]))[one.id]
-        waiting = await requests.page(tx, before_id=requests.AFTER_ALL_IDS, limit=9, manual=True)
+        waiting = await requests.page(tx, before_id=AFTER_ALL_IDS, limit=9, manual=True)
     assert (waiting == [one]) == any(leg.state == "manual" for leg in legs)
     return progress(legs), [(leg.method, leg.amount_fen, leg.state) for leg in legs]
 

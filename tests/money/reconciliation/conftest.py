@@ -8,8 +8,8 @@ from typing import Any
 from rest.money import ledger, payments
 from rest.money.channels import actions as channel_actions
 from rest.money.channels import suspense_store
-from rest.money.channels.days import begin_of, day_of
 from rest.money.reconciliation.jobs import begin_reconciling
+from storage.base.clock import business_day, day_begins
 from tests.money.channels.conftest import (
     Till,
     channel_settings,
@@ -29,7 +29,7 @@ RUNS = "/v1/admin/reconciliations"
 
 async def morning(till: Till, *, hours: float = 10.5) -> None:
     """The next morning; what is due then is done."""
-    at = begin_of(day_of(till.clock.now()) + timedelta(days=1)) + timedelta(hours=hours)
+    at = day_begins(business_day(till.clock.now()) + timedelta(days=1)) + timedelta(hours=hours)
     await till.db.run(begin_reconciling)
     await till.advance(seconds=(at - till.clock.now()).total_seconds())
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rest.money.channels.bills import LineKind, LineState
-from rest.money.channels.days import begin_of, day_of
 from rest.money.reconciliation.model import (
     HANDLING,
     MIDNIGHT,
@@ -26,9 +25,10 @@ from rest.money.reconciliation.model import (
     fee_of,
     judge,
 )
+from storage.base.clock import business_day, day_begins
 
 DAY = date(2026, 11, 27)
-NOON = begin_of(DAY) + timedelta(hours=12)
+NOON = day_begins(DAY) + timedelta(hours=12)
 
 
 def pair(**changes: object) -> Pair:
@@ -49,7 +49,7 @@ def refund(**changes: object) -> Pair:
 NOT_HERE = {"book_fen": None, "booked_at": None}
 ONLY_HERE = {"line_n": 0, "bill_fen": None, "bill_state": None, "billed_at": None, "fee_fen": 0}
 TOMORROW = NOON + timedelta(days=1)
-LAST = begin_of(DAY + timedelta(days=1)) - timedelta(seconds=1)
+LAST = day_begins(DAY + timedelta(days=1)) - timedelta(seconds=1)
 
 JUDGED = [
     (pair(), []),
@@ -117,11 +117,11 @@ def test_effects_are_what_the_day_differs_by(one: Pair) -> None:
         return
     one = Pair(**{**{name: getattr(one, name) for name in Pair.__slots__}, "book_fen": book,
                   "bill_fen": one.bill_fen if has_line else None})  # fmt: skip
-    if not has_line and day_of(one.booked_at or NOON) != DAY:
+    if not has_line and business_day(one.booked_at or NOON) != DAY:
         return  # not asked about: it is another day's
     sign = 1 if one.line_kind is LineKind.PAYMENT else -1
     billed = (one.bill_fen or 0) if one.bill_state is LineState.DONE and one.is_ours else 0
-    counts = book is not None and day_of(one.booked_at or NOON) == DAY and not (has_line and one.is_repeat)
+    counts = book is not None and business_day(one.booked_at or NOON) == DAY and not (has_line and one.is_repeat)
     booked = (book or 0) if counts else 0
     assert sum(found.effect_fen for found in judge(one, DAY, 60)) == sign * (billed - booked)
 

@@ -17,15 +17,14 @@ import pytest
 from rest.money import ledger
 from rest.money.channels import suspense_store
 from rest.money.channels.bills import BillLine
-from rest.money.channels.days import begin_of, day_of
 from rest.money.channels.suspense_model import ItemState
 from rest.money.reconciliation import actions, matching, store
 from rest.money.reconciliation.model import Run, RunKind, fee_of
-from storage.base.clock import ManualClock
+from storage.base.clock import ManualClock, business_day, day_begins
 from storage.postgres import Database
 from tests.conftest import MONDAY
 
-DAYS = [day_of(MONDAY) + timedelta(days=n) for n in range(1, 4)]
+DAYS = [business_day(MONDAY) + timedelta(days=n) for n in range(1, 4)]
 BPS = 60
 US, THEM = "1900000001", "1900000999"
 CHANNEL = "wechat"
@@ -58,7 +57,7 @@ class World:
         key = number if what == "refund" else f"4200{self.n:06}"
         day = self.rng.choice(DAYS)
         amount = self.rng.choice([1, 83, 84, 40_900, self.rng.randint(1, 10**7)])
-        booked_at = begin_of(day) + timedelta(seconds=self.rng.randint(3_600, 80_000))
+        booked_at = day_begins(day) + timedelta(seconds=self.rng.randint(3_600, 80_000))
         billed_at = booked_at - timedelta(seconds=self.rng.randint(0, 60))
         fee = fee_of(amount, BPS) * (-1 if what == "refund" else 1)
         line = BillLine(
@@ -71,7 +70,7 @@ class World:
 
     def cross(self, day: date, line: BillLine, line_kind: str, key: str) -> tuple[datetime, BillLine]:
         """Around the midnight after this day: booked after it, or before it by a clock that is slow."""
-        midnight = begin_of(day + timedelta(days=1))
+        midnight = day_begins(day + timedelta(days=1))
         before = midnight - timedelta(seconds=self.rng.randint(1, 500))
         after = midnight + timedelta(seconds=self.rng.randint(0, 500))
         if day == DAYS[-1]:
@@ -104,14 +103,14 @@ class World:
                 is_booked, state = False, "accepted" if what == "refund" else "ready"
             case "date":
                 other = DAYS[2] if day == DAYS[0] else DAYS[0]
-                lines = [line._replace(at=begin_of(other) + timedelta(hours=12))]
+                lines = [line._replace(at=day_begins(other) + timedelta(hours=12))]
             case "duplicate":
                 lines = [line, line]
             case "wrong_merchant":
                 lines = [line._replace(merchant=THEM)]
         self.keep(what, line, booked_at if is_booked else None, state)
         for one in lines:
-            self.bills.setdefault(day_of(one.at), []).append(one)
+            self.bills.setdefault(business_day(one.at), []).append(one)
         self.foresee(fault, kind, key, lines, day)
 
     def foresee(self, fault: str | None, kind: str, key: str, lines: list[BillLine], day: date) -> None:
@@ -120,12 +119,12 @@ class World:
                 return
             case "amount" | "fee":
                 self.expect(day, fault, "resolved", kind, key)
-            case "date" if abs((day_of(lines[0].at) - day).days) == 1:
-                billed_on = day_of(lines[0].at)
+            case "date" if abs((business_day(lines[0].at) - day).days) == 1:
+                billed_on = business_day(lines[0].at)
                 self.expect(billed_on, "date", "resolved", kind, key)
                 self.expect(day, "date" if billed_on < day else "extra", "resolved", kind, key)
             case "date":
-                billed_on = day_of(lines[0].at)
+                billed_on = business_day(lines[0].at)
                 self.expect(billed_on, "date", "open", kind, key)
                 # A bill of an earlier day is there to be seen; the one of a later day ends what was missed.
                 self.expect(day, "date" if billed_on < day else "extra", "resolved", kind, key)
@@ -193,7 +192,7 @@ async def write(db: Database, clock: ManualClock, world: World) -> None:
 
 
 async def compare_days(db: Database, clock: ManualClock, world: World) -> list[Run]:
-    clock.advance(seconds=(begin_of(DAYS[-1] + timedelta(days=1, hours=10)) - clock.now()).total_seconds())
+    clock.advance(seconds=(day_begins(DAYS[-1] + timedelta(days=1, hours=10)) - clock.now()).total_seconds())
     ended = []
     for day in DAYS:
         run = await db.run(actions.start, RunKind.DAILY, CHANNEL, day)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from rest.money import ledger
-from rest.money.channels.days import day_of
+from storage.base.clock import business_day
 from storage.base.facts import declared_facts
 from tests.conftest import MONDAY
 from tests.money.channels.conftest import Till
@@ -87,7 +87,7 @@ async def test_lists_are_paged_and_strangers_see_nothing(till: Till) -> None:
 
 async def test_a_day_is_begun_by_hand_once(till: Till) -> None:
     await paid(till, "wechat")
-    day = day_of(MONDAY)
+    day = business_day(MONDAY)
     body = {"kind": "daily", "channel": "wechat", "period_on": day.isoformat()}
     assert (await send(till, "POST", RUNS, body))[1]["code"] == "period_not_over"
     till.clock.advance(hours=26)
@@ -107,7 +107,7 @@ async def test_days_that_were_let_pass_are_caught_up_with(till: Till) -> None:
     await settled(till)
     found = await runs(till, channel="wechat")
     assert [run["period_on"] for run in found] == [
-        (day_of(MONDAY) + timedelta(days=n)).isoformat() for n in (4, 3, 2, 1, 0)
+        (business_day(MONDAY) + timedelta(days=n)).isoformat() for n in (4, 3, 2, 1, 0)
     ]
     assert {run["state"] for run in found} == {"balanced"}
 
@@ -132,7 +132,7 @@ async def test_an_idle_day_has_no_bill_and_is_not_waited_for(till: Till) -> None
 
 async def test_a_month_is_the_sum_of_its_days(till: Till) -> None:
     """Begun by itself on the first of the next one; a transfer nobody knows of over the account is seen."""
-    body = {"kind": "monthly", "channel": "wechat", "period_on": day_of(MONDAY).isoformat()}
+    body = {"kind": "monthly", "channel": "wechat", "period_on": business_day(MONDAY).isoformat()}
     await paid(till, "wechat")
     await morning(till)
     assert (await send(till, "POST", RUNS, body))[1]["code"] == "period_not_over"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from rest.lines.homeservice import technicians
 from rest.lines.homeservice.errors import AlreadyAnswered
@@ -57,13 +58,29 @@ def agreed(job: Job) -> Job:
     return replace(job, visit=replace(job.visit, answer_due_at=None, departure_due_at=due_at))
 
 
-async def decide_rejection(tx: Tx, order_id: str, staff_id: str, *, outcome: str, note: str) -> Job:
+async def ask_again(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
+    """Support has reached the technician: he has his time to answer, or to depart, once more (HS-065, HS-112).
+
+    Raises NotFound, WrongState, CaseNotOpen.
+    """
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    if job.order.status == PAID:
+        visit = replace(job.visit, answer_due_at=tx.now + timedelta(seconds=job.rules.answer_s))
+    else:
+        visit = replace(job.visit, departure_due_at=tx.now + timedelta(seconds=job.rules.depart_late_s))
+    by, data = By(Role.STAFF, staff_id), {"note": note, "case_id": case_id}
+    return await orders.apply(tx, HOMESERVICE, job, "ask_again", by, after=replace(job, visit=visit), data=data)
+
+
+async def decide_rejection(
+    tx: Tx, order_id: str, staff_id: str, *, outcome: str, note: str, case_id: str | None = None
+) -> Job:
     """What came of a rejection: `technician_agreed`, or `cancel` when the customer wants nobody else.
 
     Raises NotFound, WrongState, CaseNotOpen.
     """
     job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
-    by, data = By(Role.STAFF, staff_id), {"note": note}
+    by, data = By(Role.STAFF, staff_id), {"note": note, "case_id": case_id}
     if outcome == "technician_agreed":
         return await orders.apply(tx, HOMESERVICE, job, "agree", by, after=agreed(job), data=data)
     after = replace(job, order=replace(job.order, status_before_cancel=job.order.status))

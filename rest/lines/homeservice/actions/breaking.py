@@ -40,12 +40,14 @@ async def record_phone_cancel(tx: Tx, order_id: str, staff_id: str, note: str) -
     return await orders.apply(tx, HOMESERVICE, job, "ask_end", by, data={"reason": "by_phone", "note": note})
 
 
-async def let_customer_go_on(tx: Tx, order_id: str, staff_id: str, note: str) -> Job:
+async def let_customer_go_on(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
     """The customer goes on after all (HS-115, HS-124). Raises NotFound, WrongState, CaseNotOpen."""
-    return await _decided(tx, order_id, "go_on", staff_id, note)
+    return await _decided(tx, order_id, "go_on", By(Role.STAFF, staff_id), note=note, case_id=case_id)
 
 
-async def break_off(tx: Tx, order_id: str, staff_id: str, note: str, *, shown: str | None = None) -> Job:
+async def break_off(
+    tx: Tx, order_id: str, staff_id: str, note: str, *, shown: str | None = None, case_id: str | None = None
+) -> Job:
     """The customer insists: the order ends, the penalty is kept, the rest goes back (HS-116, HS-125).
 
     `shown` names the preview that support has read out. Raises NotFound, WrongState, CaseNotOpen, PreviewChanged.
@@ -54,11 +56,11 @@ async def break_off(tx: Tx, order_id: str, staff_id: str, note: str, *, shown: s
     by = By(Role.STAFF, staff_id)
     HOMESERVICE.machine.decide(job.order.status, "insist", by)
     outcome = breaks.outcome_done(job, tx.now, shown=shown)
-    return await _end_with_penalty(tx, job, "insist", by, outcome, note=note)
+    return await _end_with_penalty(tx, job, "insist", by, outcome, note=note, case_id=case_id)
 
 
-async def _end_with_penalty(tx: Tx, job: Job, verb: str, by: By, outcome: Outcome, *, note: str | None) -> Job:
-    data = {**breaks.penalty_parts(outcome), "tier": outcome.tier, "note": note}
+async def _end_with_penalty(tx: Tx, job: Job, verb: str, by: By, outcome: Outcome, **said: str | None) -> Job:
+    data = {**breaks.penalty_parts(outcome), "tier": outcome.tier, **said}
     order = replace(job.order, refunded_fen=job.order.refunded_fen + outcome.refund_fen)
     after = not_waiting(replace(job, order=order))
     return await orders.apply(tx, HOMESERVICE, job, verb, by, to=CLOSED_PENALTY, after=after, data=data)
@@ -79,17 +81,17 @@ async def ask_terminate(tx: Tx, order_id: str, worker_id: str, reason: str) -> J
     return await orders.apply(tx, HOMESERVICE, job, "ask_terminate", by, data={"reason": reason})
 
 
-async def let_technician_go_on(tx: Tx, order_id: str, staff_id: str, note: str) -> Job:
+async def let_technician_go_on(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
     """The technician goes on after all (HS-119). Raises NotFound, WrongState, CaseNotOpen."""
-    return await _decided(tx, order_id, "resume_trip", staff_id, note)
+    return await _decided(tx, order_id, "resume_trip", By(Role.STAFF, staff_id), note=note, case_id=case_id)
 
 
-async def terminate(tx: Tx, order_id: str, staff_id: str, note: str) -> Job:
+async def terminate(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
     """The technician will not, and the customer wants nobody else: all goes back, the technician pays (HS-120, HS-122).
 
     Raises NotFound, WrongState, CaseNotOpen.
     """
-    return await _end_for_nothing(tx, order_id, "terminate", staff_id, note)
+    return await _end_for_nothing(tx, order_id, "terminate", By(Role.STAFF, staff_id), note=note, case_id=case_id)
 
 
 # Nobody opens
@@ -118,7 +120,7 @@ async def wait_is_over(tx: Tx, job: Job) -> Job:
     return await orders.apply(tx, HOMESERVICE, job, "wait_over", SYSTEM, after=after)
 
 
-async def find_customer(tx: Tx, job: Job, by: By, note: str | None = None) -> Job:
+async def find_customer(tx: Tx, job: Job, by: By, note: str | None = None, *, case_id: str | None = None) -> Job:
     """The customer is there: the wait ends, the service may start (HS-128).
 
     Needs the lock. Raises WrongState, NotWaiting; of support also CaseNotOpen.
@@ -128,14 +130,14 @@ async def find_customer(tx: Tx, job: Job, by: By, note: str | None = None) -> Jo
         if await orders.is_repeat(tx, job.order, "find_customer", by):
             return job
         raise NotWaiting
-    data = {"note": note} if note else {}
+    data = {"note": note, "case_id": case_id} if note else {}
     return await orders.apply(tx, HOMESERVICE, job, "find_customer", by, after=not_waiting(job), data=data)
 
 
-async def leave_unmet(tx: Tx, job: Job, by: By) -> Job:
-    """The technician has waited long enough and leaves; the penalty is kept (HS-127).
+async def leave_unmet(tx: Tx, job: Job, by: By, note: str | None = None, *, case_id: str | None = None) -> Job:
+    """The technician has waited long enough and leaves; the penalty is kept (HS-127). By support: it has his word.
 
-    Needs the lock. Raises WrongState, NotWaiting, WaitNotOver with the seconds left.
+    Needs the lock. Raises WrongState, NotWaiting, WaitNotOver with the seconds left; of support also CaseNotOpen.
     """
     HOMESERVICE.machine.decide(job.order.status, "leave_unmet", by)
     if job.visit.wait_started_at is None:
@@ -144,12 +146,12 @@ async def leave_unmet(tx: Tx, job: Job, by: By) -> Job:
     if left_s:
         raise WaitNotOver(seconds_left=left_s)
     outcome = breaks.outcome_done(job, tx.now, no_show=True)
-    return await _end_with_penalty(tx, job, "leave_unmet", by, outcome, note=None)
+    return await _end_with_penalty(tx, job, "leave_unmet", by, outcome, note=note, case_id=case_id)
 
 
-async def excuse(tx: Tx, order_id: str, staff_id: str, note: str) -> Job:
+async def excuse(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
     """A supervisor ends the wait and the order without any penalty (5.9). Raises NotFound, WrongState, CaseNotOpen."""
-    return await _end_for_nothing(tx, order_id, "excuse", staff_id, note)
+    return await _end_for_nothing(tx, order_id, "excuse", By(Role.STAFF, staff_id), note=note, case_id=case_id)
 
 
 def not_waiting(job: Job) -> Job:
@@ -157,14 +159,22 @@ def not_waiting(job: Job) -> Job:
     return replace(job, visit=replace(job.visit, wait_started_at=None, wait_due_at=None))
 
 
-async def _decided(tx: Tx, order_id: str, verb: str, staff_id: str, note: str) -> Job:
+async def call_off(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
+    """No technician comes in time: before departure the order ends, and keeps nothing (HS-063, HS-067).
+
+    Raises NotFound, WrongState, CaseNotOpen.
+    """
+    return await _end_for_nothing(tx, order_id, "call_off", By(Role.STAFF, staff_id), note=note, case_id=case_id)
+
+
+async def _decided(tx: Tx, order_id: str, verb: str, by: By, **said: str | None) -> Job:
     """Support's word, after which all is as it was."""
     job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
-    return await orders.apply(tx, HOMESERVICE, job, verb, By(Role.STAFF, staff_id), data={"note": note})
+    return await orders.apply(tx, HOMESERVICE, job, verb, by, data=said)
 
 
-async def _end_for_nothing(tx: Tx, order_id: str, verb: str, staff_id: str, note: str) -> Job:
+async def _end_for_nothing(tx: Tx, order_id: str, verb: str, by: By, **said: str | None) -> Job:
     """The order ends and keeps nothing of its customer's money; the coupon is his again."""
     job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
     after = not_waiting(replace(job, order=replace(job.order, refunded_fen=job.order.paid_fen)))
-    return await orders.apply(tx, HOMESERVICE, job, verb, By(Role.STAFF, staff_id), after=after, data={"note": note})
+    return await orders.apply(tx, HOMESERVICE, job, verb, by, after=after, data=said)

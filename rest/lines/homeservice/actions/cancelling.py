@@ -20,7 +20,7 @@ from rest.lines.homeservice.model import (
     enter_pool,
 )
 from rest.trade import orders
-from rest.trade.orders import By, Role
+from rest.trade.orders import By, Role, WrongState
 from storage.tx import Tx
 
 
@@ -34,7 +34,8 @@ async def cancel(tx: Tx, order_id: str, account_id: str, reason: str) -> Job:
     by = By(Role.CUSTOMER, account_id)
     if job.order.status in ON_THE_WAY:
         return await ask_end(tx, job, by, reason)
-    at_once = job.order.status in POOL and not job.rules.support_confirms_unpaid_cancel
+    may_at_once = job.order.kept_fen == 0 and not job.rules.support_confirms_unpaid_cancel
+    at_once = job.order.status in POOL and may_at_once
     verb = "cancel" if at_once or job.order.closed_at is not None else "ask_cancel"
     if not await orders.guard(tx, HOMESERVICE, job, verb, by):
         return job
@@ -43,13 +44,32 @@ async def cancel(tx: Tx, order_id: str, account_id: str, reason: str) -> Job:
     return await orders.apply(tx, HOMESERVICE, job, verb, by, after=after, data={"reason": reason})
 
 
-async def decide_cancel(tx: Tx, order_id: str, staff_id: str, *, saved: bool, note: str) -> Job:
+async def cancel_for(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
+    """Support cancels an order that nobody is paid for, with its customer's word (HS-080, HS-081, HS-087).
+
+    In the pool it ends at once, and what an order turned into a pool order has kept goes back; with a technician locked
+    a cancel request is opened. Raises NotFound, WrongState, CaseNotOpen.
+    """
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    by, data = By(Role.STAFF, staff_id), {"note": note, "case_id": case_id}
+    if job.order.status not in (*POOL, PENDING_PAYMENT):
+        raise WrongState(status=job.order.status, verb="cancel")
+    if job.order.status in POOL:
+        after = replace(job, order=replace(job.order, refunded_fen=job.order.paid_fen))
+        return await orders.apply(tx, HOMESERVICE, job, "cancel", by, after=after, data=data)
+    after = replace(job, order=replace(job.order, status_before_cancel=job.order.status))
+    return await orders.apply(tx, HOMESERVICE, job, "ask_cancel", by, after=after, data=data)
+
+
+async def decide_cancel(
+    tx: Tx, order_id: str, staff_id: str, *, saved: bool, note: str, case_id: str | None = None
+) -> Job:
     """Support's word on a cancel request: back to where it was, or the end with everything paid given back.
 
     Raises NotFound, WrongState, CaseNotOpen.
     """
     job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
-    by, data = By(Role.STAFF, staff_id), {"note": note}
+    by, data = By(Role.STAFF, staff_id), {"note": note, "case_id": case_id}
     if not saved:
         was_paid = job.order.kept_fen > 0
         order = replace(

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import dispatch
-from rest.lines.homeservice import candidates, vouchers
+from rest.lines.homeservice import candidates, members, vouchers
 from rest.lines.homeservice.actions.answering import accept_if_automatic
 from rest.lines.homeservice.actions.pool import is_lock_running, unbind
 from rest.lines.homeservice.line import HOMESERVICE
@@ -58,13 +58,15 @@ async def pay(
     if job.order.status == PENDING_PAYMENT and not is_lock_running(tx, job):
         job = await unbind(tx, job)
     if job.order.status in POOL and job.visit.worker_id is not None:
-        check_quote(agreed_lines(job), shown)
+        now = await members.settle(tx, job)
+        check_quote(agreed_lines(now), shown if now is job else shown or "")
+        job = now
         if not await _has_voucher_again(tx, job):
             raise VoucherGone
         return await _pay_late(tx, job, by, await _open(tx, relocked(job), way))
     if not await orders.guard(tx, HOMESERVICE, job, "pay", by):
         return job
-    check_quote(agreed_lines(job), shown)
+    job = await members.hold_price(tx, job, by, shown)
     payment = await _open(tx, job, way)
     return await _pay(tx, job, by, told_of(payment))
 
@@ -98,7 +100,7 @@ async def _parts(tx: Tx, job: Job, way: _Way) -> tuple[Part, ...]:
         purse = Purse(worker_id=worker_id)  # whoever pays all of it needs no look into the purse
     else:
         purse = await payments.purse(tx, way.account_id, order_id=job.order.id, worker_id=worker_id)
-    return policy.plan(job.order.total_fen, way.asked, purse, way.open_channels)
+    return policy.plan(due_fen(job), way.asked, purse, way.open_channels)
 
 
 async def _begin(tx: Tx, order_id: str, way: _Way, shown: str | None) -> Job:
@@ -111,23 +113,24 @@ async def _begin(tx: Tx, order_id: str, way: _Way, shown: str | None) -> Job:
     if channel not in way.open_channels:
         raise MethodUnavailable(method=channel.value)
     job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
-    if not await orders.guard(tx, HOMESERVICE, job, "pay", By(Role.CUSTOMER, account_id)):
+    by = By(Role.CUSTOMER, account_id)
+    if not await orders.guard(tx, HOMESERVICE, job, "pay", by):
         return job
-    check_quote(agreed_lines(job), shown)
-    if job.order.total_fen == 0:  # a coupon has left nothing that a channel could take
-        raise MethodUnavailable(method=channel.value)
     until = job.visit.lock_expires_at
     if until is None or not is_lock_running(tx, job):
         raise WrongState(status=job.order.status, verb="pay")
+    job = await members.hold_price(tx, job, by, shown)
+    if due_fen(job) == 0:  # a coupon or money of before has left nothing that a channel could take
+        raise MethodUnavailable(method=channel.value)
     parts = await _parts(tx, job, way)
     if not any(part.by_channel for part in parts):  # the others cover it (FR-067)
         payment = await _open_parts(tx, job, account_id, parts)
-        return await _pay(tx, job, By(Role.CUSTOMER, account_id), told_of(payment))
+        return await _pay(tx, job, by, told_of(payment))
     await channels.begin(
         tx,
         order_id=order_id,
         account_id=account_id,
-        amount_fen=job.order.total_fen,
+        amount_fen=due_fen(job),
         lock_epoch=job.visit.lock_epoch,
         channel=channel.value,
         payer=way.payer,
@@ -141,8 +144,8 @@ async def _begin(tx: Tx, order_id: str, way: _Way, shown: str | None) -> Job:
 
 
 async def _open(tx: Tx, job: Job, way: _Way) -> payments.Payment | None:
-    """A payment of the order's price; None when a coupon has left nothing to pay."""
-    if job.order.total_fen == 0:
+    """A payment of what is due; None when a coupon or money of before has left nothing to pay."""
+    if due_fen(job) == 0:
         return None
     return await _open_parts(tx, job, way.account_id, await _parts(tx, job, way))
 
@@ -152,7 +155,7 @@ async def _open_parts(tx: Tx, job: Job, account_id: str, parts: tuple[Part, ...]
         tx,
         order_id=job.order.id,
         account_id=account_id,
-        amount_fen=job.order.total_fen,
+        amount_fen=due_fen(job),
         lock_epoch=job.visit.lock_epoch,
         parts=parts,
         policy=policy_of(job),
@@ -166,10 +169,22 @@ def told_of(payment: payments.Payment | None, **more: Any) -> dict[str, Any]:  #
     return {"payment_id": payment.id, "method": payment.method.value, "parts": payments.summary(payment.parts), **more}
 
 
+def due_fen(job: Job) -> int:
+    """What the price asks beyond the money that an order turned into a pool order has kept (HS-068)."""
+    return max(0, job.order.total_fen - job.order.kept_fen)
+
+
 def paid(tx: Tx, job: Job) -> Job:
-    """The job with its price paid; the technician's time to answer starts (HS-059)."""
+    """The job with its price paid; the technician's time to answer starts (HS-059).
+
+    Money of before that the price does not need goes back (HS-068).
+    """
     answer_due_at = tx.now + timedelta(seconds=job.rules.answer_s)
-    order = replace(job.order, paid_fen=job.order.paid_fen + job.order.total_fen)
+    order = replace(
+        job.order,
+        paid_fen=job.order.paid_fen + due_fen(job),
+        refunded_fen=job.order.refunded_fen + max(0, job.order.kept_fen - job.order.total_fen),
+    )
     return replace(job, order=order, visit=replace(job.visit, lock_expires_at=None, answer_due_at=answer_due_at))
 
 
@@ -228,7 +243,7 @@ async def _is_good_after_all(tx: Tx, job: Job, payment: payments.Payment) -> boo
     """Late money of the last lock, an unlocked order, the technician free, its price with its voucher, all parts."""
     if job.order.status not in POOL or job.visit.worker_id is None or job.order.call_id is None:
         return False
-    if payment.lock_epoch != job.visit.lock_epoch or payment.amount_fen != relocked(job).order.total_fen:
+    if payment.lock_epoch != job.visit.lock_epoch or payment.amount_fen != due_fen(relocked(job)):
         return False
     call = await dispatch.lock_call(tx, job.order.call_id)
     if not await candidates.is_free_for(tx, call, job.visit.worker_id):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import dispatch
 from dispatch.model import CallDraft, Mode
 from geo import Point
 from rest.lines.homeservice import catalogue, prices, store
+from rest.lines.homeservice.casework.effects import SUBJECT
 from rest.lines.homeservice.errors import TimePast, TimeTooFar
-from rest.lines.homeservice.line import HOMESERVICE, SUBJECT, set_timers
+from rest.lines.homeservice.line import HOMESERVICE, set_timers
 from rest.lines.homeservice.model import IN_POOL, LINE, Job, enter_pool, pool_close_due
 from rest.lines.homeservice.rules import HomeserviceRules
-from rest.marketing import coupons
+from rest.marketing import coupons, membership
 from rest.trade import orders
 from rest.trade.orders import By, OrderChanged, Role
 from rest.trade.pricing import Discount, check_quote
@@ -42,16 +45,21 @@ class Wanted:
 async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted) -> Job:
     """Make an empty order: no technician, no travel fee, no price; technicians around are asked (HS-072).
 
-    A coupon is locked with the order; without one the transaction may be light.
+    A coupon is locked with the order; without one the transaction may be light. A membership that makes it cheaper is
+    used with the order: one that is another by then has it begin again.
     Raises RegionNotServed, ItemNotFound, TimePast, TimeTooFar, CouponLocked, CouponNotApplicable, PriceChanged.
     """
     check_start(rules, tx.now, wanted.start_at)
-    found = await catalogue.item_in(tx, wanted.region_code, wanted.item_id)
+    found = await catalogue.item_in(tx, wanted.region_code, wanted.item_id, account_id=customer_id)
     order_id, minutes = tx.new_id("ord"), found.item.minutes * wanted.qty
     item_fen = found.item.price_fen * wanted.qty
-    coupon = await _lock_coupon(tx, order_id, customer_id, wanted, item_fen)
+    member = prices.member_off(found.rights, item_fen)
+    member_fen = member.amount_fen if member is not None else 0
+    if member is not None and wanted.coupon_id is not None:
+        await membership.hold_levels_of(tx, customer_id)  # before the coupon, as whoever gives a membership back does
+    coupon = await _lock_coupon(tx, order_id, customer_id, wanted, item_fen - member_fen)
     if wanted.quote_hash is not None:
-        check_quote(prices.lines_before(found.item.id, wanted.qty, item_fen, coupon), wanted.quote_hash)
+        check_quote(prices.lines_before(found.item.id, wanted.qty, item_fen, member, coupon), wanted.quote_hash)
     call = dispatch.new_call(tx, _draft(order_id, customer_id, wanted, found, rules))
     new = store.Placement(
         order_id=order_id,
@@ -72,6 +80,9 @@ async def post(tx: Tx, rules: HomeserviceRules, customer_id: str, wanted: Wanted
         item_fen=item_fen,
         no_grab_due_at=tx.now + timedelta(seconds=rules.no_grab_s),
         pool_close_due_at=pool_close_due(rules, wanted.start_at),
+        member_fen=member_fen,
+        member_level=member.ref if member is not None else None,
+        member_until=found.rights.ends_at if member is not None and found.rights is not None else None,
         coupon_id=wanted.coupon_id,
         coupon_fen=coupon.amount_fen if coupon is not None else 0,
     )
@@ -158,8 +169,19 @@ async def reschedule(tx: Tx, order_id: str, account_id: str, start_at: datetime)
 
     Raises TimePast, TimeTooFar, WrongState.
     """
-    by = By(Role.CUSTOMER, account_id)
     job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
+    return await _move_time(tx, job, By(Role.CUSTOMER, account_id), start_at, {})
+
+
+async def reschedule_for(
+    tx: Tx, order_id: str, staff_id: str, start_at: datetime, note: str, *, case_id: str | None = None
+) -> Job:
+    """The same, by support on the customer's word (HS-098). Raises TimePast, TimeTooFar, WrongState, CaseNotOpen."""
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    return await _move_time(tx, job, By(Role.STAFF, staff_id), start_at, {"note": note, "case_id": case_id})
+
+
+async def _move_time(tx: Tx, job: Job, by: By, start_at: datetime, said: Mapping[str, Any]) -> Job:
     HOMESERVICE.machine.decide(job.order.status, "reschedule", by)
     check_start(job.rules, tx.now, start_at)
     assert job.order.call_id is not None  # noqa: S101 - every order of this line is posted with a call
@@ -178,6 +200,5 @@ async def reschedule(tx: Tx, order_id: str, account_id: str, start_at: datetime)
         grab_id=None,
         worker_id=None,
     )
-    return await orders.apply(
-        tx, HOMESERVICE, job, "reschedule", by, after=replace(job, visit=visit), data={"start_at": start_at}
-    )
+    data = {"start_at": start_at, **said}
+    return await orders.apply(tx, HOMESERVICE, job, "reschedule", by, after=replace(job, visit=visit), data=data)

@@ -14,7 +14,7 @@ from typing import Any
 import dispatch
 from dispatch.model import Bid, Call, Grab, OrderGone, OwnOrder
 from geo import geodesic_m
-from rest.lines.homeservice import candidates, store, vouchers
+from rest.lines.homeservice import candidates, members, store, vouchers
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import (
     CANCEL_REQUESTED,
@@ -25,10 +25,10 @@ from rest.lines.homeservice.model import (
     Job,
     enter_pool,
 )
-from rest.lines.homeservice.prices import agreed_lines, lines_of, quote_of, without_voucher
+from rest.lines.homeservice.prices import lines_of, quote_of, quoted_anew
 from rest.money import payments
 from rest.trade import orders
-from rest.trade.orders import SYSTEM, By, Role
+from rest.trade.orders import SYSTEM, By, Role, WrongState
 from rest.trade.pricing import PriceLine, check_quote, travel_fee
 from storage.base.errors import NotFound
 from storage.tx import Tx
@@ -44,26 +44,30 @@ async def grab(tx: Tx, call_id: str, worker_id: str, *, request_id: str | None =
     bid = await dispatch.bid(tx, call_id, worker_id)
     if (before := bid.repeated(request_id)) is not None:
         return before
+    made = await _grab_now(tx, job, bid, bidder, request_id)
+    by, data = By(Role.WORKER, worker_id), {"grab_id": made.id, "quote": made.quote}
+    await orders.apply(tx, HOMESERVICE, job, "grab", by, after=_grabbed(tx, job), data=data)
+    return made
+
+
+async def _grab_now(tx: Tx, job: Job, bid: Bid, bidder: store.Bidder, request_id: str | None) -> Grab:
     if job.order.customer_id == bid.worker.account_id:
         raise OwnOrder
-    quote = quote_for(job, bidder, _distance_m(job, bid), tx.now)
+    quote = quote_for(await members.fair(tx, job), bidder, _distance_m(job, bid), tx.now)
     made = await dispatch.grab(tx, bid, quote=quote, request_id=request_id)
     if job.order.status not in POOL:
         raise OrderGone(status=job.order.status)
-    visit = job.visit
-    if job.order.status == IN_POOL:
-        choice_due_at = tx.now + timedelta(seconds=job.rules.choice_s)
-        visit = replace(visit, grab_first_at=tx.now, choice_due_at=choice_due_at, no_grab_due_at=None)
-    await orders.apply(
-        tx,
-        HOMESERVICE,
-        job,
-        "grab",
-        By(Role.WORKER, worker_id),
-        after=replace(job, visit=visit),
-        data={"grab_id": made.id, "quote": quote},
-    )
     return made
+
+
+def _grabbed(tx: Tx, job: Job) -> Job:
+    """The job with one candidate more; from the first one on the customer's time to choose runs."""
+    if job.order.status != IN_POOL:
+        return job
+    choice_due_at = tx.now + timedelta(seconds=job.rules.choice_s)
+    return replace(
+        job, visit=replace(job.visit, grab_first_at=tx.now, choice_due_at=choice_due_at, no_grab_due_at=None)
+    )
 
 
 def _distance_m(job: Job, bid: Bid) -> int | None:
@@ -92,6 +96,52 @@ def quote_for(job: Job, bidder: store.Bidder, distance_m: int | None, now: datet
         voucher_fen=voucher_fen,
         voucher_id=bidder.voucher_id,
     )
+
+
+async def find_technician(
+    tx: Tx, order_id: str, staff_id: str, worker_id: str, note: str, *, case_id: str | None = None
+) -> Job:
+    """Support has talked to a technician nearby who takes the order, and grabs for him on his word (HS-080).
+
+    Raises NotFound, OwnOrder, AlreadyGrabbed, SlotConflict, NotEligible, WrongState, CaseNotOpen.
+    """
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id, workers=(worker_id,))
+    by = By(Role.STAFF, staff_id)
+    HOMESERVICE.machine.decide(job.order.status, "find_technician", by)
+    assert job.order.call_id is not None  # noqa: S101 - every order of this line is posted with a call
+    job, bidder = await _lock_of_call(tx, job.order.call_id, worker_id)
+    made = await _grab_now(tx, job, await dispatch.bid(tx, job.order.call_id or "", worker_id), bidder, None)
+    data = {"grab_id": made.id, "quote": made.quote, "worker_id": worker_id, "note": note, "case_id": case_id}
+    return await orders.apply(tx, HOMESERVICE, job, "find_technician", by, after=_grabbed(tx, job), data=data)
+
+
+async def give_time(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
+    """The customer wants to pay after all: his payment window starts anew (HS-054, HS-087).
+
+    Raises NotFound, WrongState (also when the window is over), CaseNotOpen.
+    """
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    by = By(Role.STAFF, staff_id)
+    HOMESERVICE.machine.decide(job.order.status, "give_time", by)
+    if not is_lock_running(tx, job):
+        raise WrongState(status=job.order.status, verb="give_time")
+    visit = replace(job.visit, lock_expires_at=tx.now + timedelta(seconds=job.rules.lock_s))
+    data = {"note": note, "case_id": case_id}
+    return await orders.apply(tx, HOMESERVICE, job, "give_time", by, after=replace(job, visit=visit), data=data)
+
+
+async def wait_more(tx: Tx, order_id: str, staff_id: str, note: str, *, case_id: str | None = None) -> Job:
+    """Nothing is decided: technicians are asked again, or the customer has his time to choose anew (HS-080, HS-081).
+
+    Raises NotFound, WrongState, CaseNotOpen.
+    """
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
+    if job.order.status == IN_POOL:
+        visit = replace(enter_pool(job.visit, job.rules, tx.now), push_round=job.visit.push_round + 1)
+    else:
+        visit = replace(job.visit, choice_due_at=tx.now + timedelta(seconds=job.rules.choice_s))
+    by, data = By(Role.STAFF, staff_id), {"note": note, "case_id": case_id}
+    return await orders.apply(tx, HOMESERVICE, job, "wait_more", by, after=replace(job, visit=visit), data=data)
 
 
 async def withdraw(tx: Tx, call_id: str, worker_id: str) -> Grab:
@@ -126,29 +176,49 @@ async def choose(tx: Tx, order_id: str, account_id: str, grab_id: str, *, shown:
 
     While unpaid another grabber may be chosen: the former one is let go and the window starts anew. Choosing the
     locked one again changes nothing. Of two concurrent choices one wins. `shown` is the hash of the price shown. A
-    piece of the technician's voucher is taken; when none is left, the price without it has to be shown first.
+    piece of the technician's voucher is taken; when none is left, the price without it has to be shown first, as when
+    the customer is no member any more.
     Raises NotFound, CandidateGone, WrongState, PriceChanged.
     """
     wanted = await candidates.find_grab(tx, grab_id)
     workers = (wanted.worker_id,) if wanted is not None else ()
     job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id, workers=workers)
-    by = By(Role.CUSTOMER, account_id)
+    return await _choose(tx, job, By(Role.CUSTOMER, account_id), wanted, {"grab_id": grab_id}, shown=shown)
+
+
+async def choose_for(
+    tx: Tx, order_id: str, staff_id: str, grab_id: str, note: str, *, case_id: str | None = None
+) -> Job:
+    """The customer has told support whom he wants (HS-081); the payment window starts, also anew.
+
+    Raises NotFound, CandidateGone, WrongState, PriceChanged, CaseNotOpen.
+    """
+    wanted = await candidates.find_grab(tx, grab_id)
+    workers = (wanted.worker_id,) if wanted is not None else ()
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id, workers=workers)
+    data = {"grab_id": grab_id, "note": note, "case_id": case_id}
+    return await _choose(tx, job, By(Role.STAFF, staff_id), wanted, data)
+
+
+async def _choose(
+    tx: Tx, job: Job, by: By, wanted: Grab | None, data: Mapping[str, Any], *, shown: str | None = None
+) -> Job:
     HOMESERVICE.machine.decide(job.order.status, "choose", by)
     if wanted is None or wanted.call_id != job.order.call_id:
         raise NotFound
     if job.order.status == PENDING_PAYMENT:
-        if job.visit.worker_id == wanted.worker_id and is_lock_running(tx, job):
-            check_quote(agreed_lines(job), shown)
-            return job
+        if by.role is Role.CUSTOMER and job.visit.worker_id == wanted.worker_id and is_lock_running(tx, job):
+            return await members.hold_price(tx, job, by, shown)
         await dispatch.unlock(tx, wanted.call_id, reason="another_chosen")
     until = tx.now + timedelta(seconds=job.rules.lock_s)
     call = await dispatch.lock_candidate(tx, wanted.call_id, wanted.worker_id, until=until)
-    after = locked(job, wanted, await _quote_kept(tx, job, wanted, shown), call)
-    return await orders.apply(tx, HOMESERVICE, job, "choose", by, after=after, data={"grab_id": grab_id})
+    now = await members.settle(tx, job)
+    after = locked(now, wanted, await _quote_kept(tx, now, wanted, shown), call)
+    return await orders.apply(tx, HOMESERVICE, job, "choose", by, after=after, data=data)
 
 
 async def _quote_kept(tx: Tx, job: Job, grab: Grab, shown: str | None) -> Mapping[str, Any]:
-    """The grab's quote with its voucher taken; without it, when it is gone and the caller was shown that price.
+    """The grab's quote with its voucher taken; without what is gone, when the caller was shown that price.
 
     Raises PriceChanged.
     """
@@ -156,26 +226,36 @@ async def _quote_kept(tx: Tx, job: Job, grab: Grab, shown: str | None) -> Mappin
     voucher_id = quote.get("voucher_id")
     if voucher_id is None:
         await vouchers.release(tx, job.order.id)
-    elif not await vouchers.hold(tx, job.order.id, voucher_id, quote["voucher_fen"]):
-        quote = without_voucher(job.visit, quote, grab.worker_id)
-        shown = shown or ""  # whoever was shown nothing was shown the quote with it
+    is_whole = voucher_id is None or await vouchers.hold(tx, job.order.id, voucher_id, quote["voucher_fen"])
+    if not is_whole or _is_of_another_member(job, quote):
+        quote = quoted_anew(job.visit, quote, grab.worker_id, has_voucher=is_whole)
+        shown = shown or ""  # whoever was shown nothing was shown the quote as it was
     check_quote(_quoted_lines(job, quote, grab.worker_id), shown)
     return quote
 
 
 async def quotes_now(tx: Tx, job: Job, grabs: Sequence[Grab]) -> dict[str, Mapping[str, Any]]:
-    """What choosing each of these would cost now, by grab: his frozen quote, without a voucher that is used up."""
+    """What choosing each of these would cost now, by grab: his frozen quote, without a voucher that is used up.
+
+    And without the discount of a membership that is over.
+    """
     promised = {voucher_id for grab in grabs if (voucher_id := grab.quote.get("voucher_id")) is not None}
-    if not promised:
-        return {grab.id: grab.quote for grab in grabs}
-    gone = await vouchers.gone(tx, promised)
+    gone = await vouchers.gone(tx, promised) if promised else frozenset()
+    job = await members.fair(tx, job)
 
     def now(grab: Grab) -> Mapping[str, Any]:
         is_chosen = job.order.provider_id is not None and grab.id == job.visit.grab_id
         lacks = job.visit.voucher_id is None if is_chosen else grab.quote.get("voucher_id") in gone
-        return without_voucher(job.visit, grab.quote, grab.worker_id) if lacks else grab.quote
+        if not (lacks and grab.quote.get("voucher_id")) and not _is_of_another_member(job, grab.quote):
+            return grab.quote
+        return quoted_anew(job.visit, grab.quote, grab.worker_id, has_voucher=not lacks)
 
     return {grab.id: now(grab) for grab in grabs}
+
+
+def _is_of_another_member(job: Job, quote: Mapping[str, Any]) -> bool:
+    """Whether the quote was made while the order had another discount for its member."""
+    return bool(quote.get("member_fen", 0) != job.visit.member_fen)
 
 
 def _quoted_lines(job: Job, quote: Mapping[str, Any], worker_id: str) -> list[PriceLine]:

@@ -51,10 +51,12 @@ def preview_refund(job: Job, amount_fen: int | None) -> tuple[int, str]:
     return fen, sha256(named.encode()).hexdigest()[:HASH_DIGITS]
 
 
-async def ask_refund(tx: Tx, rules: RefundRules, job: Job, by: By, wish: Wish) -> Request:
+async def ask_refund(
+    tx: Tx, rules: RefundRules, job: Job, by: By, wish: Wish, *, case_id: str | None = None
+) -> Request:
     """Ask for money of an ended order; it is reserved until people have decided. Needs the lock.
 
-    Raises WrongState, RefundExceedsPaid, PreviewChanged, RefundWindow (of customers), TooManyRefunds.
+    Raises WrongState, RefundExceedsPaid, PreviewChanged, RefundWindow (of customers), TooManyRefunds; CaseNotOpen.
     """
     HOMESERVICE.machine.decide(job.order.status, "ask_refund", by)
     _check_window(tx, rules, job, by)
@@ -74,6 +76,8 @@ async def ask_refund(tx: Tx, rules: RefundRules, job: Job, by: By, wish: Wish) -
     )
     after = replace(job, order=replace(order, refund_reserved_fen=order.refund_reserved_fen + fen))
     data = {"refund_id": request.id, "reserved_fen": fen, "reason": wish.reason.value}
+    if case_id is not None:
+        data |= {"case_id": case_id, "note": wish.note}
     await orders.apply(tx, HOMESERVICE, job, "ask_refund", by, after=after, data=data)
     return request
 
@@ -146,22 +150,28 @@ class _Side(OrderSide):
 SIDE = _Side()
 
 
-async def reverse_penalty(tx: Tx, penalty_id: str, staff_id: str, reason: str) -> Penalty:
+async def reverse_penalty(
+    tx: Tx, penalty_id: str, staff_id: str, reason: str, *, case_id: str | None = None
+) -> Penalty:
     """A penalty was a mistake: the technician's goes back to his wallet, the customer's to the customer (HS-132).
 
-    Raises NotFound, PenaltyReversed, RefundOpen.
+    In a case it closes that, which must be about the penalty's order. Raises NotFound, PenaltyReversed, RefundOpen,
+    CaseNotOpen.
     """
     seen = await penalties.find(tx, penalty_id)
     if seen.line != LINE:
         raise NotFound
     job = await orders.lock_for_system(tx, HOMESERVICE, seen.order_id)
     penalty = await penalties.reverse(tx, penalty_id, by=f"staff:{staff_id}", reason=reason)
+    by, data = By(Role.STAFF, staff_id), {"penalty_id": penalty.id, "reason": reason}
+    if case_id is not None:  # what is said in a case stays there
+        data |= {"case_id": case_id, "note": reason, "reason": "waived", "outcome": "waive_penalty"}
     if penalty.payer.kind != "customer" or job.order.kept_fen == 0:
+        if case_id is not None:
+            await orders.apply(tx, HOMESERVICE, job, "leave_as_is", by, data=data)
         return penalty
     if job.order.refund_reserved_fen:
         raise refunds.RefundOpen
     after = replace(job, order=replace(job.order, refunded_fen=job.order.paid_fen))
-    data = {"penalty_id": penalty.id, "reason": reason}
-    by = By(Role.STAFF, staff_id)
     await orders.apply(tx, HOMESERVICE, job, "reverse_penalty", by, after=after, data=data)
     return penalty

@@ -30,9 +30,12 @@ async def prices_around(tx: Tx, area_code: str, item_id: str) -> list[tuple[int,
     return await store.prices_under(tx, area_stem(area_code), item_id)
 
 
-async def item_in(tx: Tx, region_code: str, item_id: str) -> OpenItem:
-    """One item with the region's price and terms. Raises RegionNotServed, ItemNotFound (HS-072)."""
-    is_open, found = await store.region_item(tx, region_code, item_id)
+async def item_in(tx: Tx, region_code: str, item_id: str, *, account_id: str | None = None) -> OpenItem:
+    """One item with the region's price and terms, and the rights of this account as a member.
+
+    Raises RegionNotServed, ItemNotFound (HS-072).
+    """
+    is_open, found = await store.region_item(tx, region_code, item_id, account_id)
     if not is_open:
         raise RegionNotServed(region_code=region_code)
     if found is None:

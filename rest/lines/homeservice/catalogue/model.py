@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rest.marketing.membership import Rights
 from rest.trade.pricing import DistanceTariff
 from storage.base.errors import Invalid, NotFound
 
@@ -42,11 +43,15 @@ class RegionTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenItem:
-    """An item that can be ordered now, with the terms of its region: what an order snapshots (HS-048)."""
+    """An item that can be ordered now, with the terms of its region: what an order snapshots (HS-048).
+
+    `rights`: what whoever asked has as a member.
+    """
 
     item: Item
     terms: RegionTerms
     refund_policy: Mapping[str, Any]
+    rights: Rights | None = None
 
 
 def area_stem(area_code: str) -> str:

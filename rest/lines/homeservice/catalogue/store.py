@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rest.lines.homeservice.catalogue.model import Item, OpenItem, RegionTerms
+from rest.marketing import membership
 from rest.money import refunds
 from rest.money.refunds.store import LATEST
 from rest.trade.pricing import DistanceTariff
@@ -13,6 +14,7 @@ from storage.base import codec
 from storage.tx import Tx
 
 _POLICY = LATEST.format(name="'homeservice'")
+_MEMBER = membership.MEMBER.format(account="$3", line="'homeservice'", now="$4")
 
 
 async def is_open(tx: Tx, region_code: str) -> bool:
@@ -64,19 +66,25 @@ async def prices_under(tx: Tx, stem: str, item_id: str) -> list[tuple[int, int]]
     return [(row["price_fen"], row["technician_rate_bps"]) for row in found]
 
 
-async def region_item(tx: Tx, region_code: str, item_id: str) -> tuple[bool, OpenItem | None]:
+async def region_item(
+    tx: Tx, region_code: str, item_id: str, account_id: str | None
+) -> tuple[bool, OpenItem | None]:
     """Whether the region is open, and the item, if it can be ordered there, with all an order snapshots. One trip."""
     row = await tx.fetchrow(
         f"""
         SELECT r.region_code, r.travel_base_m, r.travel_base_fen, r.travel_per_km_fen, r.technician_rate_bps,
-               i.id, i.name, i.detail, i.minutes, p.price_fen, ({_POLICY}) AS refund_policy
+               i.id, i.name, i.detail, i.minutes, p.price_fen, ({_POLICY}) AS refund_policy,
+               {membership.RIGHTS}
           FROM region_settings r
           LEFT JOIN region_items p ON p.region_code = r.region_code AND p.item_id = $2 AND p.enabled
           LEFT JOIN items i ON i.id = p.item_id AND i.state = 'on'
+          {_MEMBER}
          WHERE r.region_code = $1 AND r.open
         """,
         region_code,
         item_id,
+        account_id,
+        tx.now,
     )
     if row is None:
         return False, None
@@ -84,7 +92,8 @@ async def region_item(tx: Tx, region_code: str, item_id: str) -> tuple[bool, Ope
         return True, None
     published = None if row["refund_policy"] is None else codec.loads(row["refund_policy"])
     policy = refunds.sold_under("homeservice", published)
-    return True, OpenItem(item=_item_of(row), terms=_terms_of(row), refund_policy=policy)
+    rights = membership.rights_of(row)
+    return True, OpenItem(item=_item_of(row), terms=_terms_of(row), refund_policy=policy, rights=rights)
 
 
 async def save_item(tx: Tx, item_id: str, name: Mapping[str, str], detail: Mapping[str, str], minutes: int) -> None:

@@ -1,20 +1,18 @@
-"""Orders that break off, over HTTP: what each side may say, and what support decides (part 4.9)."""
+"""Orders that break off, over HTTP: what each side may say, and what support writes down (part 4.9)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 import msgspec
 
-from chat.cases import CaseNotOpen
-from dispatch.model import NotEligible, OwnOrder
+from rest.desk.cases.values import OwnCase
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer
-from rest.edge.values import Body, Id, Line, Money, Note
-from rest.lines.homeservice import actions, breaks, technicians
-from rest.lines.homeservice.errors import NotWaiting, SameTechnician, TechnicianBusy
+from rest.edge.values import Body, Line, Money, Note
+from rest.lines.homeservice import actions, breaks, case_side, technicians
+from rest.lines.homeservice.errors import NotWaiting
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import Job
 from rest.lines.homeservice.routes.common import ReasonBody, order_reply
@@ -23,21 +21,14 @@ from rest.lines.homeservice.technicians import NotActive
 from rest.money import penalties
 from rest.money.penalties import PenaltyReversed
 from rest.money.penalties.routes import PenaltyForStaff, PenaltyList, PenaltyView
-from rest.money.refunds import Outcome, PreviewChanged, RefundOpen
+from rest.money.refunds import Outcome, RefundOpen
 from rest.trade import orders
 from rest.trade.orders import By, Role, WrongState
-from storage.base.errors import Malformed
 from storage.tx import Tx
 
 SUPPORT = ("support", "admin")
-SUPERVISORS = ("supervisor", "admin")
 REVERSERS = ("support", "finance", "admin")
 READERS = ("support", "finance", "supervisor", "admin")
-
-Outcomes = Literal[
-    "customer_goes_on", "customer_insists", "technician_goes_on", "change_technician", "end_with_refund",
-    "customer_found",
-]  # fmt: skip
 
 
 class NoteBody(Body, frozen=True, kw_only=True):
@@ -46,13 +37,10 @@ class NoteBody(Body, frozen=True, kw_only=True):
     note: Note
 
 
-class BreakDecision(Body, frozen=True, kw_only=True):
-    """What the talk came to. `worker_id`: who comes instead. `preview_hash`: the amounts that were read out."""
+class ComplaintBody(Body, frozen=True, kw_only=True):
+    """What is wrong. Only support reads it."""
 
-    outcome: Outcomes
-    note: Note
-    worker_id: Id | None = None
-    preview_hash: Line | None = None
+    text: Note
 
 
 class ReversalBody(Body, frozen=True, kw_only=True):
@@ -98,6 +86,24 @@ def ladder_view(job: Job, tx: Tx) -> LadderView:
 
 
 # Customer and technician
+
+
+async def complain(ctx: Ctx) -> Answer:
+    async def act(tx: Tx) -> Answer:
+        account_id = ctx.actor.account_id
+        job = await orders.lock_for_customer(tx, HOMESERVICE, ctx.path["order_id"], account_id)
+        return OwnCase.of(await case_side.complain(tx, job, By(Role.CUSTOMER, account_id), ctx.body.text))
+
+    return await ctx.transact(act)
+
+
+async def complain_of_worker(ctx: Ctx) -> Answer:
+    async def act(tx: Tx) -> Answer:
+        worker_id = await technicians.worker_id_of(tx, ctx.actor.account_id)
+        job = await orders.lock_for_worker(tx, HOMESERVICE, ctx.path["order_id"], worker_id)
+        return OwnCase.of(await case_side.complain(tx, job, By(Role.WORKER, worker_id), ctx.body.text))
+
+    return await ctx.transact(act)
 
 
 async def customer_is_here(ctx: Ctx) -> Answer:
@@ -167,33 +173,6 @@ async def _phone_cancel(tx: Tx, ctx: Ctx, order_id: str, staff_id: str) -> Job:
     return await actions.record_phone_cancel(tx, order_id, staff_id, ctx.body.note)
 
 
-async def _decide(tx: Tx, ctx: Ctx, order_id: str, staff_id: str) -> Job:
-    body: BreakDecision = ctx.body
-    match body.outcome:
-        case "customer_insists":
-            return await actions.break_off(tx, order_id, staff_id, body.note, shown=body.preview_hash)
-        case "change_technician":
-            if body.worker_id is None:
-                raise Malformed("Say who comes instead.", field="worker_id")
-            return await actions.change_technician(tx, order_id, staff_id, body.worker_id, body.note)
-        case "customer_found":
-            job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
-            return await actions.find_customer(tx, job, By(Role.STAFF, staff_id), body.note)
-        case outcome:
-            return await _PLAIN[outcome](tx, order_id, staff_id, body.note)
-
-
-_PLAIN: dict[str, Callable[[Tx, str, str, str], Awaitable[Job]]] = {
-    "customer_goes_on": actions.let_customer_go_on,
-    "technician_goes_on": actions.let_technician_go_on,
-    "end_with_refund": actions.terminate,
-}
-
-
-async def _excuse(tx: Tx, ctx: Ctx, order_id: str, staff_id: str) -> Job:
-    return await actions.excuse(tx, order_id, staff_id, ctx.body.note)
-
-
 async def reverse(ctx: Ctx) -> Answer:
     async def act(tx: Tx) -> Answer:
         penalty = await actions.reverse_penalty(tx, ctx.path["penalty_id"], ctx.actor.account_id, ctx.body.reason)
@@ -212,6 +191,16 @@ ROUTES = [
         "POST", "/v1/orders/{order_id}/find_customer", customer_is_here, "orders.find_customer",
         "I am here: the technician at my door need not wait",
         response=OrderView, idempotent="optional", has_etag=True, tags=_TAGS, errors=(WrongState, NotWaiting),
+    ),
+    Route(
+        "POST", "/v1/orders/{order_id}/complaint", complain, "orders.complain", "Complain about my order to support",
+        request=ComplaintBody, response=OwnCase, status=201, idempotent="optional", tags=_TAGS,
+        description="While one is open, that one is the answer. The technician hears nothing of it.",
+    ),
+    Route(
+        "POST", _MINE + "/complaint", complain_of_worker, "partner.complain", "Complain about this order to support",
+        request=ComplaintBody, response=OwnCase, status=201, idempotent="optional", roles=("technician",),
+        tags=_TAGS, errors=(NotActive,), description="The customer hears nothing of it.",
     ),
     Route(
         "GET", "/v1/orders/{order_id}/penalties", my_penalties, "orders.penalties", "What I paid for breaking off",
@@ -245,21 +234,6 @@ ROUTES = [
         "Record that the customer cancels by phone",
         request=NoteBody, response=OrderView, idempotent="optional", has_etag=True, roles=SUPPORT, tags=_STAFF_TAGS,
         errors=(WrongState,),
-    ),
-    Route(
-        "POST", _ADMIN + "/break_decision", _by_staff(_decide), "admin_orders.break_decision",
-        "Decide an order that is about to break off",
-        request=BreakDecision, response=OrderView, idempotent="required", has_etag=True, roles=SUPPORT,
-        tags=_STAFF_TAGS,
-        errors=(
-            WrongState, CaseNotOpen, PreviewChanged, SameTechnician, TechnicianBusy, NotEligible, OwnOrder, NotWaiting,
-        ),
-    ),
-    Route(
-        "POST", _ADMIN + "/end_without_penalty", _by_staff(_excuse), "admin_orders.end_without_penalty",
-        "End an order at a closed door without a penalty",
-        request=NoteBody, response=OrderView, idempotent="required", has_etag=True, roles=SUPERVISORS,
-        tags=_STAFF_TAGS, errors=(WrongState, CaseNotOpen),
     ),
     Route(
         "POST", "/v1/admin/penalties/{penalty_id}/reversal", reverse, "admin_penalties.reverse",

@@ -42,7 +42,7 @@ async def order_reply(tx: Tx, job: Job, reader: Role, *, status: int | None = No
 async def order_page(ctx: Ctx, side: str, owner_id: str, reader: Role) -> PageReply[OrderView]:
     """One page of a customer's or technician's orders, newest first."""
     query: PageQuery = ctx.query
-    before_id = str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS
+    before_id = ctx.before_id
     async with ctx.db.begin() as tx:
         jobs = await store.page(tx, side, owner_id, before_id=before_id, limit=query.limit + 1)
         workers = await _workers(tx, {job.order.provider_id for job in jobs})

@@ -133,7 +133,7 @@ async def list_statements(ctx: Ctx) -> Answer:
         worker_id = await technicians.worker_id_of(tx, ctx.actor.account_id)
         found = await settlements.page(
             tx,
-            before_id=str(ctx.after[0]) if ctx.after else settlements.AFTER_ALL_IDS,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
             worker_id=worker_id,
             since=query.since,

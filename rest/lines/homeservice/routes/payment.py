@@ -14,22 +14,23 @@ from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.routes.common import order_reply
 from rest.lines.homeservice.routes.views import OrderView
 from rest.lines.homeservice.vouchers import VoucherGone
-from rest.money import passwords
+from rest.money import signing
 from rest.money.cashier.bodies import (
-    Digits,
     Payer,
     QuoteHash,
     TenderBody,
     Tenders,
     asks_of,
-    check_password,
+    check_payer,
     open_channels,
+    spend_proof,
 )
 from rest.money.cashier.routes import POLICY_ERRORS
 from rest.money.channels import PaymentView, payment_view
 from rest.money.ledger import InsufficientFunds
 from rest.money.payments import WrongPaymentState
 from rest.money.points import InsufficientPoints
+from rest.money.signing import Digits, SignatureBody
 from rest.trade import orders
 from rest.trade.orders import Role, WrongState
 from rest.trade.pricing import PriceChanged
@@ -48,6 +49,7 @@ class HowToPay(Body, frozen=True, kw_only=True):
     quote_hash: QuoteHash | None = None
     payer: Payer | None = None
     password: Digits | None = None
+    signature: SignatureBody | None = None
 
 
 class MethodMissing(Malformed):
@@ -62,7 +64,7 @@ async def pay(ctx: Ctx) -> Answer:
         raise MethodMissing
     tenders = body.tenders or [TenderBody(method=method) for method in (body.method,) if method is not None]
     asked = asks_of(tenders)
-    await check_password(ctx, asked, body.password)
+    proof = await check_payer(ctx, asked, body)
 
     async def act(tx: Tx) -> Answer:
         job = await actions.pay(
@@ -74,6 +76,7 @@ async def pay(ctx: Ctx) -> Answer:
             open_channels=open_channels(ctx),
             shown=body.quote_hash,
         )
+        await spend_proof(tx, proof, job.order.id)
         return await order_reply(tx, job, Role.CUSTOMER)
 
     return await ctx.transact(act)
@@ -93,7 +96,7 @@ ROUTES = [
         request=HowToPay, response=OrderView, idempotent="required", tags=_TAGS, has_etag=True,
         errors=(
             WrongState, CandidateGone, InsufficientFunds, InsufficientPoints, PriceChanged, VoucherGone, MethodMissing,
-            WrongPaymentState, *POLICY_ERRORS, *passwords.REFUSALS,
+            WrongPaymentState, *POLICY_ERRORS, *signing.REFUSALS,
         ),
         description="Over a channel the order waits for its money; `payment.ready` tells how to pay it.",
     ),

@@ -22,8 +22,6 @@ from rest.marketing import coupons
 from rest.marketing.coupons import Choice, CouponLocked, CouponNotApplicable
 from rest.trade.pricing import Discount, quote_hash, total
 
-BEFORE_ALL = "~"
-
 
 class ChoiceQuery(PageQuery, frozen=True, kw_only=True):
     """Which item, how many, and where: a place (`lon`, `lat`, `crs`) or a district (`region_code`)."""
@@ -51,7 +49,8 @@ class QuoteBody(Body, frozen=True, kw_only=True):
 
 
 class ChoiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """One own coupon for this item: `amount` is what the items cost with it; `reason` says why it is not usable."""
+    """One own coupon for this item: `amount` is what the items cost with it, and as a member; `reason` says why it is
+    not usable."""
 
     coupon_id: str
     name: Mapping[str, str]
@@ -71,29 +70,34 @@ class PriceQuote(msgspec.Struct, frozen=True, kw_only=True):
     quote_hash: str
 
 
-async def _item_fen(ctx: Ctx, item_id: str, region_code: str, qty: int) -> int:
+async def _item_fen(ctx: Ctx, item_id: str, region_code: str, qty: int) -> tuple[int, Discount | None]:
+    """What the items cost, and what the caller has off as a member."""
     async with ctx.db.begin() as tx:
-        found = await catalogue.item_in(tx, region_code, item_id)
-    return found.item.price_fen * qty
+        found = await catalogue.item_in(tx, region_code, item_id, account_id=ctx.actor.account_id)
+    item_fen = found.item.price_fen * qty
+    return item_fen, prices.member_off(found.rights, item_fen)
+
+
+def _left_fen(item_fen: int, member: Discount | None) -> int:
+    return item_fen - (member.amount_fen if member is not None else 0)
 
 
 async def list_choices(ctx: Ctx) -> Answer:
     query: ChoiceQuery = ctx.query
     region_code = await region_asked(ctx, query)
-    item_fen = await _item_fen(ctx, query.item_id, region_code, query.qty)
-    before_id = str(ctx.after[0]) if ctx.after else BEFORE_ALL
+    left_fen = _left_fen(*await _item_fen(ctx, query.item_id, region_code, query.qty))
     async with ctx.db.begin() as tx:
         found = await coupons.choices(
             tx,
             ctx.actor.account_id,
-            prices.purchase(query.item_id, region_code, item_fen),
-            before_id=before_id,
+            prices.purchase(query.item_id, region_code, left_fen),
+            before_id=ctx.before_id,
             limit=query.limit + 1,
         )
-    return ctx.page(found, view=lambda one: _choice(one, item_fen), key=lambda one: (one.held.coupon.id,))
+    return ctx.page(found, view=lambda one: _choice(one, left_fen), key=lambda one: (one.held.coupon.id,))
 
 
-def _choice(choice: Choice, item_fen: int) -> ChoiceView:
+def _choice(choice: Choice, left_fen: int) -> ChoiceView:
     return ChoiceView(
         coupon_id=choice.held.coupon.id,
         name=choice.held.name,
@@ -101,21 +105,21 @@ def _choice(choice: Choice, item_fen: int) -> ChoiceView:
         usable=choice.reason is None,
         reason=choice.reason.value if choice.reason is not None else None,
         discount=Money(choice.discount_fen),
-        amount=Money(item_fen - choice.discount_fen),
+        amount=Money(left_fen - choice.discount_fen),
     )
 
 
 async def quote(ctx: Ctx) -> Answer:
     body: QuoteBody = ctx.body
     region_code = await region_asked(ctx, body)
-    item_fen = await _item_fen(ctx, body.item_id, region_code, body.qty)
+    item_fen, member = await _item_fen(ctx, body.item_id, region_code, body.qty)
     coupon: Discount | None = None
     if body.coupon_id is not None:
-        for_this = prices.purchase(body.item_id, region_code, item_fen)
+        for_this = prices.purchase(body.item_id, region_code, _left_fen(item_fen, member))
         async with ctx.db.begin() as tx:
             off = await coupons.look(tx, body.coupon_id, ctx.actor.account_id, for_this)
         coupon = prices.coupon_of(body.coupon_id, off)
-    lines = prices.lines_before(body.item_id, body.qty, item_fen, coupon)
+    lines = prices.lines_before(body.item_id, body.qty, item_fen, member, coupon)
     return PriceQuote(
         region_code=region_code,
         lines=[LineView.of(line) for line in lines],

@@ -114,7 +114,7 @@ async def list_mine(ctx: Ctx) -> Answer:
         await orders.read_for_customer(tx, HOMESERVICE, ctx.path["order_id"], ctx.actor.account_id)
         found = await store.page(
             tx,
-            before_id=str(ctx.after[0]) if ctx.after else store.AFTER_ALL_IDS,
+            before_id=ctx.before_id,
             limit=query.limit + 1,
             order_id=ctx.path["order_id"],
         )

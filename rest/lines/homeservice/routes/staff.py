@@ -1,10 +1,7 @@
-"""Support's side over HTTP: reading any order, and the decisions its cases wait for."""
+"""Support's side over HTTP: reading any order, and confirming an arrival. What cases decide is `rest.desk.cases`."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from chat.cases import CaseNotOpen
 from rest.edge.context import Ctx
 from rest.edge.registry import Route
 from rest.edge.reply import Answer
@@ -19,20 +16,6 @@ from storage.tx import Tx
 
 READERS = ("support", "finance", "ops", "admin")
 SUPPORT = ("support", "admin")
-
-
-class CancelDecision(Body, frozen=True, kw_only=True):
-    """`saved`: the customer stays; otherwise the order ends and all that was paid goes back."""
-
-    saved: bool
-    note: Note
-
-
-class RejectionDecision(Body, frozen=True, kw_only=True):
-    """What the talk with technician and customer came to."""
-
-    outcome: Literal["technician_agreed", "cancel"]
-    note: Note
 
 
 class ArrivalNote(Body, frozen=True, kw_only=True):
@@ -51,30 +34,6 @@ async def list_events(ctx: Ctx) -> Answer:
     async with ctx.db.begin() as tx:
         job = await orders.read_for_staff(tx, HOMESERVICE, ctx.path["order_id"])
         return await event_page(ctx, job, tx, for_staff=True)
-
-
-async def decide_cancel(ctx: Ctx) -> Answer:
-    body: CancelDecision = ctx.body
-
-    async def act(tx: Tx) -> Answer:
-        job = await actions.decide_cancel(
-            tx, ctx.path["order_id"], ctx.actor.account_id, saved=body.saved, note=body.note
-        )
-        return await order_reply(tx, job, Role.STAFF)
-
-    return await ctx.transact(act)
-
-
-async def decide_rejection(ctx: Ctx) -> Answer:
-    body: RejectionDecision = ctx.body
-
-    async def act(tx: Tx) -> Answer:
-        job = await actions.decide_rejection(
-            tx, ctx.path["order_id"], ctx.actor.account_id, outcome=body.outcome, note=body.note
-        )
-        return await order_reply(tx, job, Role.STAFF)
-
-    return await ctx.transact(act)
 
 
 async def confirm_arrival(ctx: Ctx) -> Answer:
@@ -97,18 +56,6 @@ ROUTES = [
     Route(
         "GET", "/v1/admin/orders/{order_id}/events", list_events, "admin_orders.events", "Any order's timeline",
         query=PageQuery, response=Page[EventView], roles=READERS, tags=_TAGS,
-    ),
-    Route(
-        "POST", "/v1/admin/orders/{order_id}/cancel_decision", decide_cancel, "admin_orders.decide_cancel",
-        "Decide a cancel request",
-        request=CancelDecision, response=OrderView, has_etag=True, idempotent="optional", roles=SUPPORT, tags=_TAGS,
-        errors=(WrongState, CaseNotOpen),
-    ),
-    Route(
-        "POST", "/v1/admin/orders/{order_id}/rejection_decision", decide_rejection, "admin_orders.decide_rejection",
-        "Decide a rejected order",
-        request=RejectionDecision, response=OrderView, has_etag=True, idempotent="optional", roles=SUPPORT, tags=_TAGS,
-        errors=(WrongState, CaseNotOpen),
     ),
     Route(
         "POST", "/v1/admin/orders/{order_id}/confirm_arrival", confirm_arrival, "admin_orders.confirm_arrival",

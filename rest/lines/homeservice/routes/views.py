@@ -20,18 +20,8 @@ REQUESTS = {
     "ask_cancel": "cancel",
     "pay_late": "pay",
     "ask_help": "help",
-    "save": "cancel_decision",
-    "drop": "cancel_decision",
-    "agree": "rejection_decision",
-    "give_up": "rejection_decision",
     "ask_end": "cancel",
     "leave_unmet": "leave",
-    "go_on": "break_decision",
-    "insist": "break_decision",
-    "resume_trip": "break_decision",
-    "change_technician": "break_decision",
-    "terminate": "break_decision",
-    "excuse": "end_without_penalty",
     "ask_refund": "refunds",
     "refund": "refunds",
 }
@@ -115,6 +105,7 @@ class PriceView(msgspec.Struct, frozen=True, kw_only=True):
 
     item: Money
     travel_fee: Money | None
+    member: Money
     coupon: Money
     voucher: Money
     payable: Money | None
@@ -131,6 +122,7 @@ class PriceView(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             item=Money(visit.item_fen),
             travel_fee=Money(visit.travel_fen) if has_price and visit.travel_fen is not None else None,
+            member=Money(visit.member_fen),
             coupon=Money(visit.coupon_fen),
             voucher=Money(visit.voucher_fen if has_price else 0),
             payable=Money(order.total_fen) if has_price else None,
@@ -215,7 +207,14 @@ def _allowed(job: Job, reader: Role) -> list[str]:
         verbs -= {"find_customer", "leave_unmet"}  # nobody waits at the door
     if not job.order.refund_reserved_fen:
         verbs.discard("release_refund")
-    return sorted({REQUESTS.get(verb, verb) for verb in verbs})
+    asked = {REQUESTS.get(verb, verb) for verb in verbs}
+    return sorted(asked if reader is not Role.STAFF else _for_staff(asked, verbs))
+
+
+def _for_staff(asked: set[str], verbs: set[str]) -> set[str]:
+    """What staff ask of the order itself; all else is an outcome of its cases."""
+    arrives = {"confirm_arrival"} if "arrive" in verbs else set()
+    return arrives | ({"phone_cancel"} if "ask_end" in verbs else set()) | (asked & {"refunds", "release_refund"})
 
 
 def _address(job: Job, reader: Role) -> AddressView:
@@ -257,10 +256,12 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
-    """What choosing this technician costs; frozen when he grabbed (HS-075), but for a voucher that is used up since."""
+    """What choosing this technician costs; frozen when he grabbed (HS-075), but for a voucher that is used up
+    and a membership that is over since."""
 
     item: Money
     travel_fee: Money
+    member: Money
     coupon: Money
     voucher: Money
     total: Money
@@ -286,6 +287,7 @@ class GrabView(msgspec.Struct, frozen=True, kw_only=True):
             quote=QuoteView(
                 item=Money(quote["item_fen"]),
                 travel_fee=Money(quote["travel_fen"]),
+                member=Money(quote.get("member_fen", 0)),
                 coupon=Money(quote.get("coupon_fen", 0)),
                 voucher=Money(quote["voucher_fen"]),
                 total=Money(quote["total_fen"]),

@@ -17,7 +17,6 @@ from rest.lines.homeservice.catalogue import ItemNotFound
 from rest.lines.homeservice.routes.technician import TECHNICIAN
 from rest.lines.homeservice.technicians import NotActive
 from rest.lines.homeservice.vouchers import Terms, Voucher, VoucherOverShare
-from rest.lines.homeservice.vouchers.store import AFTER_ALL_IDS
 from storage.base.errors import NotFound
 from storage.tx import Tx
 
@@ -85,7 +84,7 @@ def _reply(voucher: Voucher) -> Answer:
 
 async def list_vouchers(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    before_id = str(ctx.after[0]) if ctx.after else AFTER_ALL_IDS
+    before_id = ctx.before_id
     async with ctx.db.begin() as tx:
         worker_id = await technicians.worker_id_of(tx, ctx.actor.account_id)
         found = await vouchers.page(tx, worker_id, before_id=before_id, limit=query.limit + 1)

@@ -11,6 +11,7 @@ from rest.lines.homeservice.vouchers import store
 from rest.lines.homeservice.vouchers.facts import VoucherUsedUp
 from rest.lines.homeservice.vouchers.model import Terms, Voucher, VoucherGone, VoucherOverShare, VoucherState, most
 from storage.base.errors import NotFound
+from storage.base.money import as_money
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
@@ -29,7 +30,7 @@ async def set_voucher(tx: Tx, account_id: str, item_id: str, terms: Terms, *, st
     worker = await dispatch.lock_worker(tx, worker_id)
     regions = await catalogue.prices_around(tx, worker.area_code, item_id)
     if terms.amount_fen > (limit_fen := most(regions, terms.min_item_fen)):
-        raise VoucherOverShare(maximum={"amount": limit_fen, "currency": "CNY"})
+        raise VoucherOverShare(maximum=as_money(limit_fen))
     former = await store.current(tx, worker_id, item_id, lock=True)
     if former is not None:
         await _save(tx, former, former.replaced(tx.now))

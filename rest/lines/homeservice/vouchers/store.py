@@ -13,9 +13,6 @@ _COLUMNS = (
     " created_at, updated_at"
 )
 
-AFTER_ALL_IDS = "tvo_~"
-"""Greater than every voucher id: where a list begins."""
-
 
 def _voucher(row: Any) -> Voucher:  # noqa: ANN401 - a row
     fields = dict(row)

@@ -15,6 +15,7 @@ from rest.money.channels.actions.refunds import (
     look_again,
     request,
     retry,
+    slow,
     wait,
 )
 from rest.money.channels.actions.suspense import park
@@ -38,6 +39,7 @@ __all__ = [
     "refuse",
     "request",
     "retry",
+    "slow",
     "take",
     "take_found",
     "wait",

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from rest.money import ledger
+from rest.edge.values import Money
+from rest.money import ledger, workdays
 from rest.money.channels import store
+from rest.money.channels.facts import RefundSlow
 from rest.money.channels.model import (
     REFUND_LOOKS_S,
     REFUND_WAITS_S,
@@ -25,6 +28,9 @@ from storage.base.log import log
 from storage.tx import Tx
 
 REFUND = "channel.refund"
+SLOW = "channel.refund_slow"
+SLOW_AFTER = 3
+"""Working days (RV-290): what channels promise at most; then a person asks why."""
 BY_HAND = "offline"
 """The channel that is a bank account and a person."""
 
@@ -63,8 +69,42 @@ async def request(
         requested_at=tx.now,
         ended_at=None,
     )
-    if await store.insert_refund(tx, refund) and not by_hand:
-        _ask(tx, refund.id, 0)
+    if await store.insert_refund(tx, refund):
+        await _watch(tx, refund)
+        if not by_hand:
+            _ask(tx, refund.id, 0)
+
+
+async def _watch(tx: Tx, refund: Refund) -> bool:
+    """Look at it when its working days are over; whether they are not yet."""
+    due_at = await workdays.due_after(tx, refund.requested_at, SLOW_AFTER)
+    if due_at > tx.now:
+        tx.schedule(SLOW, f"{refund.id}:slow:{due_at:%Y%m%d}", due_at, {"refund_id": refund.id})
+    return due_at > tx.now
+
+
+async def slow(tx: Tx, payload: dict[str, Any]) -> None:
+    """Its working days are over and the customer has not got it: finance is told, once (RV-290).
+
+    A holiday that was written down since moves the end. The refund itself goes on as it was.
+    """
+    refund = await store.lock_refund(tx, payload["refund_id"])
+    if refund is None or refund.state is RefundState.DONE or refund.slow_at is not None:
+        return
+    if await _watch(tx, refund):
+        return
+    await store.save_slow(tx, refund.id)
+    tx.tell(
+        RefundSlow(
+            channel_refund_id=refund.id,
+            channel=refund.channel,
+            state=refund.state.value,
+            amount=Money(refund.amount_fen),
+            requested_at=refund.requested_at,
+        ),
+        to=["desk"],
+    )
+    log("channel.refund_slow", level="error", refund_id=refund.id, channel=refund.channel, state=refund.state.value)
 
 
 async def finish(tx: Tx, refund_id: str, channel_ref: str | None) -> None:

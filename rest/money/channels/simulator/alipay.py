@@ -11,14 +11,15 @@ from urllib.parse import parse_qsl, urlencode
 from aiohttp import web
 
 from rest.money.channels import signing
-from rest.money.channels.days import SHANGHAI, local
 from rest.money.channels.errors import BadSignature
-from rest.money.channels.model import fen, yuan
+from rest.money.channels.model import fen
 from rest.money.channels.simulator import bills
 from rest.money.channels.simulator.bank import Bank, News, Refusal, Trade
 from rest.money.channels.simulator.keys import Identity
 from rest.money.channels.simulator.sharing import Shares
 from rest.money.channels.simulator.wechat import broken
+from storage.base.clock import BUSINESS_ZONE, wall_time
+from storage.base.money import yuan
 
 _STATES = {"waiting": "WAIT_BUYER_PAY", "paying": "WAIT_BUYER_PAY", "paid": "TRADE_SUCCESS"}
 _CODES = {"PARAM_MISMATCH": "ACQ.CONTEXT_INCONSISTENT", "TRADE_OVER": "ACQ.TRADE_HAS_CLOSE",
@@ -90,7 +91,7 @@ class AlipaySide:
         amount_fen = fen(asked["total_amount"])
         if amount_fen is None:
             raise Refusal("ACQ.INVALID_PARAMETER")
-        at = datetime.strptime(asked["time_expire"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI)
+        at = datetime.strptime(asked["time_expire"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=BUSINESS_ZONE)
         trade = Trade(
             channel="alipay", number=asked["out_trade_no"], amount_fen=amount_fen, description=asked["subject"],
             payer=asked.get("buyer_id") or asked.get("buyer_open_id"), notify_url=fields["notify_url"], expires_at=at,
@@ -208,7 +209,7 @@ class AlipaySide:
         fields = {
             "notify_id": news.notify_id,
             "notify_type": "trade_status_sync",
-            "notify_time": local(at),
+            "notify_time": wall_time(at),
             "app_id": self._identity.alipay_app_id,
             "seller_id": self._identity.seller_id,
             "charset": "utf-8",

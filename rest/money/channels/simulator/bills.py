@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
-from rest.money.channels.days import SHANGHAI, begin_of, day_of, local
-from rest.money.channels.model import yuan
 from rest.money.channels.simulator.bank import Bank
+from storage.base.clock import BUSINESS_ZONE, business_day, day_begins, wall_time
+from storage.base.money import yuan
 
 READY_AT = {"wechat": time(10), "alipay": time(9)}
 """When the bill of yesterday is there."""
@@ -56,7 +56,7 @@ def fee(amount_fen: int) -> int:
 
 def is_ready(bank: Bank, channel: str, day: date) -> bool:
     """Whether its hour has come, and nothing holds it up."""
-    due_at = datetime.combine(day + timedelta(days=1), READY_AT[channel], SHANGHAI)
+    due_at = datetime.combine(day + timedelta(days=1), READY_AT[channel], BUSINESS_ZONE)
     if bank.faults[f"{channel}.bill_late"] > 0:
         bank.faults[f"{channel}.bill_late"] -= 1
         return False
@@ -68,7 +68,7 @@ def items(bank: Bank, channel: str, merchant: str, day: date) -> list[Item]:
     bank.age()
     told = [changed for item in _done(bank, channel, merchant) for changed in _faulty(bank, channel, item)]
     told += [_made_up(channel, merchant, day, n) for n in range(bank.faults[f"{channel}.bill_extra"])]
-    return sorted((item for item in told if day_of(item.at) == day), key=lambda item: (item.at, item.trade_no))
+    return sorted((item for item in told if business_day(item.at) == day), key=lambda item: (item.at, item.trade_no))
 
 
 def _done(bank: Bank, channel: str, merchant: str) -> Iterator[Item]:
@@ -109,7 +109,7 @@ def _fee_of(item: Item, more_fen: int) -> int:
 
 
 def _made_up(channel: str, merchant: str, day: date, n: int) -> Item:
-    at = begin_of(day) + timedelta(hours=12)
+    at = day_begins(day) + timedelta(hours=12)
     number = f"{channel}{day:%Y%m%d}{n:04}"
     return Item(
         number=f"x{number}", trade_no=f"4299{number}", amount_fen=1_234, fee_fen=fee(1_234), at=at, merchant=merchant
@@ -135,7 +135,7 @@ def _wechat_row(item: Item, app_id: str) -> str:
     paid, back = ("0.00", yuan(item.amount_fen)) if is_refund else (yuan(item.amount_fen), "0.00")
     state = "REFUND" if is_refund else "SUCCESS" if item.state == "SUCCESS" else "REVOKED"
     return _ticked(
-        local(item.at), app_id, item.merchant, "0", "", item.trade_no, item.number, "oUser", "NATIVE", state,
+        wall_time(item.at), app_id, item.merchant, "0", "", item.trade_no, item.number, "oUser", "NATIVE", state,
         "OTHERS", "CNY", paid, "0.00", item.refund_id if is_refund else "0", item.refund or "0", back, "0.00",
         "ORIGINAL" if is_refund else "", item.state if is_refund else "", item.subject, "", _long(item.fee_fen),
         "0.60%", paid, back, "",
@@ -147,7 +147,7 @@ def _ticked(*values: object) -> str:
 
 
 def _long(fen: int) -> str:
-    return f"{'-' if fen < 0 else ''}{yuan(abs(fen))}000"
+    return f"{yuan(fen)}000"
 
 
 # Alipay
@@ -182,10 +182,10 @@ def _alipay_csv(lines: list[Item], account: str, day: date) -> bytes:
 def _alipay_row(item: Item) -> list[str]:
     is_refund = item.refund is not None
     amount = ("-" if is_refund else "") + yuan(item.amount_fen)
-    charge = ("-" if item.fee_fen > 0 else "") + yuan(abs(item.fee_fen))
+    charge = yuan(-item.fee_fen)
     zeros = ["0.00"] * 5
     return [
-        item.trade_no, item.number, "退款" if is_refund else "交易", item.subject, local(item.at), local(item.at), "",
-        "", "", "", "*用户(use***@x.example)", amount, amount, *zeros, "", "0.00", "0.00", item.refund or "", charge,
-        "0.00", "",
+        item.trade_no, item.number, "退款" if is_refund else "交易", item.subject, wall_time(item.at),
+        wall_time(item.at), "", "", "", "", "*用户(use***@x.example)", amount, amount, *zeros, "", "0.00", "0.00",
+        item.refund or "", charge, "0.00", "",
     ]  # fmt: skip

@@ -83,14 +83,15 @@ def simulated(settings: Settings) -> tuple[Settings, int]:
     is_set_up = settings.wechat_merchant_id or settings.alipay_app_id
     if not settings.dev or is_set_up or settings.tls_certificate:
         return settings, 0
-    port = settings.channel_simulator_port or _free_port()
+    port = settings.channel_simulator_port or free_port()
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
     identity = make_identity(settings.data_path / FOLDER)
     url, notify_url = f"http://127.0.0.1:{port}", f"http://{host}:{settings.port}"
     return settings_of(settings, identity, url=url, notify_url=notify_url), port
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

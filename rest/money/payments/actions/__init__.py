@@ -5,7 +5,7 @@ Lock order: the order (held by the caller) → the payment → the customer's da
 
 from rest.money.payments.actions.arriving import hold_late, receive, restore_late, settle_paid
 from rest.money.payments.actions.opening import close_open, fail, find, of_order, open_payment, purse, submit
-from rest.money.payments.actions.refunding import give_back, legs, refund, refund_all, return_late
+from rest.money.payments.actions.refunding import give_back, legs, refund, return_late
 
 __all__ = [
     "close_open",
@@ -19,7 +19,6 @@ __all__ = [
     "purse",
     "receive",
     "refund",
-    "refund_all",
     "restore_late",
     "return_late",
     "settle_paid",

@@ -11,7 +11,9 @@ from rest.money.payments import store
 from rest.money.payments.actions.holds import free, hold, lock, uncount
 from rest.money.payments.facts import AttemptClosed
 from rest.money.payments.model import Method, Part, Payment, PaymentState, Tender, WrongPaymentState, method_of
-from rest.money.payments.policy import DailyLimit, PayPolicy, Purse, business_day
+from rest.money.payments.policy import DailyLimit, PayPolicy, Purse
+from storage.base.clock import business_day
+from storage.base.money import as_money
 from storage.tx import Tx
 
 
@@ -78,7 +80,7 @@ async def _count(tx: Tx, policy: PayPolicy | None, account_id: str, parts: Seque
     day = business_day(tx.now)
     if await store.count_day(tx, account_id, day, amount_fen, maximum_fen=policy.daily_max_fen) is None:
         left = max(0, policy.daily_max_fen - await store.counted(tx, account_id, day))
-        raise DailyLimit(left={"amount": left, "currency": "CNY"})
+        raise DailyLimit(left=as_money(left))
     return day
 
 

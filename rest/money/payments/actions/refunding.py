@@ -52,18 +52,6 @@ async def refund(tx: Tx, payment_id: str, amount_fen: int, *, ref: str, reason: 
     return await _refund(tx, payment, payment.spread(amount_fen), ref=ref, given_as=ref, reason=reason)
 
 
-async def refund_all(tx: Tx, order_id: str, *, reason: str) -> int:
-    """Give back all that is left of the order's payments; how much that was, in fen (HS-091)."""
-    total = 0
-    for payment in await store.of_order(tx, order_id):
-        left = payment.refundable_fen
-        if left > 0:
-            ref = f"{payment.id}:refund:{payment.version}"
-            await refund(tx, payment.id, left, ref=ref, reason=reason)
-            total += left
-    return total
-
-
 async def give_back(tx: Tx, order_id: str, amount_fen: int, *, ref: str, reason: str) -> list[Leg]:
     """Give back this much of an order, over all its payments: each part of each gives its share of what it brought.
 

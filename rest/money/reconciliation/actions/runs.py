@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from rest.money.channels.days import day_of
 from rest.money.reconciliation import matching, store
 from rest.money.reconciliation.facts import BillOverdue
 from rest.money.reconciliation.model import (
@@ -27,6 +26,7 @@ from rest.money.reconciliation.model import (
     RunState,
     after_period,
 )
+from storage.base.clock import business_day
 from storage.base.errors import NotFound
 from storage.base.log import log
 from storage.tx import Tx
@@ -39,7 +39,7 @@ SYSTEM = "system"
 async def start(tx: Tx, kind: RunKind, channel: str, period_on: date, *, by: str = SYSTEM) -> Run:
     """Begin to compare a period that is over; the one there is, if there is one. Raises NotOver."""
     period_on = period_on if kind is RunKind.DAILY else period_on.replace(day=1)
-    if day_of(tx.now) < after_period(kind, period_on):
+    if business_day(tx.now) < after_period(kind, period_on):
         raise NotOver
     run_id = tx.new_id("rec")
     if await store.insert_run(tx, run_id, kind, channel, period_on):
@@ -60,7 +60,7 @@ def schedule(tx: Tx, run_id: str, kind: RunKind, due_at: datetime) -> None:
 
 async def begin_days(tx: Tx, channels: Iterable[str]) -> None:
     """Begin yesterday's comparison of each channel, and those of days that a stopped program has let pass."""
-    yesterday = day_of(tx.now) - DAY
+    yesterday = business_day(tx.now) - DAY
     for channel in sorted(channels):
         last = await store.last_day(tx, channel)
         first = yesterday if last is None else min(last + DAY, yesterday)

@@ -14,18 +14,25 @@ export class Problem extends Error {
   }
 }
 
-/** Ask; the decoded JSON answer, or null where there is none. Throws Problem, or AbortError when `signal` says so. */
-export async function ask(method, path, { token, body, signal } = {}) {
+/**
+ * Ask; the decoded JSON answer, or null where there is none. Throws Problem, or AbortError when `signal` says so.
+ * `key`: makes a repeated POST safe. `match`: the version one has read. `file`: a Blob as the body; `isFile`: answer
+ * with a Blob.
+ */
+export async function ask(method, path, { token, body, signal, key, match, file, isFile } = {}) {
   const headers = { "Accept-Language": tag() };
   if (token) headers.Authorization = `Bearer ${token}`;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (key) headers["Idempotency-Key"] = key;
+  if (match !== undefined) headers["If-Match"] = `"v${match}"`;
+  if (file) headers["Content-Type"] = file.type;
+  else if (body !== undefined) headers["Content-Type"] = "application/json";
   const patience = AbortSignal.timeout(PATIENCE_MS);
   let response;
   try {
     response = await fetch(path, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: file ?? (body === undefined ? undefined : JSON.stringify(body)),
       signal: signal ? AbortSignal.any([signal, patience]) : patience,
       cache: "no-cache",
       credentials: "omit",
@@ -34,6 +41,7 @@ export async function ask(method, path, { token, body, signal } = {}) {
     if (signal?.aborted) throw error;
     throw new Problem(0, { code: "network" });
   }
+  if (isFile && response.ok) return response.blob();
   const answer = await response.json().catch(() => null);
   if (!response.ok) throw new Problem(response.status, answer ?? {});
   return answer;

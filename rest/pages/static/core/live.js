@@ -21,7 +21,7 @@ const OVER = new Set(["session_revoked", "account_closed", "refresh_reused"]);
 
 export class Link {
   /**
-   * `onReady()`: connected, ask for what is to be watched. `onResync()`: what was missed cannot be had, read the state.
+   * `onReady(isResumed)`: connected, ask for what is to be watched; resumed: what was missed follows. `onResync()`: what was missed cannot be had, read the state.
    * `probe()`: a small request to the server; rejects with a Problem.
    */
   constructor(namespace, { onReady, onResync, onFact, onLive, probe }) {
@@ -38,6 +38,7 @@ export class Link {
     this.timers = new Set();
     this.socket = io(namespace, {
       autoConnect: false,
+      forceNew: true, // another socket's connection would keep `retry` from ending this one's back-off
       transports: ["websocket", "polling"],
       tryAllTransports: true,
       reconnectionDelay: 500,
@@ -56,21 +57,23 @@ export class Link {
     this.every(PROBE_MS, () => this.probe());
     this.every(1_000, () => this.watchPhase());
     this.wake = () => this.retry();
+    this.sleep = () => this.socket.io.engine?.close(); // the browser knows at once what a ping finds out later
     window.addEventListener("online", this.wake);
+    window.addEventListener("offline", this.sleep);
   }
 
   stop() {
     for (const timer of this.timers) clearInterval(timer);
     this.timers.clear();
     window.removeEventListener("online", this.wake);
+    window.removeEventListener("offline", this.sleep);
     this.socket.disconnect();
   }
 
   /** Connect now instead of after the back-off. */
   retry() {
     if (this.socket.connected || this.phase === "refused") return;
-    this.socket.io.engine?.close();
-    this.socket.connect();
+    this.socket.disconnect().connect(); // `connect` alone does nothing while the client waits for its next try
   }
 
   /** Ask with an ack. Throws Problem. */
@@ -113,7 +116,7 @@ export class Link {
     this.missed = 0;
     this.enter("live");
     void this.probe();
-    this.handlers.onReady();
+    this.handlers.onReady(isResumed);
   }
 
   onResync({ seq, epoch }) {

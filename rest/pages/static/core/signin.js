@@ -8,7 +8,7 @@ import { makeWords } from "./words.js";
 const t = makeWords({
   zh: {
     title: "登录",
-    lead: "用工作手机号登录运营地图。",
+    lead: "用手机号登录，验证码会发到手机上。",
     phone: "手机号",
     code: "验证码",
     send: "获取验证码",
@@ -26,7 +26,7 @@ const t = makeWords({
   },
   en: {
     title: "Sign in",
-    lead: "Use your work phone number to open the operations map.",
+    lead: "Use your phone number; the code is sent to it.",
     phone: "Phone number",
     code: "Code",
     send: "Send code",
@@ -51,7 +51,8 @@ function textOf(problem) {
   return problem.code === "network" ? t("network") : problem.message;
 }
 
-export function SignIn() {
+/** `lead`: a sentence of the page about who signs in here. */
+export function SignIn({ lead = t("lead") } = {}) {
   const [phone, setPhone] = useState("");
   const [code, setCode] = useState("");
   const [sent, setSent] = useState(null); // what POST /v1/auth/codes answered
@@ -93,7 +94,7 @@ export function SignIn() {
     <form class="card" onSubmit=${submit} aria-labelledby="signin-title" noValidate>
       <div class="mark" aria-hidden="true"></div>
       <h1 id="signin-title">${t("title")}</h1>
-      <p class="muted">${sent ? t("sent", { phone }) : t("lead")}</p>
+      <p class="muted">${sent ? t("sent", { phone }) : lead}</p>
       ${
         sent === null
           ? html`<label key="phone">${t("phone")}

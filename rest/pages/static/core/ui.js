@@ -1,11 +1,11 @@
 // Preact with htm: templates without a build step, and the hooks every component uses.
 
 import { h, render } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import htm from "htm";
 
 export const html = htm.bind(h);
-export { render, useEffect, useMemo, useRef, useState };
+export { render, useEffect, useLayoutEffect, useMemo, useRef, useState };
 
 /** Renders again whenever `source.subscribe` calls back. */
 export function useSource(source) {
@@ -33,5 +33,20 @@ export function makeSignal() {
     emit(...values) {
       for (const listener of [...listeners]) listener(...values);
     },
+  };
+}
+
+/** Calls `task` once with the next picture, however often it is asked for; hidden pages have no pictures, but clocks. */
+export function perFrame(task) {
+  let isDue = false;
+  const run = () => {
+    isDue = false;
+    task();
+  };
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    if (document.hidden) setTimeout(run, 100);
+    else requestAnimationFrame(run);
   };
 }

@@ -1,5 +1,6 @@
 // Chinese and English. A page brings its own tables; missing words fall back to the key, which tests look for.
 
+import { keep, recall } from "./kept.js";
 import { makeSignal } from "./ui.js";
 
 const KEPT = "fieldhub.language";
@@ -9,12 +10,8 @@ let language = kept() ?? (navigator.languages.some((tag) => tag.toLowerCase().st
 document.documentElement.lang = tag();
 
 function kept() {
-  try {
-    const found = localStorage.getItem(KEPT);
-    return found === "zh" || found === "en" ? found : null;
-  } catch {
-    return null; // storage may be closed to us; the page works without
-  }
+  const found = recall(KEPT);
+  return found === "zh" || found === "en" ? found : null;
 }
 
 /** `zh` or `en`. */
@@ -27,14 +24,15 @@ export function tag() {
   return language === "zh" ? "zh-CN" : "en";
 }
 
+/** One of the texts of the server, which come by language tag: ours, or the first there is. */
+export function own(texts) {
+  return texts[tag()] ?? Object.values(texts)[0];
+}
+
 export function setLanguage(next) {
   language = next;
   document.documentElement.lang = tag();
-  try {
-    localStorage.setItem(KEPT, next);
-  } catch {
-    // see kept()
-  }
+  keep(KEPT, next);
   changed.emit();
 }
 
@@ -46,6 +44,19 @@ export function makeWords(tables) {
     const text = tables[language][key] ?? key;
     return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
   };
+}
+
+/** `named(prefix, value)`: a word for a value of the server; one this page does not know yet is shown as it is. */
+export function makeNames(t) {
+  return (prefix, value) => {
+    const text = t(`${prefix}_${value}`);
+    return text === `${prefix}_${value}` ? String(value ?? "–") : text;
+  };
+}
+
+/** The last six characters of an id: what people read out to each other. */
+export function short(id) {
+  return id ? `…${id.slice(-6)}` : "–";
 }
 
 export function formatNumber(value) {

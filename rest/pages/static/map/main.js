@@ -1,5 +1,6 @@
 // The operations map: sign-in, then the field as it is now.
 
+import { guardPage } from "../core/crash.js";
 import { currentSession, sessionChanges, signOut } from "../core/session.js";
 import { SignIn } from "../core/signin.js";
 import { html, render, useEffect, useSource } from "../core/ui.js";
@@ -33,25 +34,7 @@ function Brand() {
   return html`<div class="brand"><i class="mark" aria-hidden="true"></i><b>fieldhub</b><h1>${t("title")}</h1></div>`;
 }
 
-/** Shown instead of a half-working page. */
-function showCrash() {
-  const holder = document.getElementById("app");
-  if (document.querySelector(".crash")) return;
-  const note = document.createElement("div");
-  note.className = "crash card";
-  note.setAttribute("role", "alert");
-  const title = note.appendChild(document.createElement("h2"));
-  title.textContent = t("crashed_title");
-  note.appendChild(document.createElement("p")).textContent = t("crashed");
-  const button = note.appendChild(document.createElement("button"));
-  button.className = "primary";
-  button.textContent = t("reload");
-  button.addEventListener("click", () => location.reload());
-  holder.append(note);
-}
-
-window.addEventListener("error", showCrash);
-window.addEventListener("unhandledrejection", showCrash);
+guardPage(t);
 
 const holder = document.getElementById("app");
 holder.replaceChildren();

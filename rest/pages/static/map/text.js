@@ -1,6 +1,8 @@
 // Every word of the operations map, in both languages, and facts told in words.
 
-import { formatMetres, makeWords } from "../core/words.js";
+import { formatMetres, makeWords, short } from "../core/words.js";
+
+export { short };
 
 const zh = {
   title: "运营地图",
@@ -366,11 +368,6 @@ export const t = makeWords(tables);
 export function named(prefix, value) {
   const key = `${prefix}_${value}`;
   return key in zh ? t(key) : String(value).replaceAll("_", " ");
-}
-
-/** The last six characters of an id: what people read out to each other. */
-export function short(id) {
-  return id ? `…${id.slice(-6)}` : "–";
 }
 
 /** One fact in one sentence. `nameOf(worker_id)` gives a name or a short id. */

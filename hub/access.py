@@ -1,0 +1,38 @@
+"""Trips that staff look at, seen anew when it has changed who may see the threads about their orders.
+
+A queue that becomes one for its members only, an agent who leaves it and a thread that moves there end what somebody
+may look at without any word of his own; facts about it reach every hub, which then asks for each order its staff watch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from hub.handlers.desk import hide_unseen
+from hub.members import DESK, Member
+from hub.services import Services
+from storage.outbox import FeedFact
+
+ACCESS_TOPICS = ("queue.access_changed", "thread.hidden")
+
+
+class Access:
+    """What staff here watch, as long as they may."""
+
+    def __init__(self, members: Callable[[], Iterable[Member]], services: Services, tick_s: float) -> None:
+        self._members = members
+        self._services = services
+        self._tick_s = tick_s
+        self._has_changed = False
+
+    def changed(self, _fact: FeedFact, _body: dict[str, Any]) -> None:
+        self._has_changed = True
+
+    async def run_once(self) -> None:
+        await asyncio.sleep(self._tick_s)
+        if self._has_changed:
+            self._has_changed = False
+            for member in [one for one in self._members() if one.namespace == DESK and one.watching]:
+                await hide_unseen(self._services, member)
