@@ -185,7 +185,7 @@ def _server_user(wheel: Any, programs: Path, cluster: Path) -> str | None:  # no
     """As root: a system user for the server, with just enough access to reach its files."""
     if os.geteuid() != ROOT:
         return None
-    wheel.ensure_user_exists(SERVER_USER)
+    make_user(SERVER_USER)
     wheel.ensure_prefix_permissions(cluster)
     wheel.ensure_prefix_permissions(programs)
     wheel.ensure_folder_permissions(programs, 0o055)
@@ -193,6 +193,22 @@ def _server_user(wheel: Any, programs: Path, cluster: Path) -> str | None:  # no
     for path in (cluster, *cluster.iterdir()) if not (cluster / "PG_VERSION").exists() else (cluster,):
         _give(path, SERVER_USER)
     return SERVER_USER
+
+
+def make_user(name: str) -> int:
+    """See that this system user exists; the number. As root.
+
+    Two `useradd` at once both succeed, and the later one gives the user another number, which takes from the earlier
+    one what it has just been given: a lock over all processes of the machine.
+    """
+    import fcntl
+
+    directory = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        return int(_wheel().ensure_user_exists(name).pw_uid)
+    finally:
+        os.close(directory)
 
 
 def _socket_dir(data_dir: Path, kind: str, user: str | None) -> Path:
