@@ -52,9 +52,12 @@ def sign(key: RSAPrivateKey, text: bytes) -> str:
 
 
 def check(key: RSAPublicKey, text: bytes, signature: str) -> None:
-    """Raises BadSignature."""
+    """Raises BadSignature; also for base64 that says the right bytes in another way than encoders do."""
     try:
-        key.verify(b64decode(signature, validate=True), text, PKCS1v15(), SHA256())
+        signed = b64decode(signature, validate=True)
+        if b64encode(signed).decode() != signature:
+            raise BadSignature
+        key.verify(signed, text, PKCS1v15(), SHA256())
     except (InvalidSignature, NotBase64, ValueError) as wrong:
         raise BadSignature from wrong
 

@@ -123,6 +123,8 @@ def test_a_changed_text_or_signature_is_refused(identity: Identity, text: bytes,
     signing.check(key.public_key(), text, signed)
     at = place % len(signed)
     other = signed[:at] + ("A" if signed[at] != "A" else "B") + signed[at + 1 :]
-    for wrong_text, wrong in ((text + b"x", signed), (text, other), (text, signed + "\n"), (text, ""), (text, "é")):
+    twin = signed[:-3] + {"A": "B", "Q": "R", "g": "h", "w": "x"}[signed[-3]] + "=="  # the same to a lenient eye
+    said = ((text + b"x", signed), (text, other), (text, twin), (text, signed + "\n"), (text, ""), (text, "é"))
+    for wrong_text, wrong in said:
         with pytest.raises(BadSignature):
             signing.check(key.public_key(), wrong_text, wrong)
