@@ -14,7 +14,6 @@ from typing import Any
 from dispatch import telling, workers
 from dispatch.model import Call, CallDraft, CallNotFound, CallStatus, Mode, WavePlan
 from dispatch.store import calls as store
-from dispatch.store import workers as worker_store
 from storage.tx import Tx
 
 WAVE = "call.wave"
@@ -95,14 +94,13 @@ async def unlock(tx: Tx, call_id: str, *, reason: str, paused: bool = False) -> 
     call = await lock_call(tx, call_id)
     verb = "unlock_paused" if paused else "unlock"
     call.after(verb)
-    await worker_store.set_booking(tx, call.id, "released")
     freed = await store.close_grabs(tx, state="unbound", was=("locked",), call_id=call.id)
     await telling.end_grabs(tx, freed, state="unbound", reason=reason)
     loose = dataclasses.replace(call, worker_id=None, locked_until=None)
     if paused:
-        saved = await _save(tx, dataclasses.replace(loose, status=CallStatus.PAUSED))
+        saved = await _save(tx, dataclasses.replace(loose, status=CallStatus.PAUSED), booking="released")
     else:
-        saved = await _pool_again(tx, loose, verb, was=call.status)
+        saved = await _pool_again(tx, loose, verb, was=call.status, booking="released")
     await _tell_worker(tx, call.worker_id)
     return saved
 
@@ -111,11 +109,10 @@ async def reopen(tx: Tx, call_id: str, *, exclude: Iterable[str] = (), reason: s
     """A won call loses its worker and seeks another; the excluded never come back to it (HS-069)."""
     call = await lock_call(tx, call_id)
     call.after("reopen")
-    await worker_store.set_booking(tx, call.id, "released")
     freed = await store.close_grabs(tx, state="unbound", was=("won",), call_id=call.id)
     await telling.end_grabs(tx, freed, state="unbound", reason=reason)
     loose = dataclasses.replace(call, worker_id=None, locked_until=None, excluded=call.excluded | frozenset(exclude))
-    saved = await _pool_again(tx, loose, "reopen", was=call.status)
+    saved = await _pool_again(tx, loose, "reopen", was=call.status, booking="released")
     await _tell_worker(tx, call.worker_id)
     return saved
 
@@ -123,9 +120,7 @@ async def reopen(tx: Tx, call_id: str, *, exclude: Iterable[str] = (), reason: s
 async def finish(tx: Tx, call_id: str) -> Call:
     """The work is done; the rest of the worker's time is free again."""
     call = await lock_call(tx, call_id)
-    done = dataclasses.replace(call, status=call.after("finish"))
-    await worker_store.set_booking(tx, call.id, "done")
-    saved = await _save(tx, done)
+    saved = await _save(tx, dataclasses.replace(call, status=call.after("finish")), booking="done")
     await _tell_worker(tx, call.worker_id)
     return saved
 
@@ -151,11 +146,13 @@ async def set_times(tx: Tx, call_id: str, *, start_at: datetime, busy_until: dat
     await store.save(tx, dataclasses.replace(call, start_at=start_at, busy_until=busy_until))
 
 
-async def _pool_again(tx: Tx, call: Call, verb: str, *, was: CallStatus | None = None) -> Call:
+async def _pool_again(
+    tx: Tx, call: Call, verb: str, *, was: CallStatus | None = None, booking: str | None = None
+) -> Call:
     status = dataclasses.replace(call, status=was or call.status).after(verb)
     fresh = dataclasses.replace(call, status=status, epoch=call.epoch + 1, wave=0, ring_m=0)
     _start_waves(tx, fresh)
-    return await _save(tx, fresh)
+    return await _save(tx, fresh, booking=booking)
 
 
 def _start_waves(tx: Tx, call: Call) -> None:
@@ -166,15 +163,15 @@ async def _end_offers(tx: Tx, call: Call, *, state: str, reason: str) -> None:
     telling.offers_closed(tx, await store.close_offers(tx, state=state, call_id=call.id), reason=reason)
 
 
-async def _save(tx: Tx, call: Call, *, reason: str | None = None) -> Call:
-    await store.save(tx, call, reason=reason)
+async def _save(tx: Tx, call: Call, *, booking: str | None = None) -> Call:
+    await store.save(tx, call, booking=booking)
     telling.call_changed(tx, call)
     return call
 
 
 async def _tell_worker(tx: Tx, worker_id: str | None) -> None:
     if worker_id is not None:
-        await workers.tell_changed(tx, await workers.get_worker(tx, worker_id))
+        await workers.tell_changed(tx, worker_id)
 
 
 def plan_for(mode: Mode, **changes: Any) -> WavePlan:  # noqa: ANN401 - fields of WavePlan

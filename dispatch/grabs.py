@@ -118,8 +118,7 @@ def _tell_added(tx: Tx, call: Call, worker: Worker, made: Grab) -> None:
 
 async def withdraw(tx: Tx, call_id: str, worker_id: str) -> Grab:
     """Take a grab back; refused once locked (HS-077)."""
-    worker = await workers.lock_worker(tx, worker_id)
-    call = await lock_call(tx, call_id)
+    call, worker = await _lock_pair(tx, call_id, worker_id)
     live = await store.live_grab(tx, call.id, worker.id)
     if live is None:
         raise OfferClosed
@@ -132,8 +131,7 @@ async def withdraw(tx: Tx, call_id: str, worker_id: str) -> Grab:
 
 async def decline(tx: Tx, call_id: str, worker_id: str) -> None:
     """Say no to an offer; when nobody of the wave is left to answer, the next wave goes out at once."""
-    worker = await workers.lock_worker(tx, worker_id)
-    call = await lock_call(tx, call_id)
+    call, worker = await _lock_pair(tx, call_id, worker_id)
     offer = await store.offer_of(tx, call.id, worker.id, call.epoch)
     if offer is None or offer.state not in {"open", "declined"}:
         raise OfferClosed
@@ -149,8 +147,7 @@ async def lock_candidate(tx: Tx, call_id: str, worker_id: str, *, until: datetim
 
     Raises CandidateGone when he took his grab back or is booked meanwhile, Locked when another is locked.
     """
-    worker = await workers.lock_worker(tx, worker_id)
-    call = await lock_call(tx, call_id)
+    call, worker = await _lock_pair(tx, call_id, worker_id)
     if call.status is CallStatus.LOCKED:
         raise Locked
     after = call.after("lock")
@@ -186,9 +183,17 @@ async def win(tx: Tx, call_id: str, worker_id: str) -> Call:
     void.
     Raises CandidateGone when he is not the one or no longer free.
     """
-    worker = await workers.lock_worker(tx, worker_id)
-    call = await lock_call(tx, call_id)
+    call, worker = await _lock_pair(tx, call_id, worker_id)
     return await _win_now(tx, call, worker)
+
+
+async def _lock_pair(tx: Tx, call_id: str, worker_id: str) -> tuple[Call, Worker]:
+    """Lock the worker, then the call. Raises WorkerNotFound, CallNotFound."""
+    pair = await store.lock_pair(tx, call_id, worker_id)
+    if pair is None:
+        await workers.lock_worker(tx, worker_id)
+        raise CallNotFound
+    return pair
 
 
 async def _win_now(tx: Tx, call: Call, worker: Worker) -> Call:
@@ -196,14 +201,13 @@ async def _win_now(tx: Tx, call: Call, worker: Worker) -> Call:
     if call.status is CallStatus.LOCKED:
         if call.worker_id != worker.id:
             raise CandidateGone
-        await worker_store.set_booking(tx, call.id, "firm")
     else:
         if not worker.status == "active" or await _is_taken(tx, call, worker):
             raise CandidateGone
         await worker_store.book(tx, booking_id=tx.new_id("bkg"), worker=worker, call=call, state="firm")
     await _settle_grabs(tx, call, worker)
     won = dataclasses.replace(call, status=after, worker_id=worker.id, locked_until=None)
-    await _save(tx, won, worker)
+    await _save(tx, won, worker, booking="firm")
     fact = CallWon(call_id=call.id, subject_kind=call.subject_kind, subject_id=call.subject_id, worker_id=worker.id)
     tx.tell(fact, to=[*call.audience, telling.worker_audience(worker.id)])
     return won
@@ -234,10 +238,10 @@ async def _is_taken(tx: Tx, call: Call, worker: Worker) -> bool:
     return await worker_store.is_booked(tx, worker.id, call.start_at, call.busy_until, but_call=call.id)
 
 
-async def _save(tx: Tx, call: Call, worker: Worker) -> None:
-    await store.save(tx, call)
+async def _save(tx: Tx, call: Call, worker: Worker, *, booking: str | None = None) -> None:
+    await store.save(tx, call, booking=booking)
     telling.call_changed(tx, call)
-    await workers.tell_changed(tx, worker)
+    await workers.tell_changed(tx, worker.id)
 
 
 async def close_window(tx: Tx, call_id: str, epoch: int) -> Call | None:

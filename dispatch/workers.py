@@ -94,7 +94,7 @@ async def update_worker(tx: Tx, worker_id: str, **changes: Any) -> Worker:  # no
             raise Invalid(f"at most {SERVICES_MAX} services")
     changed = dataclasses.replace(worker, **changes, version=worker.version + 1)
     await store.save(tx, changed)
-    await tell_changed(tx, changed)
+    await tell_changed(tx, changed.id)
     return changed
 
 
@@ -121,14 +121,14 @@ async def go_offline(tx: Tx, worker_id: str, *, reason: str = "asked") -> Worker
 async def _set_online(tx: Tx, worker: Worker, *, online: bool) -> Worker:
     changed = dataclasses.replace(worker, online=online, version=worker.version + 1)
     await store.save(tx, changed)
-    await tell_changed(tx, changed)
+    await tell_changed(tx, changed.id)
     return changed
 
 
-async def tell_changed(tx: Tx, worker: Worker) -> None:
+async def tell_changed(tx: Tx, worker_id: str) -> None:
     """Tell operations and the dispatcher's index that this worker is to be read again."""
-    state = await store.doing(tx, worker.id) if worker.online else "offline"
-    tx.tell(WorkerChanged(worker_id=worker.id, online=worker.online, state=state), to=["ops"])
+    online, state = await store.doing(tx, worker_id)
+    tx.tell(WorkerChanged(worker_id=worker_id, online=online, state=state), to=["ops"])
 
 
 async def save_positions(

@@ -295,6 +295,21 @@ BEGIN
     SELECT seq, fact_id, topic, body, audience, at, expires_at FROM numbered ORDER BY seq;
 END $$;
 
+CREATE FUNCTION public.homeservice_hold(p_id text, p_owner text, p_workers text[]) RETURNS TABLE(order_id text)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    bound text;
+BEGIN
+    SELECT provider_id INTO bound FROM order_gate(p_id, p_owner);
+    IF FOUND THEN
+        PERFORM workers_hold(p_workers || bound || (SELECT v.worker_id FROM homeservice_orders v
+                                                     WHERE v.order_id = p_id));
+        RETURN QUERY SELECT p_id;
+    END IF;
+END $$;
+
 CREATE FUNCTION public.homeservice_lock_of_call(p_call_id text, p_worker_id text) RETURNS TABLE(order_id text, free_travel_m integer, voucher_id text, amount_fen bigint, min_item_fen bigint, valid_until timestamp with time zone)
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -640,6 +655,20 @@ BEGIN
     RETURN QUERY SELECT o.provider_id FROM orders o WHERE o.id = p_id;
 END $$;
 
+CREATE FUNCTION public.order_hold(p_id text, p_owner text, p_workers text[]) RETURNS TABLE(order_id text)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    bound text;
+BEGIN
+    SELECT provider_id INTO bound FROM order_gate(p_id, p_owner);
+    IF FOUND THEN
+        PERFORM workers_hold(p_workers || bound);
+        RETURN QUERY SELECT p_id;
+    END IF;
+END $$;
+
 CREATE FUNCTION public.order_place(p_id text, p_no text, p_line text, p_kind text, p_mode text, p_parent_id text, p_customer_id text, p_call_id text, p_status text, p_total_fen bigint, p_snapshot jsonb, p_at timestamp with time zone, p_actor text, p_verb text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -858,6 +887,14 @@ BEGIN
     END LOOP;
     RETURN made;
 END $_$;
+
+CREATE FUNCTION public.workers_hold(p_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+    PERFORM FROM workers WHERE id = ANY(p_ids) ORDER BY id FOR NO KEY UPDATE;
+END $$;
 
 CREATE TABLE public.accounts (
     id text NOT NULL,

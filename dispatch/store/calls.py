@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from dispatch.model import Call, CallStatus, Grab, Mode, Offer, WavePlan
+from dispatch.model import Call, CallStatus, Grab, Mode, Offer, WavePlan, Worker
+from dispatch.store.workers import WORKER_COLUMNS, worker_of_row
 from geo.point import Point
 from storage.base import codec
 from storage.tx import Tx
@@ -87,6 +88,22 @@ async def lock(tx: Tx, call_id: str) -> Call | None:
     return None if row is None else _call(row)
 
 
+async def lock_pair(tx: Tx, call_id: str, worker_id: str) -> tuple[Call, Worker] | None:
+    """Lock the worker, then the call; None when either is missing."""
+    row = await tx.fetchrow(_LOCK_PAIR, call_id, worker_id)
+    if row is None:
+        return None
+    return _call(row), worker_of_row({name: row[f"worker_{name}"] for name in WORKER_COLUMNS})
+
+
+_LOCK_PAIR = f"""
+    SELECT {", ".join(f"c.{name.strip()}" for name in _CALL.split(","))},
+           {", ".join(f"w.{name} AS worker_{name}" for name in WORKER_COLUMNS)}
+      FROM (SELECT * FROM workers WHERE id = $2 FOR NO KEY UPDATE) AS w CROSS JOIN calls c
+     WHERE c.id = $1 FOR NO KEY UPDATE OF c
+"""
+
+
 async def lock_with(tx: Tx, call_id: str, worker_ids: Sequence[str]) -> Call | None:
     """Lock these workers in id order, then the call."""
     row = await tx.fetchrow(f"SELECT {_CALL} FROM call_lock_with($1, $2)", call_id, list(worker_ids))
@@ -123,10 +140,14 @@ async def open_near(
     return [_call(row) for row in rows]
 
 
-async def save(tx: Tx, call: Call, *, reason: str | None = None) -> None:
-    """Write what verbs may change; the caller holds the row's lock."""
+async def save(tx: Tx, call: Call, *, reason: str | None = None, booking: str | None = None) -> None:
+    """Write what verbs may change, and move its live booking; the caller holds the row's lock."""
     await tx.execute(
         """
+        WITH moved AS (
+            UPDATE bookings SET state = $14, changed_at = $13
+             WHERE $14::text IS NOT NULL AND call_id = $1 AND state IN ('held', 'firm')
+        )
         UPDATE calls SET status = $2, epoch = $3, wave = $4, ring_m = $5, plan = $6, excluded = $7, worker_id = $8,
                locked_until = $9, start_at = $10, busy_until = $11, closed_reason = $12, changed_at = $13,
                version = version + 1
@@ -134,6 +155,7 @@ async def save(tx: Tx, call: Call, *, reason: str | None = None) -> None:
         """,
         call.id, call.status, call.epoch, call.wave, call.ring_m, msgspec.json.encode(call.plan).decode(),
         sorted(call.excluded), call.worker_id, call.locked_until, call.start_at, call.busy_until, reason, tx.now,
+        booking,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,10 @@ _COLUMNS = """id, unit_no, account_id, display_name, status, online, services, t
               area_code, work_from_min, work_to_min, rest_dates, score_milli, version"""
 
 
-def _worker(row: Any) -> Worker:  # noqa: ANN401 - asyncpg record
+WORKER_COLUMNS = tuple(name.strip() for name in _COLUMNS.split(","))
+
+
+def worker_of_row(row: Mapping[str, Any]) -> Worker:
     return Worker(
         id=row["id"],
         unit_no=row["unit_no"],
@@ -46,12 +49,12 @@ async def insert(tx: Tx, *, worker_id: str, account_id: str, display_name: str, 
         """,
         worker_id, account_id, display_name, sorted(services), area_code, radius_m, *work_min, tx.now,
     )  # fmt: skip
-    return _worker(row)
+    return worker_of_row(row)
 
 
 async def lock(tx: Tx, worker_id: str) -> Worker | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM workers WHERE id = $1 FOR NO KEY UPDATE", worker_id)
-    return None if row is None else _worker(row)
+    return None if row is None else worker_of_row(row)
 
 
 async def lock_many(tx: Tx, worker_ids: Sequence[str]) -> list[Worker]:
@@ -59,17 +62,17 @@ async def lock_many(tx: Tx, worker_ids: Sequence[str]) -> list[Worker]:
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM workers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", list(worker_ids)
     )
-    return [_worker(row) for row in rows]
+    return [worker_of_row(row) for row in rows]
 
 
 async def read(tx: Tx, worker_id: str) -> Worker | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM workers WHERE id = $1", worker_id)
-    return None if row is None else _worker(row)
+    return None if row is None else worker_of_row(row)
 
 
 async def of_account(tx: Tx, account_id: str) -> Worker | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM workers WHERE account_id = $1", account_id)
-    return None if row is None else _worker(row)
+    return None if row is None else worker_of_row(row)
 
 
 async def accounts_of(tx: Tx, worker_ids: Sequence[str]) -> dict[str, str]:
@@ -83,7 +86,7 @@ async def of_accounts(tx: Tx, account_ids: Sequence[str]) -> dict[str, str]:
 
 
 _ONLINE = f"""
-    SELECT {", ".join("w." + name.strip() for name in _COLUMNS.split(","))}, p.lon, p.lat, p.at
+    SELECT {", ".join(f"w.{name}" for name in WORKER_COLUMNS)}, p.lon, p.lat, p.at
       FROM workers w LEFT JOIN worker_positions p ON p.worker_id = w.id
      WHERE w.online
 """
@@ -92,7 +95,7 @@ _ONLINE = f"""
 async def online(tx: Tx, among: Sequence[str] | None = None) -> list[tuple[Worker, Point | None, datetime | None]]:
     """Online workers (all, or those of `among`) with the last position on record; what an index is built from."""
     rows = await (tx.fetch(_ONLINE) if among is None else tx.fetch(_ONLINE + " AND w.id = ANY($1)", among))
-    return [(_worker(r), None if r["lon"] is None else Point(r["lon"], r["lat"]), r["at"]) for r in rows]
+    return [(worker_of_row(r), None if r["lon"] is None else Point(r["lon"], r["lat"]), r["at"]) for r in rows]
 
 
 async def save(tx: Tx, worker: Worker) -> None:
@@ -136,7 +139,7 @@ async def position(tx: Tx, worker_id: str) -> tuple[Point, datetime] | None:
 
 async def standings(tx: Tx, call: Call, worker_ids: Sequence[str]) -> list[Standing]:
     """What is known of these workers with regard to this call, in id order."""
-    columns = ", ".join("w." + name.strip() for name in _COLUMNS.split(","))
+    columns = ", ".join(f"w.{name}" for name in WORKER_COLUMNS)
     rows = await tx.fetch(
         f"""
         SELECT {columns}, p.lon, p.lat, p.at AS fix_at,
@@ -153,7 +156,7 @@ async def standings(tx: Tx, call: Call, worker_ids: Sequence[str]) -> list[Stand
     )  # fmt: skip
     return [
         Standing(
-            worker=_worker(row),
+            worker=worker_of_row(row),
             point=None if row["lon"] is None else Point(row["lon"], row["lat"]),
             distance_m=None if row["lon"] is None else haversine_m(Point(row["lon"], row["lat"]), call.point),
             fix_at=row["fix_at"],
@@ -200,21 +203,15 @@ async def book(tx: Tx, *, booking_id: str, worker: Worker, call: Call, state: st
     )  # fmt: skip
 
 
-async def set_booking(tx: Tx, call_id: str, state: str) -> int:
-    """Move the live booking of a call; 0 when it has none."""
-    return await tx.execute(
-        "UPDATE bookings SET state = $2, changed_at = $3 WHERE call_id = $1 AND state IN ('held', 'firm')",
-        call_id, state, tx.now,
-    )  # fmt: skip
-
-
-async def doing(tx: Tx, worker_id: str) -> str:
-    """What a worker is at: locked, booked now, or free; for the map."""
-    state: str = await tx.fetchval(
+async def doing(tx: Tx, worker_id: str) -> tuple[bool, str]:
+    """Whether a worker is online, and what he is at: offline, locked, booked now, or free; for the map."""
+    row = await tx.fetchrow(
         """
-        SELECT coalesce(max(CASE state WHEN 'held' THEN 'locked' ELSE 'booked' END), 'free')
-          FROM bookings WHERE worker_id = $1 AND state IN ('held', 'firm')
+        SELECT online, CASE WHEN NOT online THEN 'offline' ELSE coalesce(
+                   (SELECT max(CASE b.state WHEN 'held' THEN 'locked' ELSE 'booked' END)
+                      FROM bookings b WHERE b.worker_id = w.id AND b.state IN ('held', 'firm')), 'free') END AS state
+          FROM workers w WHERE id = $1
         """,
         worker_id,
     )
-    return state
+    return row["online"], row["state"]

@@ -180,7 +180,7 @@ class Town:
         """An open payment attempt over a channel."""
 
         async def open_it(tx: Any) -> str:
-            now = await HOMESERVICE.load(tx, job.order.id, False)
+            now = await HOMESERVICE.read(tx, job.order.id)
             payment = await payments.open_payment(
                 tx,
                 order_id=job.order.id,
@@ -249,7 +249,7 @@ class Town:
     async def job(self, job: Job | str) -> Job:
         order_id = job if isinstance(job, str) else job.order.id
         async with self.db.begin() as tx:
-            found = await store.load(tx, order_id, False)
+            found = await store.read(tx, order_id)
         assert found is not None
         return found
 

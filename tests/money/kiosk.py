@@ -84,7 +84,7 @@ class Kiosk:
             parts=parts, policy=POLICY,
         )  # fmt: skip
         if opened.channel_part is None:
-            await payments.settle_paid(tx, opened.id)
+            await payments.settle_paid(tx, opened)
             await _set(tx, order_id, "paid")
 
     async def lock(self, tx: Tx, order_id: str, account_id: str) -> None:

@@ -173,7 +173,7 @@ async def test_d10_an_attempt_of_unknown_end_and_a_new_one_never_both_pay(db: Da
         unknown = await begin(tx)  # its channel has not answered
     async with db.begin() as tx:
         paid = await begin(tx, (Part(T.WALLET, 1_000),))
-        await payments.settle_paid(tx, paid.id)
+        await payments.settle_paid(tx, paid)
     async with db.begin() as tx:
         receipt = await payments.receive(tx, unknown.id, lock_epoch=1, ref="wx-1")
         assert receipt.late

@@ -26,8 +26,8 @@ WALKED = {
 """A pair of each scene, in every order there is."""
 
 NO_LOCK = {
-    r"FROM order_gate\(\$1, \$2\)": "FROM orders WHERE id = $1 AND ($2::text IS NULL OR customer_id = $2)",
-    r"FOR (NO KEY )?UPDATE( OF \w+)?": "",
+    r"homeservice_hold\(\$1, \$2, \$3\)": "(SELECT $2::text, $3::text[]) AS held",
+    r"FOR (NO KEY )?UPDATE( OF \w+(, \w+)*)?": "",
 }
 NO_VERSION = {r"WHERE id = \$1 AND version = \$2": "WHERE id = $1 AND $2::int IS NOT NULL"}
 
@@ -49,7 +49,7 @@ def test_statements_are_taken_for_more_than_they_are_rather_than_for_less() -> N
     assert op_of("WITH gone AS (DELETE FROM jobs), x (a) AS (SELECT 1) SELECT FROM gone JOIN (SELECT FROM x) y") == Op(
         "write", frozenset({"jobs"})
     )
-    assert op_of("SELECT provider_id FROM order_gate($1, $2)") == Op("lock", frozenset({"orders", "gate"}))
+    assert op_of("SELECT FROM order_hold($1, $2, $3)") == Op("lock", frozenset({"orders", "workers", "gate"}))
     assert op_of("SELECT something_new($1)") == Op("write", frozenset({"*"}))
     assert op_of("COMMIT").kind == "end"
 
@@ -94,7 +94,7 @@ def test_who_comes_to_a_shut_gate_may_come_at_any_time() -> None:
 
 Event = tuple[str, int]
 STATEMENTS = ("SELECT x FROM a", "SELECT x FROM b", "UPDATE a SET x = 1", "UPDATE b SET x = 1", "DELETE FROM c")
-SHUT = "SELECT order_gate($1, $2)"
+SHUT = "SELECT order_hold($1, $2, $3)"
 transactions = st.tuples(st.booleans(), st.lists(st.sampled_from(STATEMENTS), max_size=2)).map(
     lambda drawn: [*([SHUT] if drawn[0] else []), *drawn[1], "COMMIT"]
 )

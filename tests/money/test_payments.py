@@ -77,7 +77,7 @@ async def test_paying_by_wallet(db: Database, clock: ManualClock) -> None:
         opened = await attempt(tx)
     clock.advance(seconds=3)
     async with db.begin() as tx:
-        paid = await payments.settle_paid(tx, opened.id)
+        paid = await payments.settle_paid(tx, opened)
         assert await payments.of_order(tx, ORDER) == [paid]
         assert await where_the_money_is(tx) == {"wallet": 570, "escrow": 430}
     assert (opened.state, paid.state, paid.paid_at) == (State.CREATED, State.PAID, clock.now())
@@ -88,12 +88,12 @@ async def test_a_wallet_too_small_fails_the_attempt_in_the_same_transaction(db: 
     async with db.begin() as tx:
         opened = await attempt(tx)
         with pytest.raises(ledger.InsufficientFunds):
-            await payments.settle_paid(tx, opened.id)
+            await payments.settle_paid(tx, opened)
         failed = await payments.fail(tx, opened.id, "insufficient_balance")
     async with db.begin() as tx:
         await fund(tx)
         again = await attempt(tx)
-        await payments.settle_paid(tx, again.id)
+        await payments.settle_paid(tx, again)
         states = {payment.id: payment.state for payment in await payments.of_order(tx, ORDER)}
         assert await where_the_money_is(tx) == {"wallet": 570, "escrow": 430}
     assert failed.reason == "insufficient_balance"
@@ -222,7 +222,7 @@ async def test_refunds_count_up_to_what_was_paid(db: Database) -> None:
     async with db.begin() as tx:
         await fund(tx)
         opened = await attempt(tx)
-        await payments.settle_paid(tx, opened.id)
+        await payments.settle_paid(tx, opened)
         for _ in range(3):
             part = await payments.refund(tx, opened.id, 130, ref="r1", reason="late arrival")
         assert (part.state, part.refunded_fen, part.refundable_fen) == (State.PAID, 130, 300)
@@ -242,7 +242,7 @@ async def test_the_rest_of_an_order_goes_back_over_all_its_payments(db: Database
         await fund(tx)
         await attempt(tx, amount=431)
         opened = await attempt(tx)
-        await payments.settle_paid(tx, opened.id)
+        await payments.settle_paid(tx, opened)
         await payments.refund(tx, opened.id, 30, ref="r1", reason="part")
         await attempt(tx, epoch=2)
         await payments.give_back(tx, ORDER, 400, ref="r2", reason="cancelled")
@@ -271,9 +271,10 @@ async def test_an_attempt_without_money_has_nothing_to_refund(db: Database) -> N
         opened = await attempt(tx)
         with pytest.raises(payments.WrongPaymentState):
             await payments.refund(tx, opened.id, 1, ref="r1", reason="?")
-        assert await payments.close_open(tx, ORDER, "unbound") is not None
+        closed = await payments.close_open(tx, ORDER, "unbound")
+        assert closed is not None
         assert await payments.close_open(tx, ORDER, "unbound") is None
         with pytest.raises(payments.WrongPaymentState):
-            await payments.settle_paid(tx, opened.id)
+            await payments.settle_paid(tx, closed)
         with pytest.raises(NotFound):
             await payments.receive(tx, "pay_nothing", lock_epoch=1)

@@ -147,7 +147,7 @@ async def test_without_a_channel_nothing_waits(db: Database) -> None:
     async with db.begin() as tx:
         opened = await begin(tx, EVERYTHING[:-1])
         assert (opened.is_held, await purse(tx)) == (False, {})
-        paid = await payments.settle_paid(tx, opened.id)
+        paid = await payments.settle_paid(tx, opened)
         assert (paid.state, paid.paid_fen, await escrow(tx)) == (State.PAID, 900, 900)
         assert await purse(tx) == ALL_GONE
 

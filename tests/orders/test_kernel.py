@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,9 @@ class Kitchen:
 
         return Line(
             machine=TEA,
-            load=load,
+            read=read,
+            lock=lock,
+            lock_bound=lock_bound,
             save=self.save,
             effects={name: (lambda tx, step, name=name: effect(tx, step, name)) for name in ("pour", "ring")},
             follow=lambda tx, step: effect(tx, step, "follow"),
@@ -57,10 +60,24 @@ class Kitchen:
         self.done.append("save")
 
 
-async def load(tx: Tx, order_id: str, lock: bool) -> Cup | None:
-    suffix = " FOR NO KEY UPDATE" if lock else ""
-    row = await tx.fetchrow(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE id = $1{suffix}", order_id)
+async def read(tx: Tx, order_id: str) -> Cup | None:
+    row = await tx.fetchrow(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE id = $1", order_id)
     return None if row is None else Cup(order_of(row))
+
+
+async def lock(tx: Tx, order_id: str, owner: str | None, workers: Sequence[str]) -> Cup | None:
+    row = await tx.fetchrow(
+        f"SELECT {ORDER_COLUMNS} FROM order_hold($1, $2, $3), orders o WHERE o.id = $1 FOR NO KEY UPDATE OF o",
+        order_id,
+        owner,
+        list(workers),
+    )
+    return None if row is None else Cup(order_of(row))
+
+
+async def lock_bound(tx: Tx, order_id: str, worker_id: str) -> Cup | None:
+    await tx.execute("SELECT workers_hold($1)", [worker_id])
+    return await read(tx, order_id)
 
 
 async def place(tx: Tx) -> str:
@@ -87,7 +104,7 @@ async def test_a_step_writes_saves_runs_its_effects_in_order_and_follows(db: Dat
     assert kitchen.done == ["save", "pour v2", "ring v2", "follow v2"]
     assert (ready.order.status, ready.order.version, ready.order.closed_at) == ("ready", 2, None)
     async with db.begin() as tx:
-        assert await load(tx, order_id, False) == ready
+        assert await read(tx, order_id) == ready
         timeline = await orders.events(tx, order_id)
     assert [(event.n, event.actor, event.verb, event.from_status, event.to_status) for event in timeline] == [
         (1, "customer:acc_ann", "post", None, "brewing"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rest.desk.support.subjects import SubjectCard
-from rest.lines.homeservice.store import load
+from rest.lines.homeservice.store import read
 from storage.tx import Tx
 
 
 async def order_card(tx: Tx, order_id: str) -> SubjectCard | None:
     """None for an order of another line."""
-    job = await load(tx, order_id, False)
+    job = await read(tx, order_id)
     if job is None:
         return None
     order = job.order

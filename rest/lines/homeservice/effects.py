@@ -157,13 +157,13 @@ def _earned(order: Order) -> str:
 
 async def take_money(tx: Tx, step: Step[Job]) -> None:
     """Book the payment the step names into the order's escrow, unless its channel's news has done so already."""
-    payment_id = step.data["payment_id"]
-    if payment_id is None:  # nothing was left to pay
+    payment = step.payment
+    if payment is None:  # nothing was left to pay
         return
     if step.data.get("late"):
-        await payments.restore_late(tx, payment_id, lock_epoch=step.after.visit.lock_epoch)
+        await payments.restore_late(tx, payment.id, lock_epoch=step.after.visit.lock_epoch)
     elif not step.data.get("received"):
-        await payments.settle_paid(tx, payment_id)
+        await payments.settle_paid(tx, payment)
 
 
 async def return_late_money(tx: Tx, step: Step[Job]) -> None:

@@ -89,7 +89,9 @@ def is_shared(order: Order) -> bool:
 
 HOMESERVICE: Line[Job] = Line(
     machine=MACHINE,
-    load=store.load,
+    read=store.read,
+    lock=store.lock,
+    lock_bound=store.lock_bound,
     save=store.save,
     effects={**effects.EFFECTS, **break_effects.EFFECTS, **CASEWORK},
     follow=follow,

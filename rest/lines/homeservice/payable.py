@@ -29,7 +29,7 @@ class HomeservicePayable:
 
     async def due(self, tx: Tx, order_id: str) -> Due | None:
         """What is owed for an order; None when it is of another line."""
-        job = await HOMESERVICE.load(tx, order_id, False)
+        job = await HOMESERVICE.read(tx, order_id)
         if job is None:
             return None
         lines = agreed_lines(await members.fair(tx, job))

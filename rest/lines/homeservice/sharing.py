@@ -66,7 +66,7 @@ async def shared_order(tx: Tx, token: str) -> Job:
     )
     if row is None or row["revoked_at"] is not None or row["expires_at"] <= tx.now:
         raise LinkDead
-    job = await HOMESERVICE.load(tx, row["order_id"], False)
+    job = await HOMESERVICE.read(tx, row["order_id"])
     if job is None or job.order.closed_at is not None:
         raise LinkDead
     return job

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,8 +69,14 @@ _SELECT = f"""
     SELECT {ORDER_COLUMNS}, {", ".join(f"v.{name} AS v_{name}" for name in (*_FIXED, *_MOVING))}
       FROM orders o JOIN homeservice_orders v ON v.order_id = o.id
 """
-_LOCK_ONE = _SELECT + " WHERE o.id = $1 FOR NO KEY UPDATE"  # both rows: a lock on one would read a stale other
+# Both rows are locked: a lock on one would read a stale other. A row locked is read as it is then, so that what the
+# holding of workers has waited for is seen.
 _READ_ONE = _SELECT + " WHERE o.id = $1"
+_LOCK_ONE = f"{_SELECT} CROSS JOIN homeservice_hold($1, $2, $3) WHERE o.id = $1 FOR NO KEY UPDATE OF o, v"
+_LOCK_BOUND = f"""
+    {_SELECT} CROSS JOIN (SELECT FROM workers WHERE id = $2 FOR NO KEY UPDATE) AS held
+     WHERE o.id = $1 FOR NO KEY UPDATE OF o, v
+"""
 _READ_PAGE = {
     "customer": _SELECT
     + " WHERE o.customer_id = $1 AND o.line = 'homeservice' AND o.id < $2 ORDER BY o.id DESC LIMIT $3",
@@ -99,9 +105,20 @@ class Bidder:
     voucher: vouchers.Terms | None = None
 
 
-async def load(tx: Tx, order_id: str, lock: bool) -> Job | None:
-    """The job, its two rows locked when asked."""
-    row = await tx.fetchrow(_LOCK_ONE if lock else _READ_ONE, order_id)
+async def read(tx: Tx, order_id: str) -> Job | None:
+    row = await tx.fetchrow(_READ_ONE, order_id)
+    return None if row is None else job_of(row)
+
+
+async def lock(tx: Tx, order_id: str, owner: str | None, workers: Sequence[str]) -> Job | None:
+    """Behind the order's gate its worker, the one chosen last and these others, then the two rows."""
+    row = await tx.fetchrow(_LOCK_ONE, order_id, owner, list(workers))
+    return None if row is None else job_of(row)
+
+
+async def lock_bound(tx: Tx, order_id: str, worker_id: str) -> Job | None:
+    """This worker, then the two rows; whether the order is his is for the caller to see."""
+    row = await tx.fetchrow(_LOCK_BOUND, order_id, worker_id)
     return None if row is None else job_of(row)
 
 

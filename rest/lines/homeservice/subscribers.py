@@ -27,13 +27,13 @@ async def candidate_left(tx: Tx, fact: dict[str, Any]) -> None:
 
 async def money_came(tx: Tx, fact: dict[str, Any]) -> None:
     """A channel has money for an order, perhaps of this line."""
-    if await HOMESERVICE.load(tx, fact["order_id"], False) is not None:
+    if await HOMESERVICE.read(tx, fact["order_id"]) is not None:
         await paying.receive_money(tx, fact["order_id"], fact["payment_id"], ref=fact["ref"])
 
 
 async def money_refused(tx: Tx, fact: dict[str, Any]) -> None:
     """A channel will not take the payment; one that was closed meanwhile is nobody's trouble."""
-    if await HOMESERVICE.load(tx, fact["order_id"], False) is None:
+    if await HOMESERVICE.read(tx, fact["order_id"]) is None:
         return
     try:
         await paying.fail_payment(tx, fact["order_id"], fact["payment_id"], fact["reason"])

@@ -8,7 +8,7 @@ from datetime import datetime
 from geo import Point
 from rest.lines.homeservice.model import DEPARTED, Job
 from rest.lines.homeservice.sharing import shared_order
-from rest.lines.homeservice.store import load
+from rest.lines.homeservice.store import read
 from storage.base.errors import NotFound
 from storage.postgres import Database
 
@@ -40,7 +40,7 @@ def trip_of(job: Job) -> Trip:
 async def view_trip(db: Database, order_id: str) -> Trip:
     """Whoever asks must have been checked against `customer_id` or a share link. Raises NotFound."""
     async with db.look() as tx:
-        job = await load(tx, order_id, False)
+        job = await read(tx, order_id)
     if job is None:
         raise NotFound
     return trip_of(job)

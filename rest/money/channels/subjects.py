@@ -133,5 +133,5 @@ async def take_price(
     payment = await payments.open_payment(
         tx, order_id=subject_id, account_id=account_id, amount_fen=amount_fen, lock_epoch=lock_epoch
     )
-    await payments.settle_paid(tx, payment.id)
+    await payments.settle_paid(tx, payment)
     return True

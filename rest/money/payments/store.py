@@ -22,14 +22,22 @@ def _payment(row: Any) -> Payment:  # noqa: ANN401 - a row
     return Payment(**values)
 
 
-async def insert(tx: Tx, payment: Payment) -> None:
-    """A payment with its parts."""
-    await tx.execute(
+async def insert(tx: Tx, payment: Payment, *, counts_fen: int = 0, daily_max_fen: int | None = None) -> bool:
+    """A payment with its parts, counted against its customer's day, which it locks; False when that is too much."""
+    written = await tx.execute(
         """
-        WITH payment AS (
+        WITH counted AS (
+            INSERT INTO payment_days AS known (account_id, day, amount_fen)
+            SELECT $3, $10, $15 WHERE $10::date IS NOT NULL AND ($16::bigint IS NULL OR $15 <= $16)
+            ON CONFLICT (account_id, day) DO UPDATE SET amount_fen = known.amount_fen + EXCLUDED.amount_fen
+             WHERE $16::bigint IS NULL OR known.amount_fen + EXCLUDED.amount_fen <= $16
+            RETURNING day
+        ), payment AS (
             INSERT INTO payments (id, order_id, account_id, method, amount_fen, state, lock_epoch, created_at, is_held,
                                   counted_on)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE $10::date IS NULL OR EXISTS (SELECT FROM counted)
+            RETURNING id
+        )
         INSERT INTO payment_parts (payment_id, n, tender, amount_fen, points, worker_id)
         SELECT payment.id, part.n, part.tender, part.amount_fen, part.points, part.worker_id
           FROM payment, unnest($11::text[], $12::bigint[], $13::bigint[], $14::text[])
@@ -49,7 +57,10 @@ async def insert(tx: Tx, payment: Payment) -> None:
         [part.amount_fen for part in payment.parts],
         [part.points for part in payment.parts],
         [part.worker_id for part in payment.parts],
+        counts_fen,
+        daily_max_fen,
     )
+    return written > 0
 
 
 async def with_parts(tx: Tx, payments: Sequence[Payment]) -> list[Payment]:
@@ -224,24 +235,6 @@ async def legs(tx: Tx, given_as: str) -> list[Leg]:
 
 
 # Limits of a day
-
-
-async def count_day(tx: Tx, account_id: str, day: date, amount_fen: int, *, maximum_fen: int | None) -> int | None:
-    """Count this against a customer's day; what that makes, None when it would be too much. Locks the day."""
-    total: int | None = await tx.fetchval(
-        """
-        INSERT INTO payment_days AS known (account_id, day, amount_fen)
-        SELECT $1, $2, $3 WHERE $4::bigint IS NULL OR $3 <= $4
-        ON CONFLICT (account_id, day) DO UPDATE SET amount_fen = known.amount_fen + EXCLUDED.amount_fen
-         WHERE $4::bigint IS NULL OR known.amount_fen + EXCLUDED.amount_fen <= $4
-        RETURNING amount_fen
-        """,
-        account_id,
-        day,
-        amount_fen,
-        maximum_fen,
-    )
-    return total
 
 
 async def uncount_day(tx: Tx, account_id: str, day: date, amount_fen: int) -> None:

@@ -5,7 +5,7 @@ Owns      orders (status, version, money columns), order_events (the timeline), 
 States    each line brings its own table: (status, verb) → Transition(to, roles, effects named)
 Promises  only transitions in the table happen; version + 1 and one event per step, numbered without gaps;
           terminal states absorb; refunded + reserved never exceeds paid (also a CHECK)
-Calls     dispatch.lock_worker (lock order: worker → order → call → booking → ledger accounts)
+Locks     gate → workers → order → call → booking → ledger accounts
 Tells     order.changed, tracking.ended; money.order_refunded, to domains above
 """
 
@@ -17,7 +17,7 @@ from rest.trade.orders.access import (
     read_for_staff,
     read_for_worker,
 )
-from rest.trade.orders.executor import Line, Step, apply, guard, is_repeat, lock
+from rest.trade.orders.executor import Line, Step, apply, guard, is_repeat
 from rest.trade.orders.facts import OrderChanged, OrderRefunded, TrackingEnded
 from rest.trade.orders.model import (
     SYSTEM,
@@ -62,7 +62,6 @@ __all__ = [
     "guard",
     "is_repeat",
     "lines_of",
-    "lock",
     "lock_for_customer",
     "lock_for_system",
     "lock_for_worker",

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import dispatch
-from rest.trade.orders import executor
 from rest.trade.orders.executor import Job, Line
 from storage.base.errors import NotFound
 from storage.tx import Tx
@@ -18,7 +16,7 @@ J = TypeVar("J", bound=Job)
 
 async def read_for_customer(tx: Tx, line: Line[J], order_id: str, account_id: str) -> J:
     """The customer's own order. Raises NotFound."""
-    job = await line.load(tx, order_id, False)
+    job = await line.read(tx, order_id)
     if job is None or job.order.customer_id != account_id:
         raise NotFound
     return job
@@ -26,7 +24,7 @@ async def read_for_customer(tx: Tx, line: Line[J], order_id: str, account_id: st
 
 async def read_for_worker(tx: Tx, line: Line[J], order_id: str, worker_id: str) -> J:
     """The order this worker is bound to. Raises NotFound."""
-    job = await line.load(tx, order_id, False)
+    job = await line.read(tx, order_id)
     if job is None or job.order.provider_id != worker_id:
         raise NotFound
     return job
@@ -34,7 +32,7 @@ async def read_for_worker(tx: Tx, line: Line[J], order_id: str, worker_id: str) 
 
 async def read_for_staff(tx: Tx, line: Line[J], order_id: str) -> J:
     """Any order of the line; the route has checked the staff role. Raises NotFound."""
-    job = await line.load(tx, order_id, False)
+    job = await line.read(tx, order_id)
     if job is None:
         raise NotFound
     return job
@@ -43,19 +41,24 @@ async def read_for_staff(tx: Tx, line: Line[J], order_id: str) -> J:
 async def lock_for_customer(
     tx: Tx, line: Line[J], order_id: str, account_id: str, *, workers: tuple[str, ...] = ()
 ) -> J:
-    """Lock the customer's own order (its worker first). Raises NotFound, RetryTx."""
-    return await executor.lock(tx, line, order_id, owner=account_id, workers=workers)
+    """Lock the customer's own order; its worker and these others first. Raises NotFound."""
+    return _found(await line.lock(tx, order_id, account_id, workers))
 
 
 async def lock_for_worker(tx: Tx, line: Line[J], order_id: str, worker_id: str) -> J:
     """Lock this worker, then the order bound to him. Raises NotFound."""
-    await dispatch.lock_worker(tx, worker_id)
-    job = await line.load(tx, order_id, True)
-    if job is None or job.order.provider_id != worker_id:
+    job = _found(await line.lock_bound(tx, order_id, worker_id))
+    if job.order.provider_id != worker_id:
         raise NotFound
     return job
 
 
 async def lock_for_system(tx: Tx, line: Line[J], order_id: str, *, workers: tuple[str, ...] = ()) -> J:
-    """Lock an order for staff (the route has checked the role) or a deadline. Raises NotFound, RetryTx."""
-    return await executor.lock(tx, line, order_id, workers=workers)
+    """Lock an order for staff (the route has checked the role) or a deadline. Raises NotFound."""
+    return _found(await line.lock(tx, order_id, None, workers))
+
+
+def _found(job: J | None) -> J:
+    if job is None:
+        raise NotFound
+    return job

@@ -8,22 +8,21 @@ the line locks the job, computes what the job will be (pure), and calls `apply`,
 3. runs the effects the row names, in that order (calls down: dispatch, money, cases),
 4. lets the line follow up (deadlines and facts are functions of the step).
 
-Lock order: the order's gate → worker rows (sorted) → order → call → booking → ledger accounts. `lock` does the first
-three; verbs that cannot change the order's worker need no gate.
+Lock order: the order's gate → worker rows (sorted) → order → call → booking → ledger accounts. A line's `lock` does the
+first three in one trip; verbs that cannot change the order's worker need no gate.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import dispatch
+from rest.money.payments import Payment
 from rest.trade.orders import store
 from rest.trade.orders.facts import OrderRefunded
 from rest.trade.orders.model import By, Event, Machine, Order, WrongState
-from storage.base.errors import NotFound
 from storage.postgres import RetryTx
 from storage.tx import Tx
 
@@ -40,13 +39,17 @@ J = TypeVar("J", bound=Job)
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[J]):
-    """One step being made: the job as it was and as it is now, who did what, and the verb's own values."""
+    """One step being made: the job as it was and as it is now, who did what, and the verb's own values.
+
+    The timeline keeps `data`; `payment` is what the verb has just opened, for the effect that books it.
+    """
 
     before: J
     after: J
     verb: str
     by: By
     data: Mapping[str, Any]
+    payment: Payment | None = None
 
 
 Effect = Callable[[Tx, Step[J]], Awaitable[None]]
@@ -56,12 +59,16 @@ Effect = Callable[[Tx, Step[J]], Awaitable[None]]
 class Line(Generic[J]):
     """What a line brings to the kernel.
 
-    `load(tx, order_id, lock)` reads the job, locking its rows when asked; `save` writes the line's own row;
-    `follow` runs last in every step: deadlines, cases, facts.
+    `read(tx, order_id)` reads the job. `lock(tx, order_id, owner, workers)` passes the gate of this customer's order
+    (anybody's without an owner), locks its worker and these others, then the job's rows, and reads them.
+    `lock_bound(tx, order_id, worker_id)` locks this worker, then the job's rows. None where there is no such order.
+    `save` writes the line's own row; `follow` runs last in every step: deadlines, cases, facts.
     """
 
     machine: Machine
-    load: Callable[[Tx, str, bool], Awaitable[J | None]]
+    read: Callable[[Tx, str], Awaitable[J | None]]
+    lock: Callable[[Tx, str, str | None, Sequence[str]], Awaitable[J | None]]
+    lock_bound: Callable[[Tx, str, str], Awaitable[J | None]]
     save: Callable[[Tx, J, J], Awaitable[None]]
     effects: Mapping[str, Effect[J]]
     follow: Callable[[Tx, Step[J]], Awaitable[None]]
@@ -70,26 +77,6 @@ class Line(Generic[J]):
         named = {name for row in self.machine.table.values() for name in row.effects}
         if missing := named - self.effects.keys():
             raise ValueError(f"{self.machine.line}: no such effects: {sorted(missing)}")
-
-
-async def lock(tx: Tx, line: Line[J], order_id: str, *, owner: str | None = None, workers: Iterable[str] = ()) -> J:
-    """Lock the order's worker (and these others), then the order, and read it.
-
-    A worker must be locked before the order, and who it is must be read before that; the order's gate keeps it from
-    changing in between. Raises NotFound, also when `owner` is given and is not the customer, before anything is locked.
-    """
-    found, provider_id = await store.gate(tx, order_id, owner)
-    if not found:
-        raise NotFound
-    held = {*workers, *([provider_id] if provider_id else [])}
-    for worker_id in sorted(held):
-        await dispatch.lock_worker(tx, worker_id)
-    job = await line.load(tx, order_id, True)
-    if job is None:
-        raise NotFound
-    if job.order.provider_id is not None and job.order.provider_id not in held:
-        raise AssertionError(f"{order_id}: the worker changed behind the gate")
-    return job
 
 
 async def apply(
@@ -102,6 +89,7 @@ async def apply(
     after: J | None = None,
     to: str | None = None,
     data: Mapping[str, Any] | None = None,
+    payment: Payment | None = None,
 ) -> J:
     """Make one step; needs the lock. `after` is the job with what the verb changes beside the status.
 
@@ -123,7 +111,7 @@ async def apply(
     await line.save(tx, job, moved)
     if _leaving(order) > _leaving(job.order):
         tx.tell(OrderRefunded(order_id=order.id, kept_fen=order.paid_fen - _leaving(order)), to=())
-    step = Step(job, moved, verb, by, data or {})
+    step = Step(job, moved, verb, by, data or {}, payment)
     for name in row.effects:
         await line.effects[name](tx, step)
     await line.follow(tx, step)

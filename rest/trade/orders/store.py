@@ -73,12 +73,6 @@ async def page(
     return [order_of(row) for row in rows]
 
 
-async def gate(tx: Tx, order_id: str, owner: str | None) -> tuple[bool, str | None]:
-    """Hold the order's worker still; (whether there is such an order of this owner, its worker)."""
-    row = await tx.fetchrow("SELECT provider_id FROM order_gate($1, $2)", order_id, owner)
-    return (False, None) if row is None else (True, row["provider_id"])
-
-
 async def parties_of(tx: Tx, order_id: str) -> tuple[str, str | None] | None:
     """Whose order it is, and which worker is bound to it; for callers that decide themselves who may know."""
     row = await tx.fetchrow("SELECT customer_id, provider_id FROM orders WHERE id = $1", order_id)

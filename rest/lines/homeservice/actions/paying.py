@@ -24,7 +24,6 @@ from rest.money.payments import CHANNELS, Ask, MethodUnavailable, Part, PayPolic
 from rest.trade import orders
 from rest.trade.orders import SYSTEM, By, Role, WrongState
 from rest.trade.pricing import check_quote, total
-from storage.postgres import RetryTx
 from storage.tx import Tx
 
 
@@ -51,9 +50,7 @@ async def pay(
     way = _Way(wanted, account_id, frozenset(open_channels), payer)
     if any(ask.tender in CHANNELS for ask in wanted):
         return await _begin(tx, order_id, way, shown)
-    seen = await orders.read_for_customer(tx, HOMESERVICE, order_id, account_id)
-    job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id, workers=_last_worker(seen))
-    _check_last_worker(seen, job)
+    job = await orders.lock_for_customer(tx, HOMESERVICE, order_id, account_id)
     by = By(Role.CUSTOMER, account_id)
     if job.order.status == PENDING_PAYMENT and not is_lock_running(tx, job):
         job = await unbind(tx, job)
@@ -67,8 +64,7 @@ async def pay(
     if not await orders.guard(tx, HOMESERVICE, job, "pay", by):
         return job
     job = await members.hold_price(tx, job, by, shown)
-    payment = await _open(tx, job, way)
-    return await _pay(tx, job, by, told_of(payment))
+    return await _pay(tx, job, by, await _open(tx, job, way))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +120,7 @@ async def _begin(tx: Tx, order_id: str, way: _Way, shown: str | None) -> Job:
         raise MethodUnavailable(method=channel.value)
     parts = await _parts(tx, job, way)
     if not any(part.by_channel for part in parts):  # the others cover it (FR-067)
-        payment = await _open_parts(tx, job, account_id, parts)
-        return await _pay(tx, job, by, told_of(payment))
+        return await _pay(tx, job, by, await _open_parts(tx, job, account_id, parts))
     await channels.begin(
         tx,
         order_id=order_id,
@@ -195,15 +190,16 @@ def relocked(job: Job) -> Job:
     return replace(job, order=order, visit=replace(visit, lock_epoch=visit.lock_epoch + 1))
 
 
-async def _pay(tx: Tx, job: Job, by: By, data: dict[str, Any]) -> Job:
-    done = await orders.apply(tx, HOMESERVICE, job, "pay", by, after=paid(tx, job), data=data)
+async def _pay(tx: Tx, job: Job, by: By, payment: payments.Payment | None, **more: Any) -> Job:  # noqa: ANN401
+    data = told_of(payment, **more)
+    done = await orders.apply(tx, HOMESERVICE, job, "pay", by, after=paid(tx, job), data=data, payment=payment)
     return await accept_if_automatic(tx, done)
 
 
 async def _pay_late(tx: Tx, job: Job, by: By, payment: payments.Payment | None, *, is_in: bool = False) -> Job:
     data = told_of(payment, late=is_in)
     after = paid(tx, relocked(job))
-    done = await orders.apply(tx, HOMESERVICE, job, "pay_late", by, after=after, data=data)
+    done = await orders.apply(tx, HOMESERVICE, job, "pay_late", by, after=after, data=data, payment=payment)
     return await accept_if_automatic(tx, done)
 
 
@@ -214,9 +210,7 @@ async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | No
     unlocked; else all of it goes back and the order stays as it is (HS-088, HS-058). The same news again changes
     nothing. Locks the worker, the order and the call before any account.
     """
-    seen = await orders.read_for_staff(tx, HOMESERVICE, order_id)
-    job = await orders.lock_for_system(tx, HOMESERVICE, order_id, workers=_last_worker(seen))
-    _check_last_worker(seen, job)
+    job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
     if job.order.call_id is not None:
         await dispatch.lock_call(tx, job.order.call_id)
     if job.visit.voucher_id is not None:
@@ -227,13 +221,12 @@ async def receive_money(tx: Tx, order_id: str, payment_id: str, *, ref: str | No
     receipt = await payments.receive(tx, payment_id, lock_epoch=waits, ref=ref)
     if receipt.repeated:
         return job
-    data = told_of(receipt.payment, received=True)
     if not receipt.late:
-        return await _pay(tx, job, SYSTEM, data)
+        return await _pay(tx, job, SYSTEM, receipt.payment, received=True)
     if await _is_good_after_all(tx, job, receipt.payment):
         return await _pay_late(tx, job, SYSTEM, receipt.payment, is_in=True)
     amount = receipt.payment.paid_fen
-    data["parts"] = payments.summary(receipt.payment.arriving)
+    data = told_of(receipt.payment, received=True) | {"parts": payments.summary(receipt.payment.arriving)}
     order = replace(job.order, paid_fen=job.order.paid_fen + amount, refunded_fen=job.order.refunded_fen + amount)
     after = replace(job, order=order)
     return await orders.apply(tx, HOMESERVICE, job, "return_money", SYSTEM, to=job.order.status, after=after, data=data)
@@ -269,13 +262,3 @@ async def fail_payment(tx: Tx, order_id: str, payment_id: str, reason: str) -> J
     if job.order.status != PENDING_PAYMENT or failed.lock_epoch != job.visit.lock_epoch:
         return job
     return await orders.apply(tx, HOMESERVICE, job, "fail_payment", SYSTEM, data=told_of(failed, reason=reason))
-
-
-def _check_last_worker(seen: Job, job: Job) -> None:
-    """The late rule may need the last chosen technician's lock. Raises RetryTx when another was chosen meanwhile."""
-    if job.visit.worker_id not in {None, seen.visit.worker_id, job.order.provider_id}:
-        raise RetryTx
-
-
-def _last_worker(job: Job) -> tuple[str, ...]:
-    return (job.visit.worker_id,) if job.visit.worker_id is not None else ()

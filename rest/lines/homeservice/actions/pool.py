@@ -321,6 +321,6 @@ async def _lock_of_call(tx: Tx, call_id: str, worker_id: str) -> tuple[Job, stor
     if found is None:
         raise NotFound
     order_id, bidder = found
-    job = await HOMESERVICE.load(tx, order_id, False)  # locked just now
+    job = await HOMESERVICE.read(tx, order_id)  # locked just now
     assert job is not None  # noqa: S101 - no order is ever deleted
     return job, bidder

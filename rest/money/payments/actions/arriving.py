@@ -14,13 +14,13 @@ from storage.base.log import log
 from storage.tx import Tx
 
 
-async def settle_paid(tx: Tx, payment_id: str, *, ref: str | None = None) -> Payment:
+async def settle_paid(tx: Tx, payment: Payment, *, ref: str | None = None) -> Payment:
     """The money came in time: book all parts into the order's escrow, in one transfer.
 
-    Parts that are not held are taken now. Raises InsufficientFunds (of a payment without points nothing is written: the
-    caller may go on with `fail`), InsufficientPoints, WrongPaymentState, NotFound.
+    `payment` is as this transaction opened or locked it. Parts that are not held are taken now. Raises
+    InsufficientFunds (of a payment without points nothing is written: the caller may go on with `fail`),
+    InsufficientPoints, WrongPaymentState; RetryTx where the payment has moved.
     """
-    payment = await lock(tx, payment_id)
     paid = replace(payment.after("settle"), ref=ref, paid_at=tx.now, paid_fen=payment.amount_fen, is_held=False)
     escrow = ledger.escrow(payment.order_id)
     entries = _inner(payment, escrow)
@@ -51,7 +51,7 @@ async def receive(tx: Tx, payment_id: str, *, lock_epoch: int | None, ref: str |
     if payment.state in MONEY_IS_IN:
         return Receipt(payment, late=payment.state is PaymentState.PAID_LATE, repeated=True)
     if payment.state in OPEN and payment.lock_epoch == lock_epoch:
-        return Receipt(await settle_paid(tx, payment_id, ref=ref), late=False, repeated=False)
+        return Receipt(await settle_paid(tx, payment, ref=ref), late=False, repeated=False)
     came = sum(part.amount_fen for part in payment.arriving)
     late = replace(payment.after("arrive_late"), ref=ref, paid_at=tx.now, paid_fen=came, is_held=False)
     await free(tx, payment)

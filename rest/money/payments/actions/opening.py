@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 
 from rest.money import ledger
 from rest.money.payments import store
@@ -47,6 +46,7 @@ async def open_payment(
         if known.state is PaymentState.REVIEW:
             raise WrongPaymentState(state=known.state.value)
         await _close(tx, known, "replaced")
+    counts_fen = policy.limited_fen(parts) if policy is not None else 0
     payment = Payment(
         id=tx.new_id("pay"),
         order_id=order_id,
@@ -62,26 +62,23 @@ async def open_payment(
         created_at=tx.now,
         paid_at=None,
         ended_at=None,
-        counted_on=await _count(tx, policy, account_id, parts),
+        counted_on=business_day(tx.now) if counts_fen else None,
         parts=parts,
     )
     if payment.channel_part is not None and payment.inner_parts:
         payment = replace(payment, is_held=True)
+    await _insert(tx, payment, counts_fen, policy)
+    if payment.is_held:
         await hold(tx, payment)
-    await store.insert(tx, payment)
     return payment
 
 
-async def _count(tx: Tx, policy: PayPolicy | None, account_id: str, parts: Sequence[Part]) -> date | None:
-    """Count the payment against its customer's day; None when no limit counts it. Raises DailyLimit."""
-    amount_fen = policy.limited_fen(parts) if policy is not None else 0
-    if policy is None or amount_fen == 0:
-        return None
-    day = business_day(tx.now)
-    if await store.count_day(tx, account_id, day, amount_fen, maximum_fen=policy.daily_max_fen) is None:
-        left = max(0, policy.daily_max_fen - await store.counted(tx, account_id, day))
-        raise DailyLimit(left=as_money(left))
-    return day
+async def _insert(tx: Tx, payment: Payment, counts_fen: int, policy: PayPolicy | None) -> None:
+    """Write it, counted against its customer's day. Raises DailyLimit."""
+    daily_max_fen = policy.daily_max_fen if policy is not None else None
+    if not await store.insert(tx, payment, counts_fen=counts_fen, daily_max_fen=daily_max_fen):
+        counted_fen = await store.counted(tx, payment.account_id, business_day(tx.now))
+        raise DailyLimit(left=as_money(max(0, (daily_max_fen or 0) - counted_fen)))
 
 
 async def submit(tx: Tx, payment_id: str) -> Payment:
