@@ -138,10 +138,11 @@ class Bench:
             await connection.execute(
                 f"""
                 INSERT INTO {table} OVERRIDING SYSTEM VALUE
-                SELECT (jsonb_populate_record(NULL::{table}, copy || {fixed})).*
+                SELECT made.*
                   FROM {table} AS t CROSS JOIN bench_people AS p CROSS JOIN LATERAL (
                        SELECT replace(replace(regexp_replace(to_jsonb(t)::text, '{ID}', '\\1' || lpad(p.n::text, 10, '0') || '\\2', 'g'),
-                                      '{whose}', p.id), '{other}', '{other}_' || p.n)::jsonb AS copy) AS made
+                                      '{whose}', p.id), '{other}', '{other}_' || p.n)::jsonb AS copy) AS text
+                       CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, copy || {fixed}) AS made
                  WHERE p.verb = '{verb}' AND to_jsonb(t)::text ~ '{mine}'"""  # noqa: E501
             )
         code = (
