@@ -48,11 +48,11 @@ async def bid(tx: Tx, call_id: str, worker_id: str) -> Bid:
     call = await store.lock_with(tx, call_id, [worker_id])
     if call is None:
         raise CallNotFound
-    standings = await worker_store.standings(tx, call, [worker_id])
-    if not standings:
+    standing = await worker_store.standing(tx, call, worker_id)
+    if standing is None:
         raise WorkerNotFound
     offer, live = await store.between(tx, call, worker_id)
-    return Bid(call=call, standing=standings[0], offer=offer, grab=live)
+    return Bid(call=call, standing=standing, offer=offer, grab=live)
 
 
 async def grab(tx: Tx, bid: Bid, *, quote: dict[str, Any], request_id: str | None = None) -> Grab:

@@ -58,8 +58,8 @@ async def pool_for(tx: Tx, worker: Worker) -> list[PoolCall]:
 async def _shown(tx: Tx, call: Call, worker: Worker, grab_state: str | None) -> PoolCall | None:
     if call.subject_kind != SUBJECT:
         return None
-    standing = (await workers.standings(tx, call, [worker.id]))[0]
-    if why_not(call, standing, tx.now) not in {None, *FORGIVEN} or standing.distance_m is None:
+    standing = await workers.standing(tx, call, worker.id)
+    if standing is None or standing.distance_m is None or why_not(call, standing, tx.now) not in {None, *FORGIVEN}:
         return None
     return PoolCall(
         call_id=call.id,
