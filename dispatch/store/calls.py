@@ -93,12 +93,12 @@ async def lock_pair(tx: Tx, call_id: str, worker_id: str) -> tuple[Call, Worker]
     row = await tx.fetchrow(_LOCK_PAIR, call_id, worker_id)
     if row is None:
         return None
-    return _call(row), worker_of_row({name: row[f"worker_{name}"] for name in WORKER_COLUMNS})
+    return _call(row), worker_of_row({name: row[f"w_{name}"] for name in WORKER_COLUMNS})
 
 
 _LOCK_PAIR = f"""
     SELECT {", ".join(f"c.{name.strip()}" for name in _CALL.split(","))},
-           {", ".join(f"w.{name} AS worker_{name}" for name in WORKER_COLUMNS)}
+           {", ".join(f"w.{name} AS w_{name}" for name in WORKER_COLUMNS)}
       FROM (SELECT * FROM workers WHERE id = $2 FOR NO KEY UPDATE) AS w CROSS JOIN calls c
      WHERE c.id = $1 FOR NO KEY UPDATE OF c
 """

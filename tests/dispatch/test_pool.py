@@ -203,6 +203,18 @@ async def test_late_money_locks_the_same_worker_again_while_he_is_free(town: Tow
     assert await violations(town.db) == []
 
 
+async def test_while_one_is_locked_nobody_else_wins(town: Town) -> None:
+    chosen, other = await town.worker(), await town.worker()
+    call = await town.call()
+    for worker in (chosen, other):
+        await town.grab(call, worker)
+    await town.lock(call, chosen)
+    with pytest.raises(CandidateGone):
+        await town.db.run(dispatch.win, call.id, other.id)
+    assert (await town.db.run(dispatch.win, call.id, chosen.id)).worker_id == chosen.id
+    assert await violations(town.db) == []
+
+
 async def test_late_money_for_a_worker_who_is_taken_is_refused(town: Town) -> None:
     chosen = await town.worker()
     call, next_call = await town.call(), await town.call()
