@@ -149,18 +149,32 @@ async def standing(tx: Tx, call: Call, worker_id: str) -> Standing | None:
     return None if row is None else _standing(row, call)
 
 
-_STANDING_OF = f"""
-    SELECT {", ".join(f"w.{name}" for name in WORKER_COLUMNS)}, p.lon, p.lat, p.at AS fix_at,
+async def standings_to(tx: Tx, calls: Sequence[Call], worker_id: str) -> dict[str, Standing]:
+    """The same of one worker with regard to each of these calls, by call."""
+    rows = await tx.fetch(_STANDINGS_TO, worker_id, [call.id for call in calls])
+    found = {row["to_call_id"]: row for row in rows}
+    return {call.id: _standing(found[call.id], call) for call in calls if call.id in found}
+
+
+def _looking_at(call_id: str, start_at: str, busy_until: str, epoch: str) -> str:
+    return f"""
+    SELECT {", ".join(f"w.{name}" for name in WORKER_COLUMNS)}, p.lon, p.lat, p.at AS fix_at, {call_id} AS to_call_id,
            EXISTS (SELECT FROM bookings b
-                    WHERE b.worker_id = w.id AND b.state IN ('held', 'firm') AND b.call_id <> $2
-                      AND b.during && tstzrange($3, $4)) AS is_booked,
+                    WHERE b.worker_id = w.id AND b.state IN ('held', 'firm') AND b.call_id <> {call_id}
+                      AND b.during && tstzrange({start_at}, {busy_until})) AS is_booked,
            (SELECT count(*) FROM offers o WHERE o.worker_id = w.id AND o.state = 'open') AS open_offers,
            EXISTS (SELECT FROM offers o
-                    WHERE o.call_id = $2 AND o.worker_id = w.id AND o.epoch = $5) AS is_offered
+                    WHERE o.call_id = {call_id} AND o.worker_id = w.id AND o.epoch = {epoch}) AS is_offered
       FROM workers w LEFT JOIN worker_positions p ON p.worker_id = w.id
+    """
+
+
+_STANDING = f"{_looking_at('$2', '$3', '$4', '$5')} WHERE w.id = $1"
+_STANDINGS = f"{_looking_at('$2', '$3', '$4', '$5')} WHERE w.id = ANY($1) ORDER BY w.id"
+_STANDINGS_TO = f"""
+    {_looking_at("c.id", "c.start_at", "c.busy_until", "c.epoch")} CROSS JOIN calls c
+     WHERE w.id = $1 AND c.id = ANY($2)
 """
-_STANDING = f"{_STANDING_OF} WHERE w.id = $1"
-_STANDINGS = f"{_STANDING_OF} WHERE w.id = ANY($1) ORDER BY w.id"
 
 
 def _standing(row: Any, call: Call) -> Standing:  # noqa: ANN401 - asyncpg record

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from dispatch.model import Call, Worker, why_not
+from dispatch.model import Call, Standing, Worker, why_not
 from dispatch.store import calls, workers
 from rest.edge.values import Money
 from rest.lines.homeservice import candidates
@@ -50,16 +50,16 @@ async def pool_for(tx: Tx, worker: Worker) -> list[PoolCall]:
         tx, services=sorted(worker.services), lon=point.lon, lat=point.lat, degrees=degrees, limit=SHOWN_MAX
     )
     grabbed = await candidates.grab_states(tx, worker.id, [call.id for call in near])
-    looked = [await _shown(tx, call, worker, grabbed.get(call.id)) for call in near]
+    stands = await workers.standings_to(tx, near, worker.id)
+    looked = [_shown(call, stands[call.id], grabbed.get(call.id), tx.now) for call in near if call.id in stands]
     shown = [found for found in looked if found is not None]
     return sorted(shown, key=lambda one: (one.distance_m, one.start_at, one.call_id))
 
 
-async def _shown(tx: Tx, call: Call, worker: Worker, grab_state: str | None) -> PoolCall | None:
-    if call.subject_kind != SUBJECT:
+def _shown(call: Call, standing: Standing, grab_state: str | None, now: datetime) -> PoolCall | None:
+    if call.subject_kind != SUBJECT or standing.distance_m is None:
         return None
-    standing = await workers.standing(tx, call, worker.id)
-    if standing is None or standing.distance_m is None or why_not(call, standing, tx.now) not in {None, *FORGIVEN}:
+    if why_not(call, standing, now) not in {None, *FORGIVEN}:
         return None
     return PoolCall(
         call_id=call.id,
