@@ -49,6 +49,7 @@ class Rule:
     """A kind of notice. `subject`: its kind, and the field with its id; `until`: the field after which it is over.
 
     `collapse`: the field whose value makes a newer notice take the place of an unread older one, and the word for it.
+    `rings`: `notice.new` tells it and the bell counts it; not what comes by the hundred and an event of its own says.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Rule:
     subject: tuple[str, str] | None = ("order", "order_id")
     collapse: tuple[str, str] | None = None
     until: str | None = None
+    rings: bool = True
 
     def collapse_key(self, fact: Body) -> str | None:
         return None if self.collapse is None else f"{self.collapse[0]}:{fact[self.collapse[1]]}"
@@ -115,7 +117,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="offer.made", topic="offer.made", to=WORKER, urgency=Urgency.URGENT, channels=(Channel.PUSH,),
         about=both(at(start="start_at"), lambda fact: {"km": f"{fact['distance_m'] / 1000:.1f}"}),
-        subject=("offer", "offer_id"), collapse=("offer", "offer_id"), until="expires_at",
+        subject=("offer", "offer_id"), collapse=("offer", "offer_id"), until="expires_at", rings=False,
     ),
     Rule(
         kind="order.offered", topic="order.offered", to=WORKER, urgency=Urgency.URGENT, channels=LOUD,
@@ -232,6 +234,9 @@ BROADCAST = Rule(
 
 KINDS: Mapping[str, Rule] = {rule.kind: rule for rule in (*RULES, CHAT, BROADCAST)}
 """By name; two rules of one name would be one kind with two words."""
+
+SILENT = tuple(rule.kind for rule in KINDS.values() if not rule.rings)
+"""In the inbox and on the phone; no bell counts them."""
 
 BY_TOPIC: Mapping[str, tuple[Rule, ...]] = {
     topic: tuple(rule for rule in RULES if rule.topic == topic) for topic in dict.fromkeys(rule.topic for rule in RULES)

@@ -31,6 +31,9 @@ from storage.tx import Tx
 
 POLL_S = 0.25
 """A commit of this process wakes us; those of others are seen this much later."""
+GATHER_S = 0.1
+"""Facts are gathered this long before they are heard: a phone in a pocket does not know the difference, and a grab that
+shares the database with a transaction for each commit does."""
 BATCH_MAX = 200
 
 HEAR_AGAIN = "reach.hear"
@@ -52,10 +55,11 @@ WAITED_OUT = (
 class Listener:
     """Call `step` for ever, or `drain` until nothing is left."""
 
-    def __init__(self, db: Database, terms: Terms, *, poll_s: float = POLL_S) -> None:
+    def __init__(self, db: Database, terms: Terms, *, poll_s: float = POLL_S, gather_s: float = GATHER_S) -> None:
         self._db = db
         self._terms = terms
         self._poll_s = poll_s
+        self._gather_s = gather_s
         self._woken = asyncio.Event()
         db.on_commit(self._committed)
 
@@ -68,6 +72,7 @@ class Listener:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._poll_s):
                 await self._woken.wait()
+                await asyncio.sleep(self._gather_s)
         self._woken.clear()
         await self.drain()
 

@@ -64,7 +64,7 @@ async def tell(tx: Tx, wanted: Sequence[Notice], terms: Terms, *, is_bulk: bool 
     await deliveries.add(tx, planned)
     for delivery in planned:
         _go_on(tx, delivery)
-    await _tell_people(tx, open_ones, people)
+    await _tell_people(tx, open_ones)
     return fresh
 
 
@@ -169,13 +169,15 @@ def _delivery(
     )
 
 
-async def _tell_people(tx: Tx, fresh: Sequence[Notice], people: Collection[str]) -> None:
-    unread = await notices.unread(tx, list(people))
+async def _tell_people(tx: Tx, fresh: Sequence[Notice]) -> None:
+    ringing = [one for one in fresh if KINDS[one.kind].rings and one.account_id != ROOM]
+    if not ringing:
+        return
+    people = sorted({one.account_id for one in ringing})
+    unread = await notices.unread(tx, people)
     published = await config.published(tx)
     workers = await dispatch.workers_of(tx, people)
-    for one in fresh:
-        if one.account_id not in unread:
-            continue
+    for one in ringing:
         title, body = words.in_all(one.kind, one.about, published)
         fact = NoticeNew(
             notice_id=one.id,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from rest.reach.kinds import SILENT
 from rest.reach.model import Notice, Wishes
 from storage.base import codec
 from storage.tx import Tx
@@ -76,17 +77,17 @@ async def supersede(tx: Tx, notices: Sequence[Notice]) -> None:
 
 
 async def end(tx: Tx, collapse_keys: Sequence[str]) -> list[str]:
-    """Read what these keys name, of everybody; whose."""
+    """Read what these keys name, of everybody; whose bell counts fewer now."""
     if not collapse_keys:
         return []
     rows = await tx.fetch(
         """
-        UPDATE notices SET read_at = $2 WHERE collapse_key = ANY($1) AND read_at IS NULL RETURNING account_id
+        UPDATE notices SET read_at = $2 WHERE collapse_key = ANY($1) AND read_at IS NULL RETURNING account_id, kind
         """,
         list(collapse_keys),
         tx.now,
     )
-    return sorted({row["account_id"] for row in rows})
+    return sorted({row["account_id"] for row in rows if row["kind"] not in SILENT})
 
 
 async def end_chat(tx: Tx, account_id: str, collapse_key: str, *, read_seq: int) -> bool:
@@ -149,7 +150,7 @@ async def page(
 
 
 async def unread(tx: Tx, account_ids: Sequence[str]) -> dict[str, int]:
-    """How many each has not read and should."""
+    """How many each has not read and should, of those a bell counts."""
     rows = await tx.fetch(
         """
         SELECT who.id, fresh.n
@@ -157,11 +158,13 @@ async def unread(tx: Tx, account_ids: Sequence[str]) -> dict[str, int]:
          CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM (
                SELECT FROM notices n
                 WHERE n.account_id = who.id AND n.read_at IS NULL AND (n.expires_at IS NULL OR n.expires_at > $2)
+                  AND n.kind <> ALL ($4)
                 LIMIT $3) AS found) AS fresh
         """,
         list(account_ids),
         tx.now,
         UNREAD_MAX,
+        list(SILENT),
     )
     return {row["id"]: row["n"] for row in rows}
 
