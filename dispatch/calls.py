@@ -140,12 +140,6 @@ async def close_call(tx: Tx, call_id: str, *, reason: str, expired: bool = False
     return closed
 
 
-async def set_times(tx: Tx, call_id: str, *, start_at: datetime, busy_until: datetime) -> None:
-    """Move the times of a call that has no booking."""
-    call = await lock_call(tx, call_id)
-    await store.save(tx, dataclasses.replace(call, start_at=start_at, busy_until=busy_until))
-
-
 async def _pool_again(
     tx: Tx, call: Call, verb: str, *, was: CallStatus | None = None, booking: str | None = None
 ) -> Call:

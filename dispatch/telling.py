@@ -9,7 +9,7 @@ from dispatch.model import Call, Grab, Offer
 from dispatch.store import calls as store
 from storage.tx import Tx
 
-OFFER_STATE = {"won": "won", "lost": "lost", "unbound": "withdrawn", "withdrawn": "withdrawn", "void": "void"}
+OFFER_STATE = {"unbound": "withdrawn", "withdrawn": "withdrawn", "void": "void"}
 """How the offer behind a grab ends when the grab ends."""
 
 

@@ -140,22 +140,21 @@ async def open_near(
     return [_call(row) for row in rows]
 
 
-async def save(tx: Tx, call: Call, *, reason: str | None = None, booking: str | None = None) -> None:
+async def save(tx: Tx, call: Call, *, booking: str | None = None) -> None:
     """Write what verbs may change, and move its live booking; the caller holds the row's lock."""
     await tx.execute(
         """
         WITH moved AS (
-            UPDATE bookings SET state = $14, changed_at = $13
-             WHERE $14::text IS NOT NULL AND call_id = $1 AND state IN ('held', 'firm')
+            UPDATE bookings SET state = $13, changed_at = $12
+             WHERE $13::text IS NOT NULL AND call_id = $1 AND state IN ('held', 'firm')
         )
         UPDATE calls SET status = $2, epoch = $3, wave = $4, ring_m = $5, plan = $6, excluded = $7, worker_id = $8,
-               locked_until = $9, start_at = $10, busy_until = $11, closed_reason = $12, changed_at = $13,
+               locked_until = $9, start_at = $10, busy_until = $11, changed_at = $12,
                version = version + 1
          WHERE id = $1
         """,
         call.id, call.status, call.epoch, call.wave, call.ring_m, msgspec.json.encode(call.plan).decode(),
-        sorted(call.excluded), call.worker_id, call.locked_until, call.start_at, call.busy_until, reason, tx.now,
-        booking,
+        sorted(call.excluded), call.worker_id, call.locked_until, call.start_at, call.busy_until, tx.now, booking,
     )  # fmt: skip
 
 
