@@ -22,15 +22,18 @@ def _payment(row: Any) -> Payment:  # noqa: ANN401 - a row
     return Payment(**values)
 
 
-async def insert(tx: Tx, payment: Payment, *, counts_fen: int = 0, daily_max_fen: int | None = None) -> bool:
-    """A payment with its parts, counted against its customer's day, which it locks; False when that is too much."""
+async def insert(tx: Tx, payment: Payment, *, daily_max_fen: int) -> bool:
+    """A payment with its parts, counted where it says so against its customer's day, which it locks.
+
+    False when that is too much.
+    """
     written = await tx.execute(
         """
         WITH counted AS (
             INSERT INTO payment_days AS known (account_id, day, amount_fen)
-            SELECT $3, $10, $15 WHERE $10::date IS NOT NULL AND ($16::bigint IS NULL OR $15 <= $16)
+            SELECT $3, $10, $5::bigint WHERE $10::date IS NOT NULL AND $5 <= $15::bigint
             ON CONFLICT (account_id, day) DO UPDATE SET amount_fen = known.amount_fen + EXCLUDED.amount_fen
-             WHERE $16::bigint IS NULL OR known.amount_fen + EXCLUDED.amount_fen <= $16
+             WHERE known.amount_fen + EXCLUDED.amount_fen <= $15
             RETURNING day
         ), payment AS (
             INSERT INTO payments (id, order_id, account_id, method, amount_fen, state, lock_epoch, created_at, is_held,
@@ -57,7 +60,6 @@ async def insert(tx: Tx, payment: Payment, *, counts_fen: int = 0, daily_max_fen
         [part.amount_fen for part in payment.parts],
         [part.points for part in payment.parts],
         [part.worker_id for part in payment.parts],
-        counts_fen,
         daily_max_fen,
     )
     return written > 0

@@ -46,7 +46,6 @@ async def open_payment(
         if known.state is PaymentState.REVIEW:
             raise WrongPaymentState(state=known.state.value)
         await _close(tx, known, "replaced")
-    counts_fen = policy.limited_fen(parts) if policy is not None else 0
     payment = Payment(
         id=tx.new_id("pay"),
         order_id=order_id,
@@ -62,23 +61,22 @@ async def open_payment(
         created_at=tx.now,
         paid_at=None,
         ended_at=None,
-        counted_on=business_day(tx.now) if counts_fen else None,
+        counted_on=business_day(tx.now) if policy is not None and policy.limited_fen(parts) else None,
         parts=parts,
     )
     if payment.channel_part is not None and payment.inner_parts:
         payment = replace(payment, is_held=True)
-    await _insert(tx, payment, counts_fen, policy)
+    await _insert(tx, payment, policy.daily_max_fen if policy is not None else 0)
     if payment.is_held:
         await hold(tx, payment)
     return payment
 
 
-async def _insert(tx: Tx, payment: Payment, counts_fen: int, policy: PayPolicy | None) -> None:
+async def _insert(tx: Tx, payment: Payment, daily_max_fen: int) -> None:
     """Write it, counted against its customer's day. Raises DailyLimit."""
-    daily_max_fen = policy.daily_max_fen if policy is not None else None
-    if not await store.insert(tx, payment, counts_fen=counts_fen, daily_max_fen=daily_max_fen):
+    if not await store.insert(tx, payment, daily_max_fen=daily_max_fen):
         counted_fen = await store.counted(tx, payment.account_id, business_day(tx.now))
-        raise DailyLimit(left=as_money(max(0, (daily_max_fen or 0) - counted_fen)))
+        raise DailyLimit(left=as_money(max(0, daily_max_fen - counted_fen)))
 
 
 async def submit(tx: Tx, payment_id: str) -> Payment:
