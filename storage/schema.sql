@@ -655,20 +655,6 @@ BEGIN
     RETURN QUERY SELECT o.provider_id FROM orders o WHERE o.id = p_id;
 END $$;
 
-CREATE FUNCTION public.order_hold(p_id text, p_owner text, p_workers text[]) RETURNS TABLE(order_id text)
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-DECLARE
-    bound text;
-BEGIN
-    SELECT provider_id INTO bound FROM order_gate(p_id, p_owner);
-    IF FOUND THEN
-        PERFORM workers_hold(p_workers || bound);
-        RETURN QUERY SELECT p_id;
-    END IF;
-END $$;
-
 CREATE FUNCTION public.order_place(p_id text, p_no text, p_line text, p_kind text, p_mode text, p_parent_id text, p_customer_id text, p_call_id text, p_status text, p_total_fen bigint, p_snapshot jsonb, p_at timestamp with time zone, p_actor text, p_verb text) RETURNS void
     LANGUAGE plpgsql
     AS $$

@@ -55,7 +55,6 @@ ALL = frozenset({"*"})
 GATE = "gate"
 """The advisory lock of an order; every scene is about one order."""
 CALLED: Mapping[str, frozenset[str]] = {
-    "order_hold(": frozenset({"orders", "workers", GATE}),
     "homeservice_hold(": frozenset({"orders", "homeservice_orders", "workers", GATE}),
     "ledger_post(": frozenset({"ledger_accounts", "ledger_transfers", "ledger_entries", "ledger_checkpoints"}),
     "tx_write(": frozenset({"jobs", "outbox", "idempotency_keys"}),
@@ -64,8 +63,7 @@ CALLED: Mapping[str, frozenset[str]] = {
     "pg_advisory_xact_lock(": frozenset({"advisory"}),
 }
 """Functions of ours that a statement may call, and what they touch. One that is not here touches everything."""
-ONLY_LOCKS = {"order_hold(", "homeservice_hold(", "call_lock_with(", "homeservice_lock_of_call(",
-              "pg_advisory_xact_lock("}  # fmt: skip
+ONLY_LOCKS = {"homeservice_hold(", "call_lock_with(", "homeservice_lock_of_call(", "pg_advisory_xact_lock("}
 
 _HARMLESS = {"coalesce(", "count(", "sum(", "min(", "max(", "exists(", "any(", "all(", "unnest(", "values(", "in(",
              "as(", "and(", "or(", "on(", "from(", "now(", "split_part(", "format(", "materialized(", "row_number(",

@@ -49,7 +49,9 @@ def test_statements_are_taken_for_more_than_they_are_rather_than_for_less() -> N
     assert op_of("WITH gone AS (DELETE FROM jobs), x (a) AS (SELECT 1) SELECT FROM gone JOIN (SELECT FROM x) y") == Op(
         "write", frozenset({"jobs"})
     )
-    assert op_of("SELECT FROM order_hold($1, $2, $3)") == Op("lock", frozenset({"orders", "workers", "gate"}))
+    assert op_of("SELECT FROM homeservice_hold($1, $2, $3)") == Op(
+        "lock", frozenset({"orders", "homeservice_orders", "workers", "gate"})
+    )
     assert op_of("SELECT something_new($1)") == Op("write", frozenset({"*"}))
     assert op_of("COMMIT").kind == "end"
 
@@ -94,7 +96,7 @@ def test_who_comes_to_a_shut_gate_may_come_at_any_time() -> None:
 
 Event = tuple[str, int]
 STATEMENTS = ("SELECT x FROM a", "SELECT x FROM b", "UPDATE a SET x = 1", "UPDATE b SET x = 1", "DELETE FROM c")
-SHUT = "SELECT order_hold($1, $2, $3)"
+SHUT = "SELECT homeservice_hold($1, $2, $3)"
 transactions = st.tuples(st.booleans(), st.lists(st.sampled_from(STATEMENTS), max_size=2)).map(
     lambda drawn: [*([SHUT] if drawn[0] else []), *drawn[1], "COMMIT"]
 )

@@ -66,13 +66,11 @@ async def read(tx: Tx, order_id: str) -> Cup | None:
 
 
 async def lock(tx: Tx, order_id: str, owner: str | None, workers: Sequence[str]) -> Cup | None:
-    row = await tx.fetchrow(
-        f"SELECT {ORDER_COLUMNS} FROM order_hold($1, $2, $3), orders o WHERE o.id = $1 FOR NO KEY UPDATE OF o",
-        order_id,
-        owner,
-        list(workers),
-    )
-    return None if row is None else Cup(order_of(row))
+    if await tx.fetchrow("SELECT FROM order_gate($1, $2)", order_id, owner) is None:
+        return None
+    await tx.execute("SELECT workers_hold($1)", list(workers))
+    row = await tx.fetchrow(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = $1 FOR NO KEY UPDATE", order_id)
+    return Cup(order_of(row))
 
 
 async def lock_bound(tx: Tx, order_id: str, worker_id: str) -> Cup | None:
