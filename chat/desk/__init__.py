@@ -79,7 +79,7 @@ from chat.desk.actions.reports import (
     threads_page,
 )
 from chat.desk.actions.snoozing import snooze, wake
-from chat.desk.actions.steps import agent_of, queue_of
+from chat.desk.actions.steps import agent_of, lock_thread, queue_of
 from chat.desk.actions.threads import close, convert, find_thread, hear, reopen, reply, resolve, withdraw
 from chat.desk.actions.transfers import may_close, may_handle, take_over, transfer_to_agent, transfer_to_queue
 from chat.desk.boards import Board, Line, is_news
@@ -155,6 +155,7 @@ __all__ = [
     "line_of",
     "lock_agent",
     "lock_queue",
+    "lock_thread",
     "may_close",
     "may_handle",
     "missing",

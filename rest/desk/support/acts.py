@@ -77,7 +77,7 @@ class Handing:
 
 async def transfer(tx: Tx, who: Caller, conversation_id: str, to: Handing) -> Thread:
     """To an agent or to a queue: exactly one of them is named. Raises Malformed."""
-    agent, _ = await me(tx, who), await seen(tx, who, conversation_id)
+    agent, _ = await _on(tx, who, conversation_id)
     if to.queue_id is not None and to.agent_id is None:
         return await desk.transfer_to_queue(tx, conversation_id, to.queue_id, by_id=agent.id, note=to.note)
     if to.agent_id is None or to.queue_id is not None:
@@ -88,7 +88,7 @@ async def transfer(tx: Tx, who: Caller, conversation_id: str, to: Handing) -> Th
 
 
 async def take_over(tx: Tx, who: Caller, conversation_id: str, note: str) -> Thread:
-    agent, _ = await me(tx, who), await seen(tx, who, conversation_id)
+    agent, _ = await _on(tx, who, conversation_id)
     return await desk.take_over(tx, conversation_id, by_id=agent.id, note=note)
 
 
@@ -103,13 +103,13 @@ async def convert(tx: Tx, who: Caller, conversation_id: str, kind: str) -> Threa
 
 
 async def set_severity(tx: Tx, who: Caller, conversation_id: str, severity: str) -> Thread:
-    agent, _ = await me(tx, who), await seen(tx, who, conversation_id)
+    agent, _ = await _on(tx, who, conversation_id)
     return await desk.raise_severity(tx, conversation_id, Severity(severity), agent.id)
 
 
 async def snooze(tx: Tx, who: Caller, conversation_id: str, until: datetime | None, later: str | None) -> Thread:
     """Until an instant, or a word for one: exactly one of them is named. Raises Malformed."""
-    agent, _ = await me(tx, who), await seen(tx, who, conversation_id)
+    agent, _ = await _on(tx, who, conversation_id)
     if until is None and later is not None:
         return await desk.snooze(tx, conversation_id, by_id=agent.id, until=Later(later))
     if until is None or later is not None:
@@ -118,19 +118,27 @@ async def snooze(tx: Tx, who: Caller, conversation_id: str, until: datetime | No
 
 
 async def wake(tx: Tx, who: Caller, conversation_id: str) -> Thread:
-    agent, _ = await me(tx, who), await seen(tx, who, conversation_id)
+    agent, _ = await _on(tx, who, conversation_id)
     return await desk.wake(tx, conversation_id, by_id=agent.id)
 
 
 async def close(tx: Tx, who: Caller, conversation_id: str) -> Thread:
     """A resolved thread is over, rated or not."""
-    agent = await me(tx, who)
-    await desk.may_close(tx, await seen(tx, who, conversation_id), agent.id)
+    agent, thread = await _on(tx, who, conversation_id)
+    await desk.may_close(tx, thread, agent.id)
     return await desk.close(tx, conversation_id, "by_staff", by_id=agent.id)
 
 
 async def _handling(tx: Tx, who: Caller, conversation_id: str) -> Agent:
     """The caller, who has the thread or is a supervisor."""
-    agent = await me(tx, who)
-    await desk.may_handle(tx, await seen(tx, who, conversation_id), agent.id)
+    agent, thread = await _on(tx, who, conversation_id)
+    await desk.may_handle(tx, thread, agent.id)
     return agent
+
+
+async def _on(tx: Tx, who: Caller, conversation_id: str) -> tuple[Agent, Thread]:
+    """The caller, and the thread, held: what he may is asked of it as it stays until he has done it."""
+    agent = await me(tx, who)
+    await desk.lock_thread(tx, conversation_id)
+    # Read after the wait: whom it is kept to is asked beside the row, and would be as it was before.
+    return agent, await seen(tx, who, conversation_id)
