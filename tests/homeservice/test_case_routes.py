@@ -114,6 +114,8 @@ async def test_support_talks_to_both_sides_and_it_is_written_down(client: Client
         assert (await code(client, stranger, "POST", f"/v1/conversations/{where}/messages", hello))[0] == 404
     assert (await reach(party="both"))["conversation_id"] == with_customer
     assert (await client.as_("tom").send("GET", f"/v1/conversations/{with_customer}"))[0] == 200
+    before = await ok(client, "tom", "GET", f"/v1/conversations/{with_customer}/messages")
+    assert "hello" not in str(before)  # what she said before he came is not for him
     assert await reach(party="customer", way="call") == {"conversation_id": None, "call": "no_provider"}
     steps = (await ok(client, "sue", "GET", f"{path}/history"))["data"]
     assert [step["data"]["way"] for step in steps if step["verb"] == "contact"] == ["chat"] * 5 + ["call"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dispatch
 from chat import cases, conversations
 from chat.cases import Case
-from chat.conversations import Role, Status
+from chat.conversations import Status
+from rest.desk.conversations.joining import join_worker
 from rest.trade import orders
 from storage.base.errors import NotFound
 from storage.tx import Tx
@@ -33,7 +33,7 @@ async def contact(tx: Tx, case_id: str, by: str, *, party: str, way: str) -> tup
         subject = ("order", case.subject_id)
         conversation_id = (await conversations.open_conversation(tx, customer_id=customer_id, subject=subject))[0].id
         if party == BOTH:
-            await _join(tx, conversation_id, worker_id or "")
+            await join_worker(tx, conversation_id, worker_id or "")
     logged = await cases.log_contact(tx, case_id, by, party=who, way=way, conversation_id=conversation_id)
     return logged, conversation_id
 
@@ -44,10 +44,5 @@ async def _with_worker_alone(tx: Tx, case: Case, party: str, worker_id: str) -> 
     if before is not None and (await conversations.find_conversation(tx, before)).status is Status.OPEN:
         return before
     opened, _ = await conversations.open_conversation(tx, customer_id=None, subject=("order", case.subject_id))
-    await _join(tx, opened.id, worker_id)
+    await join_worker(tx, opened.id, worker_id)
     return opened.id
-
-
-async def _join(tx: Tx, conversation_id: str, worker_id: str) -> None:
-    worker = await dispatch.get_worker(tx, worker_id)
-    await conversations.join(tx, conversation_id, worker.account_id, Role.WORKER, audience=f"worker:{worker_id}")

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-import dispatch
 from chat import conversations, desk
 from chat.conversations import ConversationState, MembersOnly, Role
+from rest.desk.conversations.joining import join_worker
 from rest.desk.conversations.readers import STAFF
 from rest.desk.conversations.routes import reader, row_view
 from rest.desk.conversations.values import ConversationView, ParticipantView
@@ -84,24 +84,20 @@ async def bring_worker(ctx: Ctx) -> Answer:
 
     async def act(tx: Tx) -> Answer:
         standing, _ = await conversations.read_conversation(tx, reader(ctx), where)
-        account_id, worker_id = await _worker_of(tx, standing.conversation)
-        member = await conversations.join(
-            tx, where, account_id, Role.WORKER, audience=f"worker:{worker_id}", sees_history=body.sees_history
-        )
-        return ParticipantView.of(member)
+        worker_id = await _worker_of(tx, standing.conversation)
+        return ParticipantView.of(await join_worker(tx, where, worker_id, sees_history=body.sees_history))
 
     return await ctx.transact(act)
 
 
-async def _worker_of(tx: Tx, conversation: conversations.Conversation) -> tuple[str, str]:
-    """Account and worker bound to its order. Raises NotFound."""
+async def _worker_of(tx: Tx, conversation: conversations.Conversation) -> str:
+    """Bound to its order. Raises NotFound."""
     if conversation.subject_kind != "order" or conversation.subject_id is None:
         raise NotFound
     parties = await orders.parties_of(tx, conversation.subject_id)
     if parties is None or parties[1] is None:
         raise NotFound
-    worker = await dispatch.get_worker(tx, parties[1])
-    return worker.account_id, worker.id
+    return parties[1]
 
 
 async def dismiss(ctx: Ctx) -> Answer:
