@@ -28,11 +28,19 @@ class Access:
         self._has_changed = False
 
     def changed(self, _fact: FeedFact, _body: dict[str, Any]) -> None:
+        self.look_again()
+
+    def look_again(self) -> None:
         self._has_changed = True
 
     async def run_once(self) -> None:
         await asyncio.sleep(self._tick_s)
-        if self._has_changed:
-            self._has_changed = False
+        if not self._has_changed:
+            return
+        self._has_changed = False
+        try:
             for member in [one for one in self._members() if one.namespace == DESK and one.watching]:
                 await hide_unseen(self._services, member)
+        except BaseException:
+            self.look_again()  # who could not be asked about is asked about again
+            raise

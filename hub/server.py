@@ -388,6 +388,7 @@ class Hub:
     def everybody_resyncs(self, reason: str) -> None:
         """The feed lost its place: what clients have no longer joins on."""
         body = codec.dumps(Resync(reason, self.follower.seq, self.follower.epoch))
+        self.access.look_again()
         for member in list(self.members.values()):
             if member.buffered is not None:
                 self.close(member, "internal")  # half-way through a replay of what no longer is

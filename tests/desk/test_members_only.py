@@ -364,6 +364,20 @@ async def test_a_queue_becomes_one_for_members_over_rest(
     assert [(one["members_only"], one["to"]) for one in told[-2:]] == [(True, ["support"]), (False, ["support"])]
 
 
+async def test_who_watches_over_by_his_row_is_told_when_that_ends_and_begins(
+    place: Desk, houses: dict[str | None, House]
+) -> None:
+    for watches_over in (False, True):
+        before = len(await place.told("queue.access_changed"))
+        row = await place.load("acc_row")
+        await place.db.run(
+            desk.change_agent, row, name="Row", chats_max=2, calendar_id=None, is_supervisor=watches_over
+        )
+        told = (await place.told("queue.access_changed"))[before:]
+        assert {one["queue_id"] for one in told} == {house.repair.id for house in houses.values()}
+        assert all(one["to"] == ["agent:acc_row"] for one in told)
+
+
 async def test_what_moves_behind_a_wall_is_told_away_to_others(place: Desk, houses: dict[str | None, House]) -> None:
     thread = await asks(place, "cat", category="question")
     await place.db.run(

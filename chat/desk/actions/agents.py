@@ -14,7 +14,6 @@ from chat.desk.facts import DESK, AgentChanged, QueueAccess
 from chat.desk.model import FOREVER, LOST_S, PRESENCE_LEASE_S, Agent, AgentState, Kind, agent_after
 from chat.desk.store import agents as store
 from chat.desk.store import queues as queue_store
-from chat.desk.store import threads as thread_store
 from storage.base.errors import NotFound
 from storage.postgres import RetryTx
 from storage.tx import Tx
@@ -54,9 +53,9 @@ async def change_agent(
         raise RetryTx
     if not await store.set_cap(tx, agent.id, chats_max * Kind.CHAT.units):
         raise CapBelowLoad(load=agent.load)
-    if agent.is_supervisor and not is_supervisor:
-        for queue_id in {held.queue_id for held in await thread_store.held_by(tx, agent.id)}:
-            look_who_serves(tx, queue_id, agent.id)
+    if agent.is_supervisor is not is_supervisor:  # who watches over is let in everywhere
+        for queue_id in await queue_store.members_only_ids(tx):
+            await _tell_access(tx, agent.id, queue_id)
     await refresh_duty(tx, agent.id)
     return await agent_of(tx, agent.id)
 
@@ -94,7 +93,7 @@ async def set_queues(tx: Tx, agent_id: str, queue_ids: Sequence[str]) -> None:
 
 
 async def _tell_access(tx: Tx, agent_id: str, queue_id: str) -> None:
-    """The agent came to a queue or left it."""
+    """The agent is let into a queue, or is not any more."""
     queue = await queue_store.find(tx, queue_id)
     if queue is not None and queue.members_only:
         tx.tell(QueueAccess(queue_id=queue_id, members_only=True), to=[agent_audience(agent_id)])

@@ -120,6 +120,11 @@ async def page(tx: Tx, *, tenant_id: str | None, after: str, limit: int) -> list
     return [_queue(row) for row in rows]
 
 
+async def members_only_ids(tx: Tx) -> list[str]:
+    """Of all desks, also of queues that are switched off."""
+    return [row["id"] for row in await tx.fetch("SELECT id FROM desk_queues WHERE members_only ORDER BY id")]
+
+
 async def ids_of_tenant(tx: Tx, tenant_id: str) -> list[str]:
     """Also of queues that are switched off."""
     rows = await tx.fetch("SELECT id FROM desk_queues WHERE tenant_id = $1 ORDER BY id", tenant_id)
