@@ -110,11 +110,13 @@ def deadlines(terms: Terms) -> dict[str, Handler]:
 
     async def prune(tx: Tx, _payload: Payload) -> None:
         """Forget what is old; comes back by itself."""
-        gone = await notices.prune(tx, tx.now - terms.keep, limit=PRUNE_MAX)
         await notices.prune_counts(tx, business_day(tx.now - COUNTS_KEPT))
-        await deliveries.prune_devices(tx, tx.now - DEVICE_KEPT, limit=PRUNE_MAX)
-        await chat_store.prune(tx, tx.now - WAITS_KEPT, limit=PRUNE_MAX)
-        tx.schedule(PRUNE, PRUNE, tx.now if gone == PRUNE_MAX else tx.now + PRUNE_EVERY, {})
+        gone = (
+            await notices.prune(tx, tx.now - terms.keep, limit=PRUNE_MAX),
+            await deliveries.prune_devices(tx, tx.now - DEVICE_KEPT, limit=PRUNE_MAX),
+            await chat_store.prune(tx, tx.now - WAITS_KEPT, limit=PRUNE_MAX),
+        )
+        tx.schedule(PRUNE, PRUNE, tx.now if PRUNE_MAX in gone else tx.now + PRUNE_EVERY, {})
 
     return {
         chat.LOOK: look,

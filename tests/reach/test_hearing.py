@@ -189,6 +189,31 @@ async def test_staff_on_duty_and_their_group_hear_of_a_failed_payment(post: Post
     assert await post.unread(sue) == 0
 
 
+async def test_who_is_on_duty_hears_however_many_are_not(post: Post) -> None:
+    async with post.db.begin() as tx:
+        await tx.execute("SET LOCAL session_replication_role = replica")  # agents without accounts of theirs
+        await tx.execute(
+            """
+            WITH many AS (INSERT INTO desk_agents (id, name, created_at, changed_at)
+                          SELECT 'acc_00' || n, n::text, $1, $1 FROM generate_series(1, 250) AS n RETURNING id)
+            INSERT INTO agent_load (agent_id, cap, present_until, duty_from, duty_until)
+            SELECT id, 2, $1, $1, $1 FROM many
+            """,
+            tx.now,
+        )
+    sue = await post.person("sue")
+    async with post.db.begin() as tx:
+        await desk.add_agent(tx, sue.account_id, name=sue.name, chats_max=2)
+    await post.listener.drain()
+    await post.db.run(
+        cases.open_case, type="payment_failed", line="homeservice", subject_kind="order", subject_id="ord_1",
+        due_at=MONDAY, priority=4, title="A payment failed",
+    )  # fmt: skip
+    await post.relay()
+    await post.listener.drain()
+    assert await post.kinds(sue) == ["case.payment_failed"]
+
+
 async def test_only_a_given_coupon_is_told(post: Post) -> None:
     ann = await post.person("ann")
     await post.listener.drain()

@@ -73,6 +73,11 @@ async def agents_page(tx: Tx, *, tenant_id: str | None = None, after: str = "", 
     return await agent_store.page(tx, tenant_id=tenant_id, after=after, limit=limit)
 
 
+async def on_duty(tx: Tx, *, limit: int) -> list[str]:
+    """Agents of the platform whose shift it is, at the console or not, by id."""
+    return await agent_store.on_duty(tx, limit)
+
+
 async def queues_page(tx: Tx, *, tenant_id: str | None = None, after: str = "", limit: int = 20) -> list[Queue]:
     """By id, after this one; a tenant's, or all."""
     return await queue_store.page(tx, tenant_id=tenant_id, after=after, limit=limit)

@@ -104,6 +104,18 @@ async def page(tx: Tx, *, tenant_id: str | None, after: str, limit: int) -> list
     return [_agent(row) for row in rows]
 
 
+async def on_duty(tx: Tx, limit: int) -> list[str]:
+    rows = await tx.fetch(
+        """
+        SELECT a.id FROM desk_agents a JOIN agent_load l ON l.agent_id = a.id
+         WHERE a.tenant_id IS NULL AND l.duty_from <= $1 AND $1 < l.duty_until ORDER BY a.id LIMIT $2
+        """,
+        tx.now,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
 async def candidates(tx: Tx, queue_id: str, limit: int) -> list[Candidate]:
     """Members of a queue with their skills, by id."""
     rows = await tx.fetch(

@@ -110,10 +110,5 @@ async def _follow(tx: Tx, heard: Heard, people: People, terms: Terms) -> None:
 async def _people(tx: Tx, heard: Sequence[Heard]) -> People:
     workers = {of for one in heard for _, of in one.among(frozenset({"worker"}))}
     staff = any(one.among(STAFF | MEMBERS) for one in heard if one.topic in BY_TOPIC)
-    return People(await dispatch.accounts_of(tx, sorted(workers)), await _on_duty(tx) if staff else ())
-
-
-async def _on_duty(tx: Tx) -> list[str]:
-    """Agents of the platform whose shift it is, at the console or not."""
-    agents = await desk.agents_page(tx, limit=AGENTS_MAX)
-    return [agent.id for agent in agents if agent.tenant_id is None and agent.is_on_duty(tx.now)]
+    on_duty = await desk.on_duty(tx, limit=AGENTS_MAX) if staff else ()
+    return People(await dispatch.accounts_of(tx, sorted(workers)), on_duty)

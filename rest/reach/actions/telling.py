@@ -91,7 +91,7 @@ async def _plan(tx: Tx, notice: Notice, reach: _Reach, terms: Terms, *, is_bulk:
     """Its ways out, as far as they are set up, wanted, and within the day's limits."""
     rule = KINDS[notice.kind]
     if notice.account_id == ROOM:
-        if not reach.rules.sends(notice.kind, Channel.WECOM):
+        if not (terms.carries(Channel.WECOM, notice.kind) and reach.rules.sends(notice.kind, Channel.WECOM)):
             return []
         return [_delivery(tx, notice, Channel.WECOM, None, None)]
     wishes = reach.wishes[notice.account_id]
