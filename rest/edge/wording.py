@@ -267,7 +267,7 @@ _RANGE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([01](
 
 
 Tongue = Literal["zh", "en"]
-TAGS: Mapping[Tongue, str] = {"zh": "zh-CN", "en": "en"}
+TAGS: Mapping[str, str] = {"zh": "zh-CN", "en": "en"}
 """As headers and texts by language name them (RFC 5646)."""
 
 

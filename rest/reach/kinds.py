@@ -235,6 +235,9 @@ BROADCAST = Rule(
 KINDS: Mapping[str, Rule] = {rule.kind: rule for rule in (*RULES, CHAT, BROADCAST)}
 """By name; two rules of one name would be one kind with two words."""
 
+FAMILIES = frozenset(kind.partition(".")[0] for kind in KINDS)
+"""First words of kinds: a whole family is named by one."""
+
 SILENT = tuple(rule.kind for rule in KINDS.values() if not rule.rings)
 """In the inbox and on the phone; no bell counts them."""
 

@@ -134,6 +134,11 @@ class Device:
         return Channel.WECHAT if self.platform == "wechat" else Channel.PUSH
 
 
+def entries(kind: str, channel: str) -> frozenset[str]:
+    """How a kind on a way is named where it is switched off: itself, or its family."""
+    return frozenset({f"{kind}/{channel}", f"{kind.partition('.')[0]}/{channel}"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What one person wants to be told, how and when. `muted` has `kind/channel` or `word/channel`."""
@@ -146,8 +151,7 @@ class Wishes:
     version: int = 0
 
     def wants(self, kind: str, channel: Channel) -> bool:
-        word = kind.partition(".")[0]
-        return self.muted.isdisjoint({f"{kind}/{channel}", f"{word}/{channel}"})
+        return self.muted.isdisjoint(entries(kind, channel))
 
     def quiet_until(self, now: datetime) -> datetime | None:
         """When the quiet hours around `now` end; None outside them."""

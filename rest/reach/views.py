@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from rest.edge.values import Body, Id, PageQuery, exactly
+from rest.edge.wording import TAGS
 from rest.reach import words
 from rest.reach.kinds import KINDS
 from rest.reach.model import Channel, Delivery, Device, Notice, Wishes
@@ -150,7 +151,7 @@ class NoticeSettingsView(msgspec.Struct, frozen=True, kw_only=True):
                     kind=kind,
                     urgency=rule.urgency.value,
                     channels=[channel.value for channel in rule.channels if channel is not Channel.WECOM],
-                    name={words.TAGS[tongue]: words.name(kind, tongue) for tongue in words.LANGUAGES},
+                    name={TAGS[tongue]: words.name(kind, tongue) for tongue in words.LANGUAGES},
                 )
                 for kind, rule in KINDS.items()
             ],

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-LANGUAGES = ("zh", "en")
-TAGS = {"zh": "zh-CN", "en": "en"}
-"""How texts by language are tagged in answers and facts."""
+from rest.edge.wording import TAGS
+
+LANGUAGES = tuple(TAGS)
 
 
 class Words(NamedTuple):

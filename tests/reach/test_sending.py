@@ -42,9 +42,9 @@ async def test_each_provider_gets_what_its_protocol_wants(post: Post) -> None:
     assert ios["options"] == {"time_to_live": 86_400, "apns_production": True}
     assert wechat["data"] == {"thing1": {"value": "师傅已出发"}, "thing2": {"value": "可在订单页查看师傅的实时位置"}}
     assert (sms["Action"], sms["SignName"], sms["TemplateParam"]) == ("SendSms", "嘀咚", "{}")
-    assert [(one.channel.value, one.state.value) for one in await post.deliveries()].sort() == [
+    assert sorted((one.channel.value, one.state.value) for one in await post.deliveries()) == [
         ("push", "sent"), ("push", "sent"), ("sms", "sent"), ("wechat", "sent"),
-    ].sort()  # fmt: skip
+    ]  # fmt: skip
     assert len(post.simulator.sent) == 4
 
 

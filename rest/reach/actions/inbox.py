@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rest.reach.actions.telling import WAKE, tell_counts
-from rest.reach.kinds import KINDS
+from rest.reach.kinds import FAMILIES, KINDS
 from rest.reach.model import Channel, Device, DeviceUnknown, Notice, UnknownKind, Wishes
 from rest.reach.store import deliveries, notices
 from storage.base.errors import NotFound
 from storage.tx import Tx
-
-WORDS = frozenset(kind.partition(".")[0] for kind in KINDS)
-"""First words of kinds: a whole family is muted by one."""
 
 
 async def find(tx: Tx, account_id: str, notice_id: str) -> Notice:
@@ -44,7 +41,7 @@ async def change_wishes(tx: Tx, wanted: Wishes) -> Wishes:
     """These are all wishes of this person now; what is held waits for the new end. Raises UnknownKind."""
     for entry in sorted(wanted.muted):
         kind, _, channel = entry.partition("/")
-        if (kind not in KINDS and kind not in WORDS) or channel not in set(Channel):
+        if kind not in KINDS.keys() | FAMILIES or channel not in set(Channel):
             raise UnknownKind(kind=kind)
     saved = await notices.save_wishes(tx, wanted)
     until = saved.quiet_until(tx.now) or tx.now

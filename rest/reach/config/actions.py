@@ -6,13 +6,11 @@ from dataclasses import replace
 
 from rest.reach.config import store
 from rest.reach.config.model import NoticeRules, Template, TemplateChanged, check_switch, check_template
-from rest.reach.kinds import KINDS
+from rest.reach.kinds import FAMILIES, KINDS
 from rest.reach.model import UnknownKind
 from rest.reach.words import Words
 from storage.base.errors import StaleVersion
 from storage.tx import Tx
-
-FAMILIES = frozenset(kind.partition(".")[0] for kind in KINDS)
 
 
 def check_words(kind: str, said: Words) -> None:
@@ -42,7 +40,7 @@ async def set_rules(tx: Tx, now: NoticeRules, *, off: frozenset[str], hour_max: 
     """These count from now on. Raises UnknownKind, NoticeProtected, StaleVersion."""
     for entry in sorted(off):
         kind, _, channel = entry.partition("/")
-        if kind not in KINDS and kind not in FAMILIES:
+        if kind not in KINDS.keys() | FAMILIES:
             raise UnknownKind(kind=kind)
         check_switch(kind, channel)
     new = replace(now, version=now.version + 1, off=off, hour_max=hour_max, created_by=by_id, created_at=tx.now)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rest.reach import words
 from rest.reach.kinds import KINDS
-from rest.reach.model import Channel, Urgency
+from rest.reach.model import Channel, Urgency, entries
 from storage.base.errors import Conflict, Invalid
 
 INBOX = "inbox"
@@ -87,18 +87,14 @@ class NoticeRules:
     created_at: datetime | None
 
     def tells(self, kind: str) -> bool:
-        return self.off.isdisjoint(_named(kind, INBOX))
+        return self.off.isdisjoint(entries(kind, INBOX))
 
     def sends(self, kind: str, channel: Channel) -> bool:
-        return self.off.isdisjoint(_named(kind, channel.value))
+        return self.off.isdisjoint(entries(kind, channel))
 
 
 NOTHING_OFF = NoticeRules(version=1, off=frozenset(), hour_max=None, created_by=None, created_at=None)
 """Until somebody says otherwise."""
-
-
-def _named(kind: str, channel: str) -> set[str]:
-    return {f"{kind}/{channel}", f"{kind.partition('.')[0]}/{channel}"}
 
 
 def is_limited(kind: str) -> bool:

@@ -92,10 +92,8 @@ class NoticeTemplatesView(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, known: Mapping[tuple[str, str], Template]) -> NoticeTemplatesView:
-        return cls(templates=[_now(kind, tongue, known.get((kind, tongue))) for kind in KINDS for tongue in TONGUES])
-
-
-TONGUES = words.LANGUAGES
+        wanted = [(kind, language) for kind in KINDS for language in words.LANGUAGES]
+        return cls(templates=[_now(*one, known.get(one)) for one in wanted])
 
 
 def _now(kind: str, language: str, one: Template | None) -> NoticeTemplateView:

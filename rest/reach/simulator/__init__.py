@@ -5,7 +5,7 @@ on request (`/control`) what they do wrong: limit, hang, go down, fail after the
 `/`. It keeps everything in memory, and only whoever is on this machine can reach it.
 """
 
-from rest.reach.simulator.keys import Identity, make_identity, notice_fields, settings_of, simulated
+from rest.reach.simulator.keys import Identity, make_identity, settings_of, simulated
 from rest.reach.simulator.server import NoticeSimulator
 
-__all__ = ["Identity", "NoticeSimulator", "make_identity", "notice_fields", "settings_of", "simulated"]
+__all__ = ["Identity", "NoticeSimulator", "make_identity", "settings_of", "simulated"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rest.money.channels.simulator.keys import free_port
@@ -14,8 +14,6 @@ from storage.base.settings import Settings
 
 FOLDER = "simulator"
 """Of the data directory."""
-
-PREFIXES = ("notice_", "jpush_", "aliyun_", "mini_", "wecom_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +82,3 @@ def simulated(settings: Settings) -> tuple[Settings, int]:
     port = settings.notice_simulator_port or free_port()
     identity = make_identity(settings.data_path / FOLDER)
     return settings_of(settings, identity, url=f"http://127.0.0.1:{port}"), port
-
-
-def notice_fields(settings: Settings) -> dict[str, str]:
-    """What of the settings is about notifications, by field: for the environment of other processes."""
-    names = [field.name for field in fields(settings) if field.name.startswith(PREFIXES)]
-    return {name: str(int(value) if isinstance(value := getattr(settings, name), bool) else value) for name in names}
