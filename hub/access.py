@@ -6,7 +6,6 @@ may look at without any word of his own; facts about it reach every hub, which t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,10 +20,9 @@ ACCESS_TOPICS = ("queue.access_changed", "thread.hidden")
 class Access:
     """What staff here watch, as long as they may."""
 
-    def __init__(self, members: Callable[[], Iterable[Member]], services: Services, tick_s: float) -> None:
+    def __init__(self, members: Callable[[], Iterable[Member]], services: Services) -> None:
         self._members = members
         self._services = services
-        self._tick_s = tick_s
         self._has_changed = False
 
     def changed(self, _fact: FeedFact, _body: dict[str, Any]) -> None:
@@ -33,8 +31,7 @@ class Access:
     def look_again(self) -> None:
         self._has_changed = True
 
-    async def run_once(self) -> None:
-        await asyncio.sleep(self._tick_s)
+    async def tick(self) -> None:
         if not self._has_changed:
             return
         self._has_changed = False

@@ -12,14 +12,16 @@ RETRY_MAX_S = 4.0
 """An outage is looked at again at least this often."""
 
 
-async def forever(event: str, step: Callable[[], Awaitable[object]]) -> None:
-    """Repeat `step` until cancelled. A step that raises is logged as `event` and repeated, ever later."""
+async def forever(event: str, step: Callable[[], Awaitable[object]], *, every_s: float = 0) -> None:
+    """Repeat `step` until cancelled, `every_s` apart. One that raises is logged as `event` and repeated, ever later."""
     loop = asyncio.get_running_loop()
     retry_s = RETRY_S
     while True:
         leave_if_cancelled()
         began = loop.time()
         try:
+            if every_s:
+                await asyncio.sleep(every_s)
             await step()
         except asyncio.CancelledError:
             raise

@@ -97,7 +97,7 @@ class Hub:
         self.tokens = Tokens(ports, self.clock, self.close, self._warn, recheck_s=self.options.recheck_s)
         self.recovery = self._recovery()
         self.services = self._services()
-        self.access = Access(self.members.values, self.services, self.options.tick_s)
+        self.access = Access(self.members.values, self.services)
         self.answerer = self._answerer()
         self.presence = Presence(
             redis,
@@ -187,16 +187,17 @@ class Hub:
 
     async def run(self) -> None:
         """Follow the feed, talk to other hubs, keep time. Runs until cancelled."""
+        tick_s = self.options.tick_s
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.follower.run())
             tasks.create_task(self.bus.run())
             tasks.create_task(self.earshot.run())
-            tasks.create_task(forever("hub.tick_failed", self._tick))
-            tasks.create_task(forever("hub.presence_failed", self._beat))
-            tasks.create_task(forever("hub.attendance_failed", self._attend))
             tasks.create_task(forever("hub.digests_failed", self.digests.run_once))
-            tasks.create_task(forever("hub.lines_failed", self._look_at_lines))
-            tasks.create_task(forever("hub.access_failed", self.access.run_once))
+            tasks.create_task(forever("hub.tick_failed", self._tick, every_s=tick_s))
+            tasks.create_task(forever("hub.presence_failed", self.presence.tick, every_s=tick_s))
+            tasks.create_task(forever("hub.attendance_failed", self.attendance.tick, every_s=tick_s))
+            tasks.create_task(forever("hub.lines_failed", self.lines.flush, every_s=tick_s))
+            tasks.create_task(forever("hub.access_failed", self.access.tick, every_s=tick_s))
 
     def hand_over(self, batch: Sequence[FeedFact]) -> None:
         """What a relay in this process calls with each batch: this hub at once, the others by Redis."""
@@ -214,20 +215,7 @@ class Hub:
     def deliver(self, fact: FeedFact) -> None:
         self.delivery.deliver(fact)
 
-    async def _beat(self) -> None:
-        await asyncio.sleep(self.options.tick_s)
-        await self.presence.tick()
-
-    async def _look_at_lines(self) -> None:
-        await asyncio.sleep(self.options.tick_s)
-        await self.lines.flush()
-
-    async def _attend(self) -> None:
-        await asyncio.sleep(self.options.tick_s)
-        await self.attendance.tick()
-
     async def _tick(self) -> None:
-        await asyncio.sleep(self.options.tick_s)
         now = self.clock.now()
         self.tokens.sweep(now)
         self.watching.flush()
