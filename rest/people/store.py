@@ -12,6 +12,9 @@ WINDOW = timedelta(hours=1)
 """Codes are counted by the hour."""
 
 
+ACCOUNT = "id, phone, nickname, roles, status, created_at, version, tenant_id"
+"""The columns that `Account.of` reads."""
+
 async def put_code(
     tx: Tx, phone: str, code_hash: bytes, *, ttl_s: int, resend_s: int, per_hour_max: int
 ) -> tuple[datetime, datetime] | None:
@@ -89,14 +92,14 @@ async def purge_codes(tx: Tx, before: datetime, *, limit: int) -> int:
 async def find_or_add_account(tx: Tx, account_id: str, phone: str) -> Account:
     """The account of this phone; a new one under `account_id` when there was none."""
     row = await tx.fetchrow(
-        """
+        f"""
         WITH added AS (
             INSERT INTO accounts (id, phone, roles, created_at, updated_at) VALUES ($1, $2, ARRAY['user'], $3, $3)
             ON CONFLICT (phone) DO NOTHING
-            RETURNING id, phone, nickname, roles, status, created_at, version, tenant_id)
-        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM added
+            RETURNING {ACCOUNT})
+        SELECT {ACCOUNT} FROM added
         UNION ALL
-        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts WHERE phone = $2
+        SELECT {ACCOUNT} FROM accounts WHERE phone = $2
         """,
         account_id,
         phone,
@@ -110,7 +113,7 @@ async def find_or_add_account(tx: Tx, account_id: str, phone: str) -> Account:
 
 async def account(tx: Tx, account_id: str) -> Account | None:
     row = await tx.fetchrow(
-        "SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts WHERE id = $1",
+        f"SELECT {ACCOUNT} FROM accounts WHERE id = $1",
         account_id,
     )
     return None if row is None else Account.of(row)
@@ -118,8 +121,8 @@ async def account(tx: Tx, account_id: str) -> Account | None:
 
 async def accounts_named(tx: Tx, account_ids: Sequence[str]) -> list[Account]:
     rows = await tx.fetch(
-        """
-        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts
+        f"""
+        SELECT {ACCOUNT} FROM accounts
          WHERE id = ANY ($1::text[])
         """,
         list(account_ids),
@@ -129,8 +132,8 @@ async def accounts_named(tx: Tx, account_ids: Sequence[str]) -> list[Account]:
 
 async def lock_account(tx: Tx, account_id: str) -> Account | None:
     row = await tx.fetchrow(
-        """
-        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts
+        f"""
+        SELECT {ACCOUNT} FROM accounts
          WHERE id = $1 FOR NO KEY UPDATE
         """,
         account_id,
@@ -143,8 +146,8 @@ async def accounts(
 ) -> list[Account]:
     """Newest first, after a (created_at, id)."""
     rows = await tx.fetch(
-        """
-        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts
+        f"""
+        SELECT {ACCOUNT} FROM accounts
          WHERE ($1::text IS NULL OR phone = $1) AND ($2::text IS NULL OR roles @> ARRAY[$2::text])
            AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4))
          ORDER BY created_at DESC, id DESC LIMIT $5
@@ -160,9 +163,9 @@ async def accounts(
 async def save_nickname(tx: Tx, account_id: str, nickname: str) -> Account:
     """The account is locked by the caller."""
     row = await tx.fetchrow(
-        """
+        f"""
         UPDATE accounts SET nickname = $2, updated_at = $3, version = version + 1 WHERE id = $1
-        RETURNING id, phone, nickname, roles, status, created_at, version, tenant_id
+        RETURNING {ACCOUNT}
         """,
         account_id,
         nickname,
@@ -174,11 +177,11 @@ async def save_nickname(tx: Tx, account_id: str, nickname: str) -> Account:
 async def save_roles(tx: Tx, account_id: str, roles: Sequence[str], tenant_id: str | None) -> Account:
     """The account is locked by the caller."""
     row = await tx.fetchrow(
-        """
+        f"""
         UPDATE accounts
            SET roles = $2, tenant_id = $4, updated_at = $3, roles_changed_at = $3, version = version + 1
          WHERE id = $1
-        RETURNING id, phone, nickname, roles, status, created_at, version, tenant_id
+        RETURNING {ACCOUNT}
         """,
         account_id,
         list(roles),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rest.people.model import Account
+from rest.people.store import ACCOUNT
 from rest.people.tenants.model import Tenant
 from storage.tx import Tx
 
@@ -32,8 +33,8 @@ async def page(tx: Tx, *, before: str, limit: int) -> list[Tenant]:
 async def staff(tx: Tx, tenant_id: str, *, before: str, limit: int) -> list[Account]:
     """Its staff, newest account first."""
     rows = await tx.fetch(
-        """
-        SELECT id, phone, nickname, roles, status, created_at, version, tenant_id FROM accounts
+        f"""
+        SELECT {ACCOUNT} FROM accounts
          WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
         """,
         tenant_id,
