@@ -299,7 +299,7 @@ async def test_who_cancels_after_that_has_everything_back(town: Town) -> None:
         job = await town.by_customer(actions.cancel, job, "enough")
         assert job.order.status == "cancel_requested"
         done = await town.db.run(actions.decide_cancel, job.order.id, SUE, saved=False, note="ok")
-        assert (done.order.status, done.order.kept_fen) == ("cancelled", 0)
+        assert (done.order.status, done.order.kept_fen, done.order.provider_id) == ("cancelled", 0, None)
         assert await town.wallet(job.order.customer_id) == 100_000
     assert await town.faults() == []
 

@@ -10,6 +10,7 @@ from rest.lines.homeservice.actions.breaking import ask_end
 from rest.lines.homeservice.actions.pool import is_lock_running, unbind
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import (
+    BOUND,
     HAS_CANDIDATES,
     IN_POOL,
     ON_THE_WAY,
@@ -71,11 +72,12 @@ async def decide_cancel(
     job = await orders.lock_for_system(tx, HOMESERVICE, order_id)
     by, data = By(Role.STAFF, staff_id), {"note": note, "case_id": case_id}
     if not saved:
-        was_paid = job.order.kept_fen > 0
+        # Money alone is no sign of a technician: an order that seeks another one keeps what was paid.
+        was_bound = job.order.kept_fen > 0 and job.order.status_before_cancel in BOUND
         order = replace(
             job.order,
             refunded_fen=job.order.paid_fen,
-            provider_id=job.order.provider_id if was_paid else None,
+            provider_id=job.order.provider_id if was_bound else None,
         )
         visit = replace(job.visit, lock_expires_at=None)
         return await orders.apply(
