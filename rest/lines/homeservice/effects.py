@@ -63,7 +63,7 @@ async def restore(tx: Tx, step: Step[Job]) -> None:
     if status in POOL:
         await dispatch.resume(tx, call_of(step))
     elif status == PENDING_PAYMENT and step.after.visit.lock_expires_at is not None:
-        await dispatch.relock(tx, call_of(step), until=step.after.visit.lock_expires_at)
+        await relock(tx, step)
     elif status == REJECTED:
         await opens("rejected")(tx, step)
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import LINE, Job
-from rest.lines.homeservice.prices import agreed_lines
+from rest.lines.homeservice.prices import agreed_lines, relocked
 from rest.marketing import membership
 from rest.marketing.membership import Rights
 from rest.trade import orders
 from rest.trade.orders import By
-from rest.trade.pricing import check_quote, total
+from rest.trade.pricing import check_quote
 from storage.tx import Tx
 
 
@@ -52,7 +52,5 @@ async def hold_price(tx: Tx, job: Job, by: By, shown: str | None) -> Job:
     check_quote(agreed_lines(now), shown if now is job else shown or "")
     if now is job:
         return job
-    visit = replace(now.visit, lock_epoch=now.visit.lock_epoch + 1)
-    order = replace(now.order, total_fen=total(agreed_lines(now)))
-    after = replace(now, order=order, visit=visit)
-    return await orders.apply(tx, HOMESERVICE, job, "choose", by, after=after, data={"grab_id": visit.grab_id})
+    data = {"grab_id": now.visit.grab_id}
+    return await orders.apply(tx, HOMESERVICE, job, "choose", by, after=relocked(now), data=data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rest.lines.homeservice.model import LINE, Job, Visit
@@ -43,6 +44,13 @@ def agreed_lines(job: Job) -> list[PriceLine]:
         voucher_fen=visit.voucher_fen,
         voucher_by=visit.voucher_worker_id or "",
     )
+
+
+def relocked(job: Job) -> Job:
+    """The job with its last chosen technician locked again at the price of his lock."""
+    visit = job.visit
+    order = replace(job.order, provider_id=visit.worker_id, total_fen=total(agreed_lines(job)))
+    return replace(job, order=order, visit=replace(visit, lock_epoch=visit.lock_epoch + 1))
 
 
 def quote_of(

@@ -17,13 +17,13 @@ from rest.lines.homeservice.actions.pool import is_lock_running, unbind
 from rest.lines.homeservice.line import HOMESERVICE
 from rest.lines.homeservice.model import PENDING_PAYMENT, POOL, Job
 from rest.lines.homeservice.policies import PAY_POLICIES
-from rest.lines.homeservice.prices import agreed_lines
+from rest.lines.homeservice.prices import agreed_lines, relocked
 from rest.lines.homeservice.vouchers import VoucherGone
 from rest.money import channels, payments
 from rest.money.payments import CHANNELS, Ask, MethodUnavailable, Part, PayPolicy, Purse, Tender
 from rest.trade import orders
 from rest.trade.orders import SYSTEM, By, Role, WrongState
-from rest.trade.pricing import check_quote, total
+from rest.trade.pricing import check_quote
 from storage.tx import Tx
 
 
@@ -181,13 +181,6 @@ def paid(tx: Tx, job: Job) -> Job:
         refunded_fen=job.order.refunded_fen + max(0, job.order.kept_fen - job.order.total_fen),
     )
     return replace(job, order=order, visit=replace(job.visit, lock_expires_at=None, answer_due_at=answer_due_at))
-
-
-def relocked(job: Job) -> Job:
-    """The job with its last chosen technician locked again at the price of his lock."""
-    visit = job.visit
-    order = replace(job.order, provider_id=visit.worker_id, total_fen=total(agreed_lines(job)))
-    return replace(job, order=order, visit=replace(visit, lock_epoch=visit.lock_epoch + 1))
 
 
 async def _pay(tx: Tx, job: Job, by: By, payment: payments.Payment | None, **more: Any) -> Job:  # noqa: ANN401

@@ -104,7 +104,7 @@ _LISTED = (
         "refund", "ask_refund", COMPLETED, CLOSED_PENALTY, needs=("reason",), takes=("amount",), moves_money=True
     ),
     _outcome(
-        "waive_penalty", "waive_penalty", CLOSED_PENALTY, TERMINATED, ACCEPTED, COMPLETED,
+        "waive_penalty", "reverse_penalty", CLOSED_PENALTY, TERMINATED, ACCEPTED, COMPLETED,
         needs=("penalty_id",), moves_money=True,
     ),
     # Anywhere
@@ -180,5 +180,5 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
 
 What support may also do at no question, is not here (`ask_refund`, `reverse_penalty`)."""
 
-RECORDED: Mapping[str, str] = {outcome.verb: outcome.code for outcome in _LISTED} | {"reverse_penalty": "waive_penalty"}
+RECORDED: Mapping[str, str] = {outcome.verb: outcome.code for outcome in _LISTED}
 """What a verb of support leaves on the case it closes."""

@@ -120,10 +120,9 @@ async def read_wallet(ctx: Ctx) -> Answer:
 
 async def list_entries(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    before = int(ctx.after[0]) if ctx.after else None  # type: ignore[arg-type]  # this list's only key is a version
     async with ctx.db.begin() as tx:
         code = ledger.worker_wallet(await technicians.worker_id_of(tx, ctx.actor.account_id))
-        lines = await ledger.entries(tx, code, before_version=before, limit=query.limit + 1)
+        lines = await ledger.entries(tx, code, before_version=ctx.before_number, limit=query.limit + 1)
     return ctx.page(lines, view=WalletEntry.of, key=lambda line: (line.version,))
 
 
