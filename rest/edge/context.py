@@ -184,7 +184,20 @@ class Ctx:
     @property
     def before_id(self) -> str:
         """The same for a list by id, newest first: what it goes on below. Raises CursorInvalid."""
-        return AFTER_ALL_IDS if self.after is None else str(self.after[0])
+        after = self.after
+        return AFTER_ALL_IDS if after is None else str(after[0])
+
+    @property
+    def after_id(self) -> str:
+        """The same for a list by id, oldest first: what it goes on above. Raises CursorInvalid."""
+        after = self.after
+        return "" if after is None else str(after[0])
+
+    @property
+    def before_number(self) -> int | None:
+        """The same for a list by number, highest first; None for all. Raises CursorInvalid."""
+        after = self.after
+        return None if after is None else int(str(after[0]))
 
     def page(
         self, rows: Sequence[Row], *, view: Callable[[Row], T], key: Callable[[Row], tuple[Key, ...]]

@@ -35,14 +35,13 @@ READERS = ("support", "supervisor", "ops", "admin")
 
 async def list_notices(ctx: Ctx) -> Answer:
     query: NoticeQuery = ctx.query
-    before = int(ctx.after[0]) if ctx.after else None  # type: ignore[arg-type]  # this list's only key is a number
     async with ctx.db.begin() as tx:
         found = await notices.page(
             tx,
             ctx.actor.account_id,
             unread=query.unread,
             kind=query.kind,
-            before=before,
+            before=ctx.before_number,
             limit=query.limit + 1,
         )
         said = await config.published(tx)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import dispatch
 from chat import cases
@@ -31,14 +30,13 @@ async def _worker(tx: Tx, ctx: Ctx) -> str:
 def _list(party: Party) -> Callable[[Ctx], Awaitable[Answer]]:
     async def handle(ctx: Ctx) -> Answer:
         query: OwnCaseQuery = ctx.query
-        after: Any = ctx.after
         async with ctx.db.begin() as tx:
             wanted = CaseFilter(
                 states=tuple(query.state) if query.state else None,
                 subject_id=query.subject_id,
                 party=await party(tx, ctx),
             )
-            found = await cases.newest_cases(tx, wanted, before=after[0] if after else None, limit=query.limit + 1)
+            found = await cases.newest_cases(tx, wanted, before=ctx.before_id, limit=query.limit + 1)
         return ctx.page(found, view=OwnCase.of, key=lambda case: (case.id,))
 
     return handle

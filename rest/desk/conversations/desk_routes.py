@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -47,7 +47,6 @@ class OpenForBody(Body, frozen=True, kw_only=True):
 async def listing(ctx: Ctx) -> Answer:
     query: DeskQuery = ctx.query
     me = reader(ctx)
-    after: Any = ctx.after
     agent = {"me": me.account_id, "none": None}.get(query.assignee or "none", query.assignee)
     async with ctx.db.begin() as tx:
         rows = await conversations.list_served(
@@ -58,7 +57,7 @@ async def listing(ctx: Ctx) -> Answer:
             is_unassigned=query.assignee == "none",
             subject_id=query.subject_id,
             customer_id=query.customer_id,
-            before=after[0] if after else None,
+            before=ctx.before_id,
             limit=query.limit + 1,
         )
     return ctx.page(rows, view=lambda row: row_view(me, row), key=lambda row: (row.conversation.id,))

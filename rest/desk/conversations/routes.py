@@ -177,14 +177,13 @@ async def start(ctx: Ctx) -> Answer:
 async def listing(ctx: Ctx) -> Answer:
     query: ListQuery = ctx.query
     me = Reader(ctx.actor.account_id)
-    after: Any = ctx.after
     async with ctx.db.begin() as tx:
         rows = await conversations.list_own(
             tx,
             me.account_id,
             status=query.status,
             subject_id=query.subject_id,
-            before=after[0] if after else None,
+            before=ctx.before_id,
             limit=query.limit + 1,
         )
     return ctx.page(rows, view=lambda row: row_view(me, row), key=lambda row: (row.conversation.id,))

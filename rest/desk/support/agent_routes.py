@@ -92,7 +92,6 @@ async def decline(ctx: Ctx) -> Answer:
 
 async def listing(ctx: Ctx) -> Answer:
     query: ThreadQuery = ctx.query
-    before = {"before": str(ctx.after[0])} if ctx.after else {}
     async with ctx.db.begin() as tx:
         found = await desk.threads_page(
             tx,
@@ -103,8 +102,8 @@ async def listing(ctx: Ctx) -> Answer:
             severity=query.severity,
             tenant_id=side_of(ctx.actor),
             seen_by=seen_by(ctx.actor),
+            before=ctx.before_id,
             limit=query.limit + 1,
-            **before,
         )
     return ctx.page(found, view=ThreadView.of, key=lambda thread: (thread.conversation_id,))
 
@@ -167,9 +166,10 @@ async def boards(ctx: Ctx) -> Answer:
 
 async def list_replies(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    after = str(ctx.after[0]) if ctx.after else ""
     async with ctx.db.begin() as tx:
-        found = await desk.replies_for(tx, ctx.actor.account_id, side_of(ctx.actor), after=after, limit=query.limit + 1)
+        found = await desk.replies_for(
+            tx, ctx.actor.account_id, side_of(ctx.actor), after=ctx.after_id, limit=query.limit + 1
+        )
     return ctx.page(found, view=ReplyView.of, key=lambda reply: (reply.id,))
 
 

@@ -120,7 +120,7 @@ async def list_queues(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
     async with ctx.db.begin() as tx:
         found = await desk.queues_page(
-            tx, tenant_id=side_of(ctx.actor), after=str(ctx.after[0]) if ctx.after else "", limit=query.limit + 1
+            tx, tenant_id=side_of(ctx.actor), after=ctx.after_id, limit=query.limit + 1
         )
     return ctx.page(found, view=QueueView.of, key=lambda queue: (queue.id,))
 
@@ -152,7 +152,7 @@ async def list_agents(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
     async with ctx.db.begin() as tx:
         found = await desk.agents_page(
-            tx, tenant_id=side_of(ctx.actor), after=str(ctx.after[0]) if ctx.after else "", limit=query.limit + 1
+            tx, tenant_id=side_of(ctx.actor), after=ctx.after_id, limit=query.limit + 1
         )
     return ctx.page(found, view=AgentView.of, key=lambda agent: (agent.id,))
 

@@ -70,10 +70,9 @@ def _own(ctx: Ctx) -> list[str]:
 
 async def listing(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    after = str(ctx.after[0]) if ctx.after else ""
     holders = [ctx.actor.account_id, desk_of(side_of(ctx.actor))]
     async with ctx.db.begin() as tx:
-        found = await actions.page(tx, holders, after=after, limit=query.limit + 1)
+        found = await actions.page(tx, holders, after=ctx.after_id, limit=query.limit + 1)
     may_share = is_supervisor(ctx.actor)
     return ctx.page(found, view=lambda view: SavedView.of(view, may_share=may_share), key=lambda view: (view.id,))
 

@@ -134,11 +134,10 @@ async def list_entries(ctx: Ctx) -> Answer:
 
 async def _entries(ctx: Ctx, account_id: str) -> Answer:
     query: PageQuery = ctx.query
-    before = int(ctx.after[0]) if ctx.after else None  # type: ignore[arg-type]  # this list's only key is a version
     async with ctx.db.begin() as tx:
         await people.account_of(tx, account_id)
         code = ledger.customer_points(account_id)
-        lines = await ledger.entries(tx, code, before_version=before, limit=query.limit + 1)
+        lines = await ledger.entries(tx, code, before_version=ctx.before_number, limit=query.limit + 1)
     return ctx.page(lines, view=PointsEntry.of, key=lambda line: (line.version,))
 
 

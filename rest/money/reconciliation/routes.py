@@ -111,7 +111,7 @@ async def list_differences(ctx: Ctx) -> Answer:
         found = await store.page_differences(
             tx,
             run.id,
-            after_id=str(ctx.after[0]) if ctx.after else "",
+            after_id=ctx.after_id,
             limit=query.limit + 1,
             kind=query.kind,
             state=query.state,

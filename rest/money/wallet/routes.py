@@ -125,11 +125,10 @@ async def read(ctx: Ctx) -> Answer:
 
 async def entries(ctx: Ctx) -> Answer:
     query: EntryQuery = ctx.query
-    before = int(ctx.after[0]) if ctx.after else None  # type: ignore[arg-type]  # this list's only key is a version
     mine = ctx.actor.account_id
     code = PURSES[query.purse](mine) if query.worker_id is None else ledger.customer_credit(mine, query.worker_id)
     async with ctx.db.begin() as tx:
-        lines = await ledger.entries(tx, code, before_version=before, limit=query.limit + 1)
+        lines = await ledger.entries(tx, code, before_version=ctx.before_number, limit=query.limit + 1)
     return ctx.page(lines, view=WalletEntry.of, key=lambda line: (line.version,))
 
 

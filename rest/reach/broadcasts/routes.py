@@ -59,10 +59,9 @@ async def read(ctx: Ctx) -> Answer:
 
 async def list_recipients(ctx: Ctx) -> Answer:
     query: PageQuery = ctx.query
-    after = str(ctx.after[0]) if ctx.after else ""
     async with ctx.db.begin() as tx:
         one = await _one(ctx, tx)
-        found = await store.recipients(tx, one.id, after=after, limit=query.limit + 1)
+        found = await store.recipients(tx, one.id, after=ctx.after_id, limit=query.limit + 1)
     return ctx.page(found, view=RecipientView.of, key=lambda told: (told.account_id,))
 
 

@@ -38,9 +38,8 @@ async def list_templates(ctx: Ctx) -> Answer:
 
 async def list_versions(ctx: Ctx) -> Answer:
     query: VersionsQuery = ctx.query
-    before = int(ctx.after[0]) if ctx.after else None  # type: ignore[arg-type]  # this list's only key is a number
     async with ctx.db.begin() as tx:
-        found = await store.versions(tx, query.kind, query.language, before=before, limit=query.limit + 1)
+        found = await store.versions(tx, query.kind, query.language, before=ctx.before_number, limit=query.limit + 1)
     return ctx.page(found, view=TemplateVersionView.of, key=lambda one: (one.version,))
 
 
