@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from rest.marketing.membership.model import MemberPurchase, MemberPurchaseState, Membership, MembershipState
@@ -51,7 +50,8 @@ async def rights(tx: Tx, account_id: str, line: str) -> Rights | None:
 
 
 _LEVELS_OF = """
-    SELECT line, level FROM memberships WHERE account_id = $1 AND state = 'active' AND ends_at > $2 ORDER BY line
+    SELECT line, level, updated_at FROM memberships
+     WHERE account_id = $1 AND state = 'active' AND ends_at > $2 ORDER BY line
 """
 
 
@@ -61,8 +61,14 @@ async def levels_of(tx: Tx, account_id: str) -> dict[str, str]:
 
 
 async def hold_levels_of(tx: Tx, account_id: str) -> dict[str, str]:
-    """The same, and until this transaction is over no membership of the account changes."""
-    return {row["line"]: row["level"] for row in await tx.fetch(f"{_LEVELS_OF} FOR SHARE", account_id, tx.now)}
+    """The same, and until this transaction is over no membership of the account changes.
+
+    Raises RetryTx for one that has changed since this transaction began: what is done under it must be dated after it.
+    """
+    rows = await tx.fetch(f"{_LEVELS_OF} FOR SHARE", account_id, tx.now)
+    if any(row["updated_at"] > tx.now for row in rows):
+        raise RetryTx
+    return {row["line"]: row["level"] for row in rows}
 
 
 def _level(row: Any) -> Level:  # noqa: ANN401 - a row
@@ -90,25 +96,22 @@ async def hold_levels(tx: Tx) -> None:
 
 
 async def add_level(tx: Tx, new: Level) -> None:
-    """Raises RetryTx when somebody else made the same version."""
-    try:
-        await tx.execute(
-            f"INSERT INTO member_levels ({_LEVEL}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            new.code,
-            new.version,
-            new.line,
-            codec.dumps(dict(new.name)).decode(),
-            new.rank,
-            new.price_fen,
-            new.months,
-            new.discount_bps,
-            list(new.coupon_templates),
-            new.on_sale,
-            new.changed_by,
-            new.created_at,
-        )
-    except asyncpg.UniqueViolationError:
-        raise RetryTx from None
+    """Needs the lock of all levels."""
+    await tx.execute(
+        f"INSERT INTO member_levels ({_LEVEL}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        new.code,
+        new.version,
+        new.line,
+        codec.dumps(dict(new.name)).decode(),
+        new.rank,
+        new.price_fen,
+        new.months,
+        new.discount_bps,
+        list(new.coupon_templates),
+        new.on_sale,
+        new.changed_by,
+        new.created_at,
+    )
 
 
 async def level(tx: Tx, code: str) -> Level | None:

@@ -12,6 +12,7 @@ import pytest
 from rest.marketing import claims, coupons, membership
 from rest.marketing.coupons import Members
 from storage.base.errors import HubError
+from storage.postgres import RetryTx
 from tests.marketing.membership.conftest import Till, buy, faults, of, rich
 from tests.money.channels.test_topups import ask
 from tests.money.members_book import publish
@@ -150,6 +151,18 @@ async def test_a_claim_holds_the_membership_until_it_is_done(till: Till) -> None
     assert (await of(till.db, ANN)).state.value == "expired"
     assert await claim(till, template) == "members_only"
     assert await faults(till) == []
+
+
+async def test_a_claim_that_began_before_its_membership_begins_again(till: Till) -> None:
+    """Else its coupon would be older than the purchase, whose refund takes back what came after it (RV-269)."""
+    await standing(till, "none")
+    template = await made(till)
+    async with till.db.begin() as tx:
+        till.clock.advance(seconds=1)
+        await buy(till.db, ANN, "gold")
+        with pytest.raises(RetryTx):
+            await claims.claim(tx, template, ANN)
+    assert await claim(till, template) == "ok"
 
 
 async def answer(work: Awaitable[Any]) -> str:
