@@ -152,11 +152,8 @@ async def give_if_left(tx: Tx, template_id: str, account_id: str, *, by_id: str,
     For givers who have other things to do in the same transaction. Locks the template. Raises NotFound.
     """
     template = await lock_template(tx, template_id)
-    until = template.terms.valid_until
-    if not template.active or (until is not None and until <= tx.now):
-        return CouponNotOpen.code
-    if template.issued >= template.quota:
-        return CouponSoldOut.code
+    if not template.is_open(tx.now) or template.issued >= template.quota:
+        return _no_stock(template, tx, claimed=False).code
     had = await store.had(tx, template_id, [account_id])
     if had.get(account_id, (0, 0))[1] >= template.per_account_max:
         return CouponLimit.code
@@ -207,10 +204,7 @@ async def _issue(
 def _no_stock(template: Template | None, tx: Tx, *, claimed: bool) -> NotFound | CouponNotOpen | CouponSoldOut:
     if template is None or (claimed and not template.claimable):
         return NotFound()
-    until = template.terms.valid_until
-    if not template.active or (until is not None and until <= tx.now):
-        return CouponNotOpen()
-    return CouponSoldOut()
+    return CouponSoldOut() if template.is_open(tx.now) else CouponNotOpen()
 
 
 def _watch(tx: Tx, coupon: Coupon) -> None:

@@ -196,6 +196,11 @@ class Template:
     created_at: datetime
     updated_at: datetime
 
+    def is_open(self, now: datetime) -> bool:
+        """Whether any of it may be had, as long as there is some."""
+        until = self.terms.valid_until
+        return self.active and (until is None or until > now)
+
     def changed(self, now: datetime, changes: TemplateChanges) -> Template:
         """The template after this change. Raises CouponTermsFixed, CouponQuota."""
         given = {name: value for name in CHANGEABLE if (value := getattr(changes, name)) is not None}

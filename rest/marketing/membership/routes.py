@@ -38,7 +38,8 @@ from rest.marketing.membership.views import (
     MembershipView,
 )
 from rest.money import signing
-from rest.money.channels import ChannelUnavailable, PaymentView, check_channel, payment_view
+from rest.money.cashier.bodies import check_method
+from rest.money.channels import ChannelUnavailable, PaymentView, payment_view
 from rest.money.ledger import InsufficientFunds
 from rest.money.refunds import RefundWindow
 from rest.money.signing import Proof
@@ -59,7 +60,7 @@ async def list_levels(ctx: Ctx) -> Answer:
 
 async def buy(ctx: Ctx) -> Answer:
     body: MemberRenewal = ctx.body
-    proof = await _proof(ctx, body)
+    proof = await check_method(ctx, body)
 
     async def act(tx: Tx) -> Answer:
         made = await actions.buy(
@@ -73,7 +74,7 @@ async def buy(ctx: Ctx) -> Answer:
 
 async def renew(ctx: Ctx) -> Answer:
     body: MemberRenewal = ctx.body
-    proof = await _proof(ctx, body)
+    proof = await check_method(ctx, body)
 
     async def act(tx: Tx) -> Answer:
         made = await actions.renew(
@@ -83,13 +84,6 @@ async def renew(ctx: Ctx) -> Answer:
         return _purchase(made, location=f"/v1/member_purchases/{made.id}")
 
     return await ctx.transact(act)
-
-
-async def _proof(ctx: Ctx, body: MemberRenewal) -> Proof | None:
-    if body.method == "wallet":
-        return await signing.prove_in(ctx, body)
-    check_channel(ctx, body.method)
-    return None
 
 
 async def _spend(tx: Tx, proof: Proof | None, made: MemberPurchase) -> None:

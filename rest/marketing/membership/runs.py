@@ -119,7 +119,7 @@ def upgraded(run: Run, level: Level, now: datetime) -> Run:
     left_fen = run.left_fen(now)
     second, whole = timedelta(seconds=1), add_months(now, level.months) - now
     bought_s = left_fen * (whole // second) // level.price_fen
-    carried = min(second * min(bought_s, (run.ends_at - now) // second), run.ends_at - now)
+    carried = second * min(bought_s, (run.ends_at - now) // second)
     fresh = begun(level, now)
     return replace(
         fresh,

@@ -31,7 +31,8 @@ from rest.marketing.points_mall.views import (
     RedeemBody,
 )
 from rest.money import signing
-from rest.money.channels import ChannelUnavailable, PaymentView, check_channel, payment_view
+from rest.money.cashier.bodies import check_method
+from rest.money.channels import ChannelUnavailable, PaymentView, payment_view
 from rest.money.ledger import InsufficientFunds
 from rest.money.points import InsufficientPoints
 from rest.money.refunds import RefundWindow
@@ -50,11 +51,7 @@ async def list_open(ctx: Ctx) -> Answer:
 
 async def redeem(ctx: Ctx) -> Answer:
     body: RedeemBody = ctx.body
-    proof = None
-    if body.method == "wallet":
-        proof = await signing.prove_in(ctx, body)
-    elif body.method is not None:
-        check_channel(ctx, body.method)
+    proof = await check_method(ctx, body)
 
     async def act(tx: Tx) -> Answer:
         product = await store.product(tx, ctx.path["product_id"])

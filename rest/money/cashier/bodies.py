@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta
 
 from rest.edge.context import Ctx
 from rest.edge.values import Amount, Body, exactly
 from rest.money import payments, signing
-from rest.money.channels import CHANNELS
+from rest.money.channels import CHANNELS, check_channel
 from rest.money.payments import CHANNELS as CHANNEL_TENDERS
 from rest.money.payments import Ask, Tender
 from rest.money.signing import Proof, Proving
@@ -42,6 +42,25 @@ async def check_payer(ctx: Ctx, asked: Sequence[Ask], body: Proving) -> Proof | 
     """
     is_own = any(ask.tender not in CHANNEL_TENDERS for ask in asked)
     return await signing.prove_in(ctx, body) if is_own else None
+
+
+class PaidBy(Proving, Protocol):
+    """A request that says by which one method it is paid; None where there may be nothing to pay."""
+
+    @property
+    def method(self) -> str | None: ...
+
+
+async def check_method(ctx: Ctx, body: PaidBy) -> Proof | None:
+    """Ask for the password or a signature of who pays from the wallet; a channel must be set up.
+
+    Raises as `signing.prove`, ChannelUnavailable.
+    """
+    if body.method == Tender.WALLET:
+        return await signing.prove_in(ctx, body)
+    if body.method is not None:
+        check_channel(ctx, body.method)
+    return None
 
 
 async def spend_proof(tx: Tx, proof: Proof | None, order_id: str) -> None:
