@@ -210,8 +210,6 @@ class Process:
         self._tasks: list[asyncio.Task[None]] = []
         self._senders: Senders | None = None
         self._listener: Listener | None = None
-        self._sending: JobRunner | None = None
-        self._bulk: JobRunner | None = None
         self._last_known = LastKnown(redis, ttl_s=settings.position_ttl_s, flush_ms=settings.position_flush_ms)
         self._history = HistoryWriter(db, flush_ms=settings.history_flush_ms)
         self._sinks: list[PositionSink] = [self._last_known]
@@ -239,10 +237,9 @@ class Process:
         self._senders = senders = open_senders(self._settings, self._db.clock)
         self._listener = Listener(self._db, senders.terms)
         # Its own hands: providers that hang must not keep deadlines waiting.
-        sends = notice_jobs(self._db, senders)
-        self._sending = JobRunner(self._db, self._settings, {}, outside=sends, is_poked=False)
+        sending = JobRunner(self._db, self._settings, {}, outside=notice_jobs(self._db, senders), is_poked=False)
         # And another for what goes to many: an offer must not wait behind a broadcast.
-        self._bulk = JobRunner(self._db, self._settings, {}, outside=bulk_jobs(self._db, senders), is_poked=False)
+        bulk = JobRunner(self._db, self._settings, {}, outside=bulk_jobs(self._db, senders), is_poked=False)
         sender = code_sender(self._settings, senders, self._db.clock)  # in dev mode nothing is ever sent
         outside = {
             **people_jobs.outside_jobs(Keys(self._settings.secret), sender, self._db.clock),
@@ -255,8 +252,9 @@ class Process:
         }
         deadlines = {**DEADLINES, **notice_deadlines(senders.terms)}
         worker = Worker(
-            self._db, self._settings, self._bus, deadlines=deadlines, outside=outside, subscribers=SUBSCRIBERS
-        )
+            self._db, self._settings, self._bus, deadlines=deadlines, outside=outside, subscribers=SUBSCRIBERS,
+            beside=(sending, bulk),
+        )  # fmt: skip
         if self._hub:
             worker.tell_also(self._hub.follower)
             self._sinks.append(worker)
@@ -284,11 +282,8 @@ class Process:
             await self._db.run(begin_housekeeping, self._settings)
             await self._db.run(keep_history, {"keep_days": self._settings.history_keep_days})
             self._go("worker", self._worker.run(self._quiet))
-            if self._listener and self._sending:
+            if self._listener:
                 self._go("notices", forever("notices.failed", self._listener.step))
-                self._go("sending", self._sending.run(self._quiet))
-            if self._bulk:
-                self._go("bulk", self._bulk.run(self._quiet))
             if not self._hub:
                 self._go("bus", self._bus.run())
         if self._part.listens:

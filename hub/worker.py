@@ -42,12 +42,15 @@ class Worker:
         deadlines: Mapping[str, Handler],
         outside: Mapping[str, OutsideHandler],
         subscribers: Subscribers,
+        beside: Sequence[JobRunner] = (),
     ) -> None:
+        """`beside`: runners of their own, which must not keep deadlines waiting; they run and end with these."""
         self._db = db
         self._bus = bus
         self.dispatcher = Dispatcher(db, flush_ms=settings.position_flush_ms)
         handlers = {**self.dispatcher.handlers(), **deadlines}
         self.jobs = JobRunner(db, settings, handlers, outside=outside, subscribers=subscribers)
+        self._beside = beside
         self.follower = Follower(
             db, self._heard, lambda _reason: self._everybody(), is_wanted=lambda topic, _audience: topic == CHANGED
         )
@@ -77,7 +80,8 @@ class Worker:
             tasks.create_task(self.relay.run())
             tasks.create_task(self.follower.run())
             tasks.create_task(self._refresh())
-            self._ending = [tasks.create_task(self.dispatcher.run(stop)), tasks.create_task(self.jobs.run(stop))]
+            runs = (self.dispatcher.run, self.jobs.run, *(one.run for one in self._beside))
+            self._ending = [tasks.create_task(run(stop)) for run in runs]
 
     async def finished(self) -> None:
         """After `stop`: the jobs in hand are done and the last positions written."""
